@@ -135,3 +135,243 @@ WARNINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "where": pl.String,
     "count": pl.Int64,  # rows, items or models concerned
 }
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "generation": ("target", "output"),
+    "choice": ("choice_logprobs", "answer"),
+    "likelihood": ("target_logprobs",),
+    "count": ("n_samples", "n_correct"),
+    "score": ("recorded",),
+}
+_ROW = "__row"
+
+
+def empty(schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+    """A frame without rows in one of this module's schemas."""
+    return pl.DataFrame(schema=dict(schema))
+
+
+def warning(code: str, message: str, *, where: str = "", count: int = 1) -> dict[str, object]:
+    """One row of the warnings table."""
+    return {"code": code, "message": message, "where": where, "count": count}
+
+
+def warnings_frame(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
+    """Warnings in the order they were met; the same warning is listed once."""
+    return pl.DataFrame(list(rows), schema=dict(WARNINGS)).unique(maintain_order=True)
+
+
+def conform(
+    frame: pl.DataFrame,
+    schema: Mapping[str, pl.DataType | type[pl.DataType]],
+    *,
+    where: str,
+    required: Iterable[str],
+) -> pl.DataFrame:
+    """Give `frame` the columns and types of `schema`, extra columns kept behind them.
+
+    Raises
+    ------
+    TableError
+        A required column is missing or a value cannot be read as the column's type.
+    """
+    missing = [name for name in required if name not in frame.columns]
+    if missing:
+        raise TableError(
+            f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} "
+            f"{'are' if len(missing) > 1 else 'is'} missing; there are: {', '.join(frame.columns)}",
+            where=where,
+            hint=f"Name the column that holds it: --map YOUR_COLUMN={missing[0]}",
+        )
+    columns = []
+    for name, dtype in schema.items():
+        if name not in frame.columns:
+            columns.append(pl.lit(None, dtype=dtype).alias(name))
+            continue
+        try:
+            columns.append(pl.lit(frame[name].cast(dtype)).alias(name))
+        except pl.exceptions.PolarsError as problem:
+            raise TableError(
+                f"column {name} cannot be read as {dtype}: {str(problem).splitlines()[0]}", where=where
+            ) from None
+    extra = [frame[name] for name in frame.columns if name not in schema]
+    return pl.DataFrame([*frame.select(columns).get_columns(), *extra])
+
+
+def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    """A frame in the responses schema that keeps every rule, and the warnings met on the way.
+
+    Extra numeric columns stay, as axes that the user can name; other extra columns go, and a warning names
+    them. Rows that are equal in every column are kept once, with a warning; rows that share a key and differ are
+    refused.
+
+    Parameters
+    ----------
+    frame: one row a model × task × item × epoch.
+    where: what messages call the source (a path).
+
+    Raises
+    ------
+    TableError
+        A rule is broken; the message names the rule, the source and the first row.
+    """
+    if "epoch" not in frame.columns:
+        frame = frame.with_columns(epoch=pl.lit(0, dtype=pl.Int32))
+    frame = conform(frame, RESPONSES, where=where, required=("family", "model", "task", "item_id", "kind"))
+    if frame.height == 0:
+        raise TableError("there are no rows", where=where)
+    notes: list[dict[str, object]] = []
+    others = [c for c in frame.columns if c not in RESPONSES]
+    unused = [c for c in others if not frame[c].dtype.is_numeric()]
+    if unused:
+        notes.append(
+            warning("unused-columns", f"columns not used: {', '.join(unused)}", where=where, count=len(unused))
+        )
+        frame = frame.drop(unused)
+    frame = frame.with_columns(
+        pl.col([c for c in others if c not in unused]).cast(pl.Float64),
+        pl.col("n_params", "n_tokens", "flops", "loss").fill_nan(None),
+    )
+    frame, dropped = _refuse_duplicates(frame, where)
+    notes += dropped
+    rows = frame.with_row_index(_ROW, offset=1)
+    for rule, broken, hint in _rules():
+        found = rows.filter(broken)
+        if found.height:
+            row = found.row(0, named=True)
+            raise TableError(
+                f"{rule} ({found.height} of {frame.height} rows; first: row {row[_ROW]}, model "
+                f"{row['model']}, task {row['task']}, item {row['item_id']})",
+                where=where,
+                hint=hint,
+            )
+    return frame, notes
+
+
+def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    repeated = frame.select(KEY).is_duplicated()
+    if not repeated.any():
+        return frame, []
+    # Hashing the rest of the row compares list columns too, which `unique` cannot do.
+    rest = frame.drop(KEY).hash_rows(seed=0).alias("__hash")
+    differing = (
+        frame.select(KEY).with_columns(rest).filter(repeated).group_by(KEY, maintain_order=True)
+    ).agg(pl.col("__hash").n_unique().alias("versions"), pl.len().alias("rows"))
+    conflicts = differing.filter(pl.col("versions") > 1)
+    if conflicts.height:
+        row = conflicts.row(0, named=True)
+        raise TableError(
+            f"{conflicts.height} keys (model, task, item, epoch) have rows that contradict each other; first: "
+            f"model {row['model']}, task {row['task']}, item {row['item_id']}, epoch {row['epoch']} "
+            f"({row['rows']} rows)",
+            where=where,
+            hint="Two runs of one model need two model names (or families); repeats of an item need an epoch column.",
+        )
+    kept = frame.unique(subset=KEY, keep="first", maintain_order=True)
+    n = frame.height - kept.height
+    return kept, [
+        warning("duplicate-rows", f"{n} rows repeat an earlier row exactly and were left out", where=where, count=n)
+    ]
+
+
+def _rules() -> list[tuple[str, pl.Expr, str | None]]:
+    """(rule, expression that is true where it is broken, what to do), in the order they are checked."""
+
+    def any_of(name: str, test: pl.Expr) -> pl.Expr:
+        return pl.col(name).list.eval(test).list.any().fill_null(False)
+
+    element = pl.element()
+    logs = "Natural logarithms of probabilities are at most 0; if these are losses, map them with a minus sign."
+    nan = "A NaN log-probability usually means an overflow in half precision: run that model again in float32."
+    rules: list[tuple[str, pl.Expr, str | None]] = [
+        (f"{name} is empty", pl.col(name).is_null(), None) for name in ("family", "model", "task", "item_id")
+    ]
+    for kind, needs in NEEDS.items():
+        rules += [
+            (
+                f"a row of kind {kind} needs {name}",
+                (pl.col("kind") == kind)
+                & (
+                    pl.col(name).is_null() & (pl.col("greedy").is_null() | (kind != "likelihood"))
+                    if name != "recorded"
+                    else pl.col(name).list.len().fill_null(0) == 0
+                ),
+                None,
+            )
+            for name in needs
+        ]
+    for name in ("target_logprobs", "choice_logprobs"):
+        rules += [
+            (f"{name} holds NaN", any_of(name, element.is_nan()), nan),
+            (f"{name} holds a missing value", any_of(name, element.is_null()), None),
+            (f"{name} holds a value above 0", any_of(name, element > 1e-6), logs),
+        ]
+    choices = pl.col("choice_logprobs")
+    return [
+        *rules,
+        (
+            "every choice has log-probability -inf, so none can be preferred",
+            choices.list.eval(element == -float("inf")).list.all() & (choices.list.len() > 0),
+            nan,
+        ),
+        ("a choice row needs two choices at least", choices.list.len() < 2, None),
+        (
+            "answer is outside the choices",
+            (pl.col("answer") < 0) | (pl.col("answer") >= choices.list.len()),
+            "answer is the index of the right choice, from 0.",
+        ),
+        (
+            "choice_lengths and choice_logprobs differ in number",
+            pl.col("choice_lengths").list.len() != choices.list.len(),
+            None,
+        ),
+        ("choice_lengths holds a length below 1", any_of("choice_lengths", element < 1), None),
+        ("n_samples is below 1", pl.col("n_samples") < 1, None),
+        (
+            "n_correct is outside 0..n_samples",
+            (pl.col("n_correct") < 0) | (pl.col("n_correct") > pl.col("n_samples")),
+            None,
+        ),
+        (
+            "a recorded score is NaN or missing",
+            (pl.col("kind") == "score")
+            & pl.col("recorded").list.eval(element.struct.field("value").is_null() | element.struct.field("value").is_nan()).list.any(),
+            "Leave out the rows that have no score, or give them one.",
+        ),
+        *(
+            (f"{name} is negative", pl.col(name) < 0, None)
+            for name in ("epoch", "n_params", "n_tokens", "flops")
+        ),
+    ]
+
+
+def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    """A frame in the results schema (aggregates only) that keeps its rules; errors as in `check_responses`."""
+    frame = conform(frame, RESULTS, where=where, required=("family", "model", "task", "metric", "value"))
+    if frame.height == 0:
+        raise TableError("there are no rows", where=where)
+    key = ["family", "model", "task", "metric"]
+    bad = frame.filter(pl.any_horizontal(pl.col(key).is_null()))
+    if bad.height:
+        raise TableError(f"{bad.height} rows lack one of {', '.join(key)}", where=where)
+    notes: list[dict[str, object]] = []
+    void = frame.filter(pl.col("value").is_null() | pl.col("value").is_nan())
+    if void.height:
+        names = ", ".join(void.get_column("model").unique(maintain_order=True).head(3))
+        notes.append(
+            warning(
+                "missing-values", f"{void.height} aggregates have no value and were left out (models: {names})",
+                where=where, count=void.height,
+            )
+        )
+        frame = frame.filter(pl.col("value").is_not_null() & pl.col("value").is_not_nan())
+    frame = frame.unique(maintain_order=True)
+    twice = frame.filter(frame.select(key).is_duplicated())
+    if twice.height:
+        row = twice.row(0, named=True)
+        raise TableError(
+            f"{row['model']} has several values of {row['metric']} on {row['task']}",
+            where=where,
+            hint="One row a model, task and metric: give checkpoints and seeds names of their own.",
+        )
+    return frame, notes

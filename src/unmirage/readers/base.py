@@ -1,0 +1,107 @@
+"""What every reader takes and gives. Formats are in the modules beside this one, and know nothing of each other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from unmirage.errors import SourceError
+from unmirage.families import Families
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user said about how to read.
+
+    Attributes
+    ----------
+    families: known model families, the user's files among them.
+    family: a family name for every model whose family is not known, or None.
+    columns: target column -> source column or SQL expression over the source columns (tables only).
+    constants: target column -> a value for every row (tables only).
+    chance: task (or "*") -> chance level of its headline metric.
+    """
+
+    families: Families
+    family: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, object] = field(default_factory=dict)
+    chance: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file that was read: an entry of `inputs` in audit.json."""
+
+    path: str
+    format: str
+    sha256: str
+    rows: int
+
+
+@dataclass
+class Loaded:
+    """What reading gives: item-level rows, aggregates, warnings, and the files that were used."""
+
+    responses: list[pl.DataFrame] = field(default_factory=list)
+    results: list[pl.DataFrame] = field(default_factory=list)
+    warnings: list[dict[str, object]] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list)
+
+    def extend(self, other: Loaded) -> None:
+        """Add what another read gave."""
+        self.responses += other.responses
+        self.results += other.results
+        self.warnings += other.warnings
+        self.inputs += other.inputs
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A format.
+
+    Attributes
+    ----------
+    name: the word for `--format`.
+    title: what people call it.
+    versions: the tool versions it was checked on.
+    claims: (path) -> whether the file is of this format; looks at the name and the first bytes only.
+    read: (paths of this format, options, on_rows) -> Loaded; `on_rows(n)` is called as rows are read.
+    """
+
+    name: str
+    title: str
+    versions: str
+    claims: Callable[[Path], bool]
+    read: Callable[[Sequence[Path], Options, Callable[[int], None]], Loaded]
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 in hex, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def head(path: Path, size: int = 4096) -> bytes:
+    """The first bytes of a file; b"" where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, line without its end) of every line that is not blank; memory is one line."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                stripped = line.strip()
+                if stripped:
+                    yield number, stripped
+    except OSError as problem:
+        raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None

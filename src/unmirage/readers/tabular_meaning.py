@@ -1,0 +1,228 @@
+"""What the columns of a table mean where their names leave it open. Each rule that is used says so in a warning.
+
+Names that people use for ours; the kind of the rows from the columns that are there; a loss an item; several shot counts of one task;
+several checkpoints under one model name; family and scale of known models.
+"""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+
+from unmirage import tables
+from unmirage.families import common_family
+from unmirage.readers.base import Options
+
+ALIASES = {
+    "item_id": ("item", "doc_id", "example_id", "question_id", "problem_id", "sample_id", "id"),
+    "task": ("dataset", "benchmark"),
+    "flops": ("compute_flops", "compute"),
+    "n": ("n_items",),
+    "nll": ("neg_log_likelihood",),
+}
+SHOTS = ("shots", "num_fewshot", "n_shot")
+STEPS = ("step", "n_tokens")
+LOSSES = ("loss", "nll")
+TWO_CLASS_ROWS = 20  # fewer rows cannot tell two classes from more
+
+Note = dict[str, object]
+
+
+def interpret(frame: pl.DataFrame, options: Options, *, where: str, stem: str) -> tuple[pl.DataFrame, list[Note]]:
+    """The same rows in columns of our own; rules that changed a meaning are in the notes."""
+    notes: list[Note] = []
+    for ours, theirs in ALIASES.items():
+        found = next((name for name in theirs if name in frame.columns), None)
+        if ours not in frame.columns and found:
+            frame = frame.rename({found: ours})
+    aggregates = {"metric", "value"} <= set(frame.columns) and "item_id" not in frame.columns
+    if "model" not in frame.columns:
+        return frame, notes  # the check of the table names what is missing
+    if "task" not in frame.columns:
+        frame = frame.with_columns(task=pl.lit(stem))
+        notes.append(tables.warning("task-named", f"there is no column task: the task is called {stem}", where=where))
+    frame = frame.with_columns(pl.col("model", "task").cast(pl.String))
+    frame, more = _shots(frame, where)
+    notes += more
+    frame, more = _families(frame, options, where, stem)
+    notes += more
+    frame, more = _checkpoints(frame, where)
+    notes += more
+    if aggregates:
+        return frame, notes
+    if "item_id" in frame.columns:
+        frame = frame.with_columns(pl.col("item_id").cast(pl.String))
+    frame, more = _losses(frame, where)
+    notes += more
+    return _scores(_kinds(frame)), notes
+
+
+def _shots(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
+    name = next((name for name in SHOTS if name in frame.columns), None)
+    if name is None:
+        return frame, []
+    several = frame.select(pl.col(name).n_unique().over("task") > 1).to_series()
+    label = pl.format("{} ({}-shot)", "task", name)
+    named = frame.with_columns(task=pl.when(several).then(label).otherwise("task")).drop(name)
+    if not several.any():
+        return named, []
+    split = frame.filter(several)["task"].unique().sort()
+    return named, [
+        tables.warning(
+            "shots-split", f"tasks with several shot counts are kept apart: {', '.join(split)}", where=where, count=len(split)
+        )
+    ]
+
+
+def _families(frame: pl.DataFrame, options: Options, where: str, stem: str) -> tuple[pl.DataFrame, list[Note]]:
+    """Family, parameters, tokens and compute of known models where the table does not give them."""
+    names = frame["model"].unique(maintain_order=True).drop_nulls().to_list()
+    known = {name: scale for name in names if (scale := options.families.find(name)) is not None}
+    notes: list[Note] = []
+    if "family" not in frame.columns or options.family:
+        fallback = options.family or common_family([n for n in names if n not in known]) or stem
+        family = {n: options.family or (known[n].family if n in known else fallback) for n in names}
+        frame = frame.with_columns(family=pl.col("model").replace_strict(family, default=None, return_dtype=pl.String))
+    for name in ("n_params", "n_tokens"):
+        values = {n: getattr(scale, name) for n, scale in known.items()}
+        looked_up = pl.col("model").replace_strict(values, default=None, return_dtype=pl.Float64)
+        if name not in frame.columns:
+            frame = frame.with_columns(looked_up.alias(name))
+            filled = [n for n in names if values.get(n) is not None]
+            if filled and name == "n_params":
+                notes.append(
+                    tables.warning(
+                        "scale-looked-up", f"{name} of {len(filled)} models comes from the list of known families",
+                        where=where, count=len(filled),
+                    )
+                )
+        elif frame[name].null_count():
+            frame = frame.with_columns(pl.coalesce(pl.col(name).cast(pl.Float64), looked_up).alias(name))
+    if "flops" not in frame.columns:
+        frame = frame.with_columns(flops=6.0 * pl.col("n_params").cast(pl.Float64) * pl.col("n_tokens").cast(pl.Float64))
+    return frame, notes
+
+
+def _checkpoints(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
+    """Checkpoints that share a model name get "@step1000" (or "@20B tokens" where there is no step)."""
+    from unmirage.families import size_label
+
+    for name in STEPS:
+        if name not in frame.columns or not frame[name].dtype.is_numeric():
+            continue
+        per_model = frame.group_by("family", "model").agg(pl.col(name).n_unique().alias("versions"))
+        several = per_model.filter(pl.col("versions") > 1)
+        if several.height == 0:
+            continue
+        values = frame[name].unique().drop_nulls()
+        text = {v: f"step{v:.0f}" if name == "step" else f"{size_label(float(v))} tokens" for v in values}
+        label = pl.col(name).replace_strict(text, default="", return_dtype=pl.String)
+        renamed = pl.col("model").is_in(several["model"].implode()) & pl.col(name).is_not_null()
+        frame = frame.with_columns(
+            model=pl.when(renamed).then(pl.format("{}@{}", "model", label)).otherwise("model")
+        )
+        return frame, [
+            tables.warning(
+                "checkpoints-named", f"{several.height} models have several checkpoints, which are told apart by {name}",
+                where=where, count=several.height,
+            )
+        ]
+    return frame, []
+
+
+def _losses(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
+    """A column of losses that differ from item to item is the items' own, in nats, not the model's pretraining loss."""
+    name = next((name for name in LOSSES if name in frame.columns and frame[name].dtype.is_numeric()), None)
+    if name is None or "item_id" not in frame.columns or "kind" in frame.columns:
+        return frame, []
+    if name == "loss" and frame.group_by("family", "model", "task").agg(pl.col(name).n_unique() == 1)[name].all():
+        return frame, []
+    loss = pl.col(name).cast(pl.Float64)
+    frame = frame.with_columns(loss.alias("__loss")).drop(name)
+    notes = [
+        tables.warning(
+            "item-loss",
+            f"column {name} differs between items: it is read as the loss of the right answer, in nats",
+            where=where,
+        )
+    ]
+    if "correct" not in frame.columns:
+        return frame.with_columns(target_logprob=-pl.col("__loss")).drop("__loss"), notes
+    right = pl.col("correct").cast(pl.Float64)
+    agrees = (right == 1) == (pl.col("__loss") < math.log(2))
+    two = frame.group_by("task", maintain_order=True).agg(
+        binary=(agrees | right.is_null()).all() & (right.count() >= TWO_CLASS_ROWS)
+    )
+    binary = two.filter("binary")["task"].to_list()
+    choice = pl.col("task").is_in(binary) & right.is_not_null()
+    total = pl.col("total_logprob").cast(pl.Float64) if "total_logprob" in frame.columns else pl.lit(0.0)
+    # Of two classes the other one has what the right one leaves.
+    other = (1 - (-pl.col("__loss")).exp()).log()
+    frame = frame.with_columns(
+        choice_logprobs=pl.when(choice).then(
+            pl.concat_list(total.fill_null(0.0) - pl.col("__loss"), total.fill_null(0.0) + other)
+        ),
+        answer=pl.when(choice).then(pl.lit(0, dtype=pl.Int32)),
+        target_logprob=pl.when(~choice).then(-pl.col("__loss")),
+        accuracy=pl.when(choice).then(None).otherwise(right),
+        recorded=pl.when(choice).then(
+            pl.concat_list(pl.struct(metric=pl.lit("multiple_choice_grade"), value=right))
+        ),
+    )
+    if binary:
+        notes.append(
+            tables.warning(
+                "two-choices",
+                f"in {', '.join(sorted(binary))} an item is right exactly where its loss is below ln 2, so there are two choices and chance is 1/2",
+                where=where, count=len(binary),
+            )
+        )
+    frame = frame.drop("correct", "__loss", *(["total_logprob"] if "total_logprob" in frame.columns else []))
+    if frame["accuracy"].null_count() == frame.height:
+        return frame.drop("accuracy"), notes
+    return frame.rename({"accuracy": "score.accuracy"}), notes
+
+
+def _kinds(frame: pl.DataFrame) -> pl.DataFrame:
+    """The kind of each row, from the columns that are filled."""
+    if "target_logprob" in frame.columns and "target_logprobs" not in frame.columns:
+        summed = pl.col("target_logprob").cast(pl.Float64)
+        frame = frame.with_columns(
+            target_logprobs=pl.when(summed.is_not_null()).then(pl.concat_list(summed))
+        ).drop("target_logprob")
+    if "correct" in frame.columns and "score.accuracy" not in frame.columns and "n_samples" not in frame.columns:
+        frame = frame.rename({"correct": "score.accuracy"})
+    if "score" in frame.columns:
+        frame = frame.rename({"score": "score.score"})
+    if "kind" in frame.columns:
+        return frame.with_columns(pl.col("kind").cast(pl.String))
+
+    def filled(*names: str) -> pl.Expr:
+        if not set(names) <= set(frame.columns):
+            return pl.lit(value=False)
+        return pl.all_horizontal(pl.col(name).is_not_null() for name in names)
+
+    scored = [name for name in frame.columns if name.startswith("score.")]
+    return frame.with_columns(
+        kind=pl.when(filled("n_samples", "n_correct")).then(pl.lit("count"))
+        .when(filled("choice_logprobs")).then(pl.lit("choice"))
+        .when(filled("target", "output")).then(pl.lit("generation"))
+        .when(pl.any_horizontal([filled(name) for name in scored] or [pl.lit(value=False)])).then(pl.lit("score"))
+        .when(filled("target_logprobs")).then(pl.lit("likelihood"))
+        .when(filled("recorded")).then(pl.lit("score"))
+    )
+
+
+def _scores(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns `score.NAME` become entries of `recorded`."""
+    names = [name for name in frame.columns if name.startswith("score.")]
+    if not names:
+        return frame
+    entries = [
+        pl.struct(metric=pl.lit(name.removeprefix("score.")), value=pl.col(name).cast(pl.Float64)) for name in names
+    ]
+    lists = pl.concat_list(entries).list.filter(pl.element().struct.field("value").is_not_null())
+    if "recorded" in frame.columns:
+        lists = pl.coalesce(pl.when(lists.list.len() > 0).then(lists), "recorded")
+    return frame.with_columns(recorded=lists).drop(names)

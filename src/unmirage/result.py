@@ -1,0 +1,88 @@
+"""What an audit gives back: its tables, its settings, and how to save them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from unmirage.readers.base import Input
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides an audit's numbers; written to audit.json.
+
+    Attributes
+    ----------
+    axis: the column that the curves are drawn against.
+    headline, companion: metric names for every task, or None to choose by the kind of its responses.
+    metrics: further metrics to score, or None for all that the responses allow.
+    seed: of every resampling.
+    alpha: level of the tests against chance.
+    confidence: of every interval.
+    interval: "clopper-pearson" or "wilson", for 0/1 scores of independent items.
+    replicates: resamples of the items.
+    adjust: "bh" or "holm", over the audit.
+    checkpoint: "last", "first" or "COLUMN=VALUE": which checkpoint of a run stands for it on a size axis.
+    samples: attempts an item to keep of kind count (drawn without replacement), or None for all.
+    tokens: how texts are cut into tokens: "characters", "words", a mapping task -> rule, or None for the default.
+    chance: task (or "*") -> chance level of its headline metric where the log cannot tell it.
+    """
+
+    axis: str = "n_params"
+    headline: str | None = None
+    companion: str | None = None
+    metrics: tuple[str, ...] | None = None
+    seed: int = 0
+    alpha: float = 0.05
+    confidence: float = 0.95
+    interval: str = "clopper-pearson"
+    replicates: int = 2000
+    adjust: str = "bh"
+    checkpoint: str = "last"
+    samples: int | None = None
+    tokens: str | Mapping[str, str] | None = None
+    chance: Mapping[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for audit.json."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The result of `unmirage.audit`.
+
+    Attributes
+    ----------
+    verdicts, curves, scores, responses, warnings: polars frames in the schemas of `unmirage.tables`.
+    differences: paired differences of the headline between neighbouring scales, with p-values adjusted over the audit.
+    recorded: our scores against the source tool's own: family, task, metric, recorded_as, n, equal, largest_difference.
+    skipped: metrics that could not be computed: task, metric, reason.
+    settings: what decided the numbers; `thresholds` of the decision tree included when saved.
+    inputs: the files that were read.
+    """
+
+    verdicts: pl.DataFrame
+    curves: pl.DataFrame
+    scores: pl.DataFrame
+    responses: pl.DataFrame
+    warnings: pl.DataFrame
+    differences: pl.DataFrame
+    recorded: pl.DataFrame
+    skipped: pl.DataFrame
+    settings: Settings
+    inputs: tuple[Input, ...]
+
+    def save(self, directory: str | Path, *, formats: tuple[str, ...] = ()) -> Path:
+        """Write report.html, audit.json and the tables to a folder, whole or not at all; returns the page's path.
+
+        `formats` names image formats (png, svg, pdf) for one chart file a task, under `charts/`.
+        """
+        from unmirage.report.files import write
+
+        return write(self, Path(directory), formats=formats)

@@ -1,0 +1,67 @@
+"""Intervals, tests and resampling for scores of items, in plain NumPy arrays.
+
+Not for tables: names of models and tasks stay with the caller, and nothing here knows polars.
+"""
+
+from unmirage.statistics.chance import binomial_tail, p_above_chance, poisson_binomial_pmf
+from unmirage.statistics.clustered import (
+    PairedDifference,
+    clustered_stderr,
+    design_effect,
+    neighbour_differences,
+    paired_difference,
+)
+from unmirage.statistics.counts import (
+    RateInterval,
+    mean_rate,
+    pass_at_k,
+    pooled_rate,
+    rate_interval,
+    subset_accuracy,
+    thin,
+)
+from unmirage.statistics.intervals import (
+    clopper_pearson,
+    effective_items,
+    korn_graubard,
+    wald,
+    wilson,
+    zero_success_upper_bound,
+)
+from unmirage.statistics.multiplicity import adjust
+from unmirage.statistics.resampling import percentile_interval, resample_means, resample_weights
+from unmirage.statistics.resolution import floor, items_needed, resolved
+from unmirage.statistics.serial import SerialDependence, serial_dependence
+
+__all__ = [
+    "PairedDifference",
+    "RateInterval",
+    "SerialDependence",
+    "adjust",
+    "binomial_tail",
+    "clopper_pearson",
+    "clustered_stderr",
+    "design_effect",
+    "effective_items",
+    "floor",
+    "items_needed",
+    "korn_graubard",
+    "mean_rate",
+    "neighbour_differences",
+    "p_above_chance",
+    "paired_difference",
+    "pass_at_k",
+    "percentile_interval",
+    "poisson_binomial_pmf",
+    "pooled_rate",
+    "rate_interval",
+    "resample_means",
+    "resample_weights",
+    "resolved",
+    "serial_dependence",
+    "subset_accuracy",
+    "thin",
+    "wald",
+    "wilson",
+    "zero_success_upper_bound",
+]

@@ -1,0 +1,115 @@
+"""Exact tests of a number of right answers against guessing.
+
+Not for intervals (see `intervals`), nor for what n items could show at best (see `resolution`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from unmirage.errors import SettingsError
+from unmirage.statistics._arrays import Floats, probabilities
+
+# Direct convolution takes about n² / 2 multiplications when every item has a chance of its own; above
+# this many items the Fourier transform is used, whose errors are absolute.
+DIRECT_ITEMS = 20_000
+FFT_FLOOR = 1e-13
+
+
+def p_above_chance(successes: float, chance: ArrayLike, *, effective_n: float | None = None) -> float:
+    """One-sided exact p-value, P(X >= successes) when every item is a guess.
+
+    Binomial where all items have the same chance (equal to ``scipy.stats.binom.sf(k-1, n, chance)``),
+    Poisson-binomial where chance varies (see :func:`poisson_binomial_pmf`). With every chance 0 it is 1.0 at
+    0 successes, else 0.0.
+
+    With `effective_n` (clustered items; see :func:`unmirage.statistics.effective_items`) the counts are
+    scaled to that many items and the tail is the regularised incomplete beta I_c(k, n-k+1) at real k and n,
+    with c the mean chance. Equal to the binomial at whole numbers; where chance varies it errs on the
+    safe side, for the Poisson-binomial is the narrower one (Hoeffding 1956).
+
+    Parameters: successes in [0, n], a whole number unless `effective_n` is given; chance (n,), each in
+    [0, 1]; effective_n in (0, n].
+    Returns a p-value in [0, 1]. Its relative precision is kept far into the tail, except for chances that
+    vary over more than 20,000 items: there values below 1e-13 are given as 1e-13.
+    Raises SettingsError on values outside these ranges.
+    """
+    from scipy.special import betainc
+
+    c = probabilities("chance", chance)
+    if c.ndim != 1 or c.size == 0:
+        raise SettingsError(f"shape {c.shape} is not one chance an item", where="chance")
+    n = c.size
+    if not 0 <= successes <= n:
+        raise SettingsError(f"{successes} successes in {n} items are impossible", where="successes")
+    if effective_n is not None and not 0 < effective_n <= n:
+        raise SettingsError(f"{effective_n} is not in (0, {n}]", where="effective_n")
+    if effective_n is None and successes != int(successes):
+        raise SettingsError(
+            f"{successes} is not a whole number",
+            where="successes",
+            hint="Scores that are not 0 or 1 need effective_n: the number of items, if independent.",
+        )
+    if successes == 0:
+        return 1.0
+    if effective_n is not None or (c == c[0]).all():
+        items = float(n) if effective_n is None else float(effective_n)
+        k = successes * items / n
+        return float(betainc(k, items - k + 1, c.mean() if effective_n is not None else c[0]))
+    tail = float(poisson_binomial_pmf(c)[int(successes) :].sum())
+    return min(1.0, tail if n <= DIRECT_ITEMS else max(tail, FFT_FLOOR))
+
+
+def poisson_binomial_pmf(p: ArrayLike) -> Floats:
+    """Distribution of the number of successes of independent items with probabilities p.
+
+    Items of equal probability are one binomial; the binomials are convolved, the smallest first. Up to 20,000
+    items directly: only positive terms are added, so each entry keeps its relative precision
+    (about 1e-12). Above that by Fourier transform, with absolute errors of about 1e-16.
+
+    Parameters: p (n,), each in [0, 1]; n may be 0.
+    Returns (n+1,): entry k is P(X = k).
+    Raises SettingsError on another shape or a value outside [0, 1].
+    """
+    from scipy.stats import binom
+
+    probability = probabilities("p", p)
+    if probability.ndim != 1:
+        raise SettingsError(f"shape {probability.shape} is not one probability an item", where="p")
+    values, sizes = np.unique(probability, return_counts=True)
+    parts = [
+        np.asarray(binom.pmf(np.arange(size + 1), size, value))
+        for value, size in zip(values, sizes, strict=True)
+    ]
+    parts.sort(key=len)
+    if probability.size > DIRECT_ITEMS:
+        return _convolve_all(parts)
+    pmf = np.ones(1)
+    for part in parts:
+        pmf = np.convolve(pmf, part)
+    return pmf
+
+
+def _convolve_all(parts: list[Floats]) -> Floats:
+    """Convolution of all parts by Fourier transform, in pairs of like length; never negative."""
+    from scipy.signal import fftconvolve
+
+    while len(parts) > 1:
+        pairs = [np.maximum(fftconvolve(a, b), 0.0) for a, b in zip(parts[0:-1:2], parts[1::2], strict=True)]
+        parts = pairs + parts[2 * len(pairs) :]
+    return parts[0]
+
+
+def binomial_tail(k: ArrayLike, n: ArrayLike, p: float) -> Floats:
+    """P(X >= k) for X binomial(n, p), at whole or real k and n; arrays broadcast. 1 for k <= 0, 0 for k > n.
+
+    Raises SettingsError on a p outside [0, 1].
+    """
+    from scipy.special import betainc
+
+    probabilities("p", p)
+    successes, items = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(n, dtype=float))
+    inside = (successes > 0) & (successes <= items)
+    tail = betainc(np.where(inside, successes, 1.0), np.where(inside, items - successes + 1, 1.0), p)
+    return np.where(inside, tail, np.where(successes <= 0, 1.0, 0.0))
