@@ -19,8 +19,8 @@ The schema, of the built-in file and of users' files::
     tokens_per_step = 2_097_152   # optional; gives n_tokens for a revision "step1000"
     final_step = 143_000          # optional; with tokens_per_step gives n_tokens of the last checkpoint
     n_tokens = 300_000_000_000    # optional; for the models below that state none
-    rounded = true                # optional; n_params is a published round number
-    source = "estimated"          # optional; n_params was never published
+    rounded = true                # optional; n_params is a published round number, not the exact count
+    source = "estimated"          # optional; else "published"
     [families.mine.sizes]
     70m = { n_params = 70_426_624, also = ["0.07b"] }   # `also`: other spellings of the size
     [families.mine.models]
@@ -46,7 +46,7 @@ from unmirage.errors import SettingsError, SourceError
 
 BUILT_IN = Path(__file__).with_name("families.toml")
 
-_Positive = Annotated[float, msgspec.Meta(gt=0)]
+_Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e30)]  # the upper bound refuses inf
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
@@ -56,7 +56,7 @@ class Scale:
 
     family: str  # models that share a recipe; post-trained models have a family of their own
     model: str  # a label unique in the family: "pythia-70m", "pythia-70m@step1000"
-    n_params: float | None  # all parameters, embeddings included, tied matrices counted once
+    n_params: float | None  # all parameters, embeddings included, tied matrices once
     n_tokens: float | None  # training tokens seen up to this checkpoint; None where they are not public
     source: str  # where the numbers come from: "families.toml", "log", or the path of a user's file
     rounded: bool = False  # n_params is the round number that was published, not the exact count
@@ -105,6 +105,9 @@ class _Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     source: Literal["published", "estimated"] = "published"
     sizes: dict[str, Any] = {}
     models: dict[str, Any] = {}
+
+
+_NO_FAMILY = _Family()
 
 
 @dataclass(frozen=True)
@@ -180,10 +183,9 @@ def suggestion(name: str) -> str:
 
 
 def common_family(names: Sequence[str]) -> str | None:
-    """Return the longest common beginning of the names' last parts, cut back to a separator ("-", "_", space).
+    """Return the longest common beginning of the names' last parts, cut back to a separator ("-", "_", " ").
 
-    "add-6k" and "add-10k" give "add". Case is ignored, and the first name's spelling returned; None if nothing
-    is left.
+    "add-6k" and "add-10k" give "add". Case is ignored, the first spelling returned; None if nothing is left.
     """
     bases = [_parts(name)[-1] if _parts(name) else "" for name in names]
     if not bases:
@@ -214,7 +216,7 @@ def size_label(n_params: float) -> str:
 
 
 def count(text: str) -> float | None:
-    """Return the number that a count such as "70m", "1.4B", "143k", "2T" or "6e9" means, None if it is no count.
+    """Return the number that a count such as "70m", "1.4B", "143k", "2T" or "6e9" means, or None.
 
     Case is ignored; "_" may stand between digits; the letters are thousand, million, billion and trillion.
     """
@@ -231,8 +233,8 @@ def count(text: str) -> float | None:
 
 
 _STEP = re.compile(
-    r"(?:stage(?P<stage>\d+)-)?(?:ingredient\d+-)?"
-    r"(?:(?:global[-_]?)?step|checkpoint|ckpt)[-_]?(?P<step>\d+)"
+    r"(?:stage(?P<stage>\d)-)?(?:ingredient\d+-)?"
+    r"(?:(?:global[-_]?)?step|checkpoint|ckpt)[-_]?(?P<step>\d{1,15})"
     r"(?:-tokens(?P<tokens>\d+(?:\.\d+)?[kmbt]))?",
     re.IGNORECASE | re.ASCII,
 )
@@ -246,11 +248,9 @@ def _at(known: _Known, revision: str) -> Scale:
 
 def _tokens_at(known: _Known, revision: str) -> float | None:
     found = _STEP.fullmatch(revision)
-    if not found:
+    if not found or (known.final_step is not None and int(found["step"]) > known.final_step):
         return None
     step, stage = int(found["step"]), int(found["stage"] or 1)
-    if known.final_step is not None and step > known.final_step:
-        return None
     if known.tokens_per_step is not None and found["stage"] is None:
         return step * known.tokens_per_step
     named = count(found["tokens"]) if found["tokens"] else None
@@ -357,17 +357,14 @@ def _add_family(names: dict[str, _Known], label: str, entry: object, source: str
         _add(names, _known(single, label, name, source, family), (name, *single.names), inner)
 
 
-def _known(model: _Model, label: str, name: str, source: str, family: _Family | None = None) -> _Known:
-    per_step, final, tokens = model.tokens_per_step, None, model.n_tokens
-    rounded, estimated = model.rounded, model.source == "estimated"
-    if family is not None:
-        per_step, final = per_step or family.tokens_per_step, family.final_step
-        tokens = tokens or family.n_tokens
-        rounded, estimated = rounded or family.rounded, estimated or family.source == "estimated"
-    if tokens is None and final is not None and per_step is not None:
-        tokens = final * per_step
-    last = Scale(label, name, model.n_params, tokens, source, rounded, estimated)
-    return _Known(last, per_step, final, model.stage1_tokens)
+def _known(model: _Model, label: str, name: str, source: str, family: _Family = _NO_FAMILY) -> _Known:
+    per_step = model.tokens_per_step or family.tokens_per_step
+    tokens = model.n_tokens or family.n_tokens
+    if tokens is None and family.final_step is not None and per_step is not None:
+        tokens = family.final_step * per_step
+    estimated = "estimated" in (model.source, family.source)
+    last = Scale(label, name, model.n_params, tokens, source, model.rounded or family.rounded, estimated)
+    return _Known(last, per_step, family.final_step, model.stage1_tokens)
 
 
 def _add(names: dict[str, _Known], known: _Known, spelled: Sequence[str], place: str) -> None:
@@ -382,14 +379,10 @@ def _add(names: dict[str, _Known], known: _Known, spelled: Sequence[str], place:
 
 def _convert(entry: object, kind: type[_Struct], place: str) -> _Struct:
     try:
-        converted = msgspec.convert(entry, kind)
+        return msgspec.convert(entry, kind)
     except msgspec.ValidationError as error:
         rule, _, path = str(error).partition(" - at `$")
         raise SourceError(f"{rule}.", where=place + path.rstrip("`")) from error
-    for field in converted.__struct_fields__:
-        if getattr(converted, field) == math.inf:
-            raise SourceError("Expected a finite number.", where=f"{place}.{field}")
-    return converted
 
 
 def _table(value: object, source: str, key: str) -> dict[str, object]:

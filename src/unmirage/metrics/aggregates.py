@@ -71,13 +71,15 @@ METRICS = (
             linear=False,
             unit="",
             definition="Items fall into 15 bins of equal width by the largest choice probability (softmax of "
-            "choice_logprobs; an edge belongs to the bin above it, 1 to the last). Sum over bins of the share of "
-            "items times |accuracy - mean confidence|. Exact ties for the largest share, as in "
+            "choice_logprobs; an edge belongs to the bin above it, 1 to the last). Sum over bins of the "
+            "share of items times |accuracy - mean confidence|. Exact ties for the largest share, as in "
             "multiple_choice_grade. Aggregate: no score an item. Biased upwards when items are few.",
             source="Naeini et al. 2015; BIG-bench 1.0.0, expected_calibration_error",
             aliases=(
                 Alias(
-                    "BIG-bench", "expected_calibration_error", "BIG-bench gives a tie to the first of the choices"
+                    "BIG-bench",
+                    "expected_calibration_error",
+                    "BIG-bench gives a tie to the first of the choices",
                 ),
             ),
         ),
@@ -98,17 +100,17 @@ METRICS = (
             continuous=False,
             linear=False,
             unit="",
-            definition="Unweighted mean over classes of 2 TP / (2 TP + FP + FN). A class is an index into the "
-            "choices, predicted where its summed log-probability is the largest; exact ties share one prediction. "
-            "Classes that are neither an answer nor predicted among the items are left out. Aggregate: no score an "
-            "item.",
+            definition="Unweighted mean over classes of 2 TP / (2 TP + FP + FN). A class is an index into "
+            "the choices, predicted where its summed log-probability is the largest; exact ties share one "
+            "prediction. Classes that are neither an answer nor predicted among the items are left out. "
+            "Aggregate: no score an item.",
             source="scikit-learn 1.9, f1_score(average='macro'); BIG-bench 1.0.0, macro_f1",
             aliases=(
                 Alias(
                     "BIG-bench",
                     "macro_f1",
-                    "BIG-bench takes the text of the choices as classes, so it differs where their order does; "
-                    "it breaks ties by a hash",
+                    "BIG-bench takes the text of the choices as classes, so it differs where their order "
+                    "does; it breaks ties by a hash",
                 ),
             ),
         ),

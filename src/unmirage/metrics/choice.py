@@ -1,4 +1,4 @@
-"""Item-level metrics of multiple-choice items. Their arithmetic is in choices.py, the aggregates in aggregates.py."""
+"""Item-level metrics of multiple-choice items. Arithmetic is in choices.py, aggregates in aggregates.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from unmirage.metrics.choices import (
 from unmirage.metrics.ragged import Ragged
 
 _BOTH = ("choice_logprobs", "answer")
-_P = "p is the probability of the right choice after renormalising over the choices (softmax of choice_logprobs)"
+_P = "p is the right choice's probability after renormalising over the choices (softmax of choice_logprobs)"
 _TIES = "Exact ties share: 1/m when m choices tie for the largest and the right one is among them."
 _SHARP = "Schaeffer et al. 2023 (arXiv 2304.15004), Sec. 2"
 
@@ -60,7 +60,7 @@ def _vocab_logprob(frame: pl.DataFrame) -> FloatArray:
 
 
 def _vocab_prob(frame: pl.DataFrame) -> FloatArray:
-    return column(np.exp(_vocab_logprob(frame)))
+    return column(np.minimum(np.exp(_vocab_logprob(frame)), 1.0))
 
 
 def _margin(frame: pl.DataFrame) -> FloatArray:
@@ -175,7 +175,11 @@ METRICS = (
                     "BIG-bench breaks ties by a hash and adds the chosen option's target score, "
                     "which may be a fraction",
                 ),
-                Alias("lighteval", "acc", "a tie goes to the first choice in lighteval; here it is shared"),
+                Alias(
+                    "lighteval",
+                    "acc",
+                    "a tie goes to the first choice in lighteval, and a task may divide by lengths first",
+                ),
             ),
             chance_note="1/K with K choices",
         ),
@@ -186,8 +190,8 @@ METRICS = (
         _card(
             "acc_norm",
             "Length-normalised accuracy",
-            "1 when the right choice has the largest log-probability a unit of length, else 0. The unit is the "
-            f"task's length_unit. {_TIES}",
+            "1 when the right choice has the largest log-probability a unit of length, else 0. The unit is "
+            f"the task's length_unit. {_TIES}",
             "lm-eval 0.4.13, acc_norm and acc_bytes",
             binary=True,
             continuous=False,
@@ -231,7 +235,8 @@ METRICS = (
         _card(
             "vocab_logprob",
             "Log-probability of the right text",
-            "Summed log-probability of the right choice over the whole vocabulary, not renormalised over choices.",
+            "Summed log-probability of the right choice over the whole vocabulary, not renormalised over "
+            "choices.",
             "Schaeffer et al. 2024 (arXiv 2406.04391): log p_vocab(correct)",
             low=-math.inf,
             high=0.0,
@@ -243,7 +248,7 @@ METRICS = (
         _card(
             "vocab_prob",
             "Probability of the right text",
-            "Exponential of vocab_logprob; 0 when it is -inf.",
+            "Exponential of vocab_logprob; 0 when it is -inf, 1 when rounding left it above 0.",
             "Schaeffer et al. 2024 (arXiv 2406.04391): p_vocab(correct)",
         ),
         _vocab_prob,
@@ -252,8 +257,9 @@ METRICS = (
         _card(
             "margin",
             "Margin of the right choice",
-            "Log-probability of the right choice minus the log of the mean probability of the other choices. +inf "
-            "when all others have probability 0, -inf when the right one has. Needs at least two choices.",
+            "Log-probability of the right choice minus the log of the mean probability of the other choices. "
+            "+inf when all others have probability 0, -inf when the right one has. Needs at least two "
+            "choices.",
             "log-odds form of p_choices(correct), Schaeffer et al. 2024 (arXiv 2406.04391)",
             low=-math.inf,
             high=math.inf,
@@ -269,7 +275,8 @@ METRICS = (
             f"(1 - p)^2, where {_P}. With two choices it equals brier_mean.",
             f"{_SHARP}, Fig. 2",
             higher_is_better=False,
-            chance_note="(1 - 1/K)^2 with K choices: the uniform forecast, which a small model may well exceed",
+            chance_note="(1 - 1/K)^2 with K choices: the uniform forecast, which a small model may well "
+            "exceed",
         ),
         _brier_one_sided,
         chance=lambda k: (1.0 - 1.0 / k) ** 2,
@@ -278,12 +285,17 @@ METRICS = (
         _card(
             "brier_sum",
             "Brier score, summed",
-            "Sum over the choices of (p_j - t_j)^2: p_j by softmax of choice_logprobs, t_j 1 for the right choice.",
+            "Sum over the choices of (p_j - t_j)^2: p_j by softmax of choice_logprobs, t_j 1 for the right "
+            "choice.",
             "Brier 1950; lm-eval 0.4.13, brier_score",
             high=2.0,
             higher_is_better=False,
             aliases=(
-                Alias("lm-eval", "brier_score", "none; lm-eval fails where the number of choices differs by item"),
+                Alias(
+                    "lm-eval",
+                    "brier_score",
+                    "none; lm-eval fails where the number of choices differs by item",
+                ),
             ),
             chance_note="(K-1)/K with K choices: the uniform forecast, which a small model may well exceed",
         ),
@@ -314,8 +326,8 @@ METRICS = (
         _card(
             "reciprocal_rank",
             "Reciprocal rank",
-            "1 over the rank of the right choice by summed log-probability. Choices that tie get the mean of their "
-            "ranks, so K choices that all tie score 2/(K+1), below chance.",
+            "1 over the rank of the right choice by summed log-probability. Choices that tie get the mean of "
+            "their ranks, so K choices that all tie score 2/(K+1), below chance.",
             "Voorhees 1999 (TREC-8 question answering)",
             continuous=False,
             chance_note="H_K/K with K choices and H_K = 1 + 1/2 + ... + 1/K: a random order",
@@ -327,8 +339,8 @@ METRICS = (
         _card(
             "entropy",
             "Entropy over choices",
-            "Entropy of the softmax of choice_logprobs. It tells how undecided the model is, not whether it is "
-            "right; lower is called better only to give it a direction. At most log K.",
+            "Entropy of the softmax of choice_logprobs. It tells how undecided the model is, not whether it "
+            "is right; lower is called better only to give it a direction. At most log K.",
             "Shannon 1948",
             high=math.inf,
             higher_is_better=False,

@@ -1,4 +1,4 @@
-"""The arithmetic on the choices of an item: probabilities, ties, ranks. The metrics and their cards are in choice.py."""
+"""Arithmetic on the choices of an item: probabilities, ties, ranks. Metrics and cards are in choice.py."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def softmax(logprobs: Ragged) -> FloatArray:
 
 
 def top_shares(logprobs: Ragged, values: FloatArray) -> FloatArray:
-    """(total,) the pick of each row's largest value: 1 for it, 1/m for each of m that tie exactly, 0 for the rest."""
+    """(total,) the pick of each row's largest value: 1 for it, 1/m for each of m exact ties, else 0."""
     top = (values == logprobs.spread(logprobs.largest(values))).astype(np.float64)
     return np.asarray(top / logprobs.spread(logprobs.total(top)), dtype=np.float64)
 
@@ -66,7 +66,7 @@ def average_rank(choices: Choices) -> FloatArray:
 
 
 def log_mean_exp_of_others(choices: Choices) -> FloatArray:
-    """(rows,) log of the mean probability of the wrong choices; -inf when all have probability 0. Needs K >= 2."""
+    """(rows,) log of the mean probability of the wrong choices; -inf when all have 0. Needs K >= 2."""
     rows = choices.logprobs
     others = rows.values.copy()
     others[choices.right] = -np.inf

@@ -1,4 +1,4 @@
-"""Metrics of repeated attempts at an item: passes out of attempts. Estimators with intervals are in statistics."""
+"""Metrics of repeated attempts at an item: passes out of attempts. Intervals are in statistics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import polars as pl
 
-from unmirage.metrics.cards import Alias, Card, FloatArray, Metric, column, rows_sentence, zero_chance
+from unmirage.metrics.cards import Card, FloatArray, Metric, column, rows_sentence, zero_chance
 
 _INPUTS = ("n_samples", "n_correct")
 
@@ -61,7 +61,6 @@ def pass_at(k: int) -> Metric:
         definition=f"Unbiased estimate of the probability that at least one of {k} attempts passes: "
         f"1 - C(n-c, {k}) / C(n, {k}) from c passes in n attempts; 1 when n-c < {k}. Needs n >= {k}.",
         source="Chen et al. 2021 (arXiv 2107.03374), Eq. 1",
-        aliases=(Alias("HELM", "pass", f"HELM's estimator is the same with K = {k} outputs"),) if k > 1 else (),
         chance_note="0",
     )
     return Metric(card, components, chance=zero_chance, check=lambda frame: _attempts(frame, k))
@@ -102,8 +101,8 @@ METRICS = (
             continuous=True,
             linear=False,
             unit="nats",
-            definition="-log(c/n). +inf on an item without a pass, however many attempts it had: the mean over "
-            "items is then infinite too, so use pass_rate there. Where finite it is biased upwards (Jensen).",
+            definition="-log(c/n). +inf on an item without a pass, however many attempts it had: the mean "
+            "over items is then infinite too, so use pass_rate there.",
             source="Hu et al. 2023 (arXiv 2310.03262), PassUntil; Schaeffer et al. 2025 (arXiv 2502.17578)",
         ),
         _neg_log_pass,

@@ -14,6 +14,7 @@ _TOKENS = ("target_logprobs", "target_tokens")
 _PER_TOKEN = (
     "Needs one log-probability a token: where a log holds only the sum over the target, it is not computable."
 )
+_CUT = "A log-probability that rounding left above 0 counts as 1."
 _SUMMED = "Works from one log-probability a token and from a logged sum alike."
 
 
@@ -23,7 +24,8 @@ def _sums(frame: pl.DataFrame) -> FloatArray:
 
 
 def _means(frame: pl.DataFrame) -> FloatArray:
-    return _sums(frame) / frame["target_logprobs"].list.len().cast(pl.Float64).to_numpy()
+    logprobs = Ragged.of(frame["target_logprobs"])
+    return logprobs.total(logprobs.values) / logprobs.counts
 
 
 def _cross_entropy(frame: pl.DataFrame) -> FloatArray:
@@ -31,7 +33,7 @@ def _cross_entropy(frame: pl.DataFrame) -> FloatArray:
 
 
 def _token_prob(frame: pl.DataFrame) -> FloatArray:
-    return column(np.exp(_means(frame)))
+    return column(np.minimum(np.exp(_means(frame)), 1.0))
 
 
 def _target_logprob(frame: pl.DataFrame) -> FloatArray:
@@ -39,7 +41,7 @@ def _target_logprob(frame: pl.DataFrame) -> FloatArray:
 
 
 def _target_prob(frame: pl.DataFrame) -> FloatArray:
-    return column(np.exp(_sums(frame)))
+    return column(np.minimum(np.exp(_sums(frame)), 1.0))
 
 
 def _bits_per_byte(frame: pl.DataFrame) -> FloatArray:
@@ -84,8 +86,8 @@ METRICS = (
             continuous=True,
             linear=False,
             unit="nats a token",
-            definition="Minus the mean log-probability of the target's tokens, teacher forced. +inf when a token "
-            f"has probability 0. {_PER_TOKEN}",
+            definition="Minus the mean log-probability of the target's tokens, teacher forced. +inf when a "
+            f"token has probability 0. {_PER_TOKEN}",
             source="Schaeffer et al. 2023 (arXiv 2304.15004), Sec. 2: L_CE",
         ),
         _cross_entropy,
@@ -113,7 +115,9 @@ METRICS = (
                     "lm-eval writes this sum under that word on each sample; the word in its results is "
                     "exp(-mean of the sums), which is not a mean of item scores",
                 ),
-                Alias("BIG-bench", "log_likelihood", "with several targets BIG-bench adds their probabilities"),
+                Alias(
+                    "BIG-bench", "log_likelihood", "with several targets BIG-bench adds their probabilities"
+                ),
                 Alias("HELM", "logprob", "HELM's separate multiple choice sums over prompt and answer"),
             ),
         ),
@@ -133,8 +137,8 @@ METRICS = (
             continuous=True,
             linear=False,
             unit="",
-            definition="Exponential of target_logprob: the probability that one sample at temperature 1 begins "
-            f"with the target. 0 when a token has probability 0. {_SUMMED}",
+            definition="Exponential of target_logprob: the probability that one sample at temperature 1 "
+            f"begins with the target. 0 when a token has probability 0. {_CUT} {_SUMMED}",
             source="Schaeffer et al. 2023 (arXiv 2304.15004), Sec. 2: the expected accuracy p^L",
         ),
         _target_prob,
@@ -153,8 +157,9 @@ METRICS = (
             continuous=True,
             linear=True,
             unit="",
-            definition="Geometric mean of the probabilities of the target's tokens: exp of minus cross_entropy. It "
-            f"is at most the arithmetic mean. 0 when a token has probability 0. {_PER_TOKEN}",
+            definition="Geometric mean of the probabilities of the target's tokens: exp of minus "
+            f"cross_entropy. It is at most the arithmetic mean. 0 when a token has probability 0. {_CUT} "
+            f"{_PER_TOKEN}",
             source="Schaeffer et al. 2023 (arXiv 2304.15004), Sec. 2: p = exp(-L_CE)",
         ),
         _token_prob,
@@ -173,8 +178,9 @@ METRICS = (
             continuous=True,
             linear=False,
             unit="bits a byte",
-            definition="Minus target_logprob, in bits, over the UTF-8 bytes of the target as logged. A delimiter "
-            f"that was scored but is not in the target is not counted. +inf at probability 0. {_SUMMED}",
+            definition="Minus target_logprob, in bits, over the UTF-8 bytes of the target as logged. A "
+            "delimiter that was scored but is not in the target is not counted. +inf at probability 0. "
+            f"{_SUMMED}",
             source="lm-eval 0.4.13, bits_per_byte",
             aliases=(
                 Alias(
@@ -200,13 +206,16 @@ METRICS = (
             continuous=False,
             linear=False,
             unit="",
-            definition="1 when the target is the model's own greedy continuation, as the source tool found it; "
-            "else 0. A target without its end mark is a prefix, so this can exceed exact_match.",
+            definition="1 when the target is the model's own greedy continuation, as the source tool found "
+            "it; else 0. A target without its end mark is a prefix, so this can exceed exact_match.",
             source="lm-eval 0.4.13, is_greedy; LAMBADA accuracy",
             aliases=(
                 Alias("lm-eval", "acc", "none; on tasks of output type loglikelihood"),
                 Alias(
-                    "lm-eval", "exact_match", "none; on multiple_choice tasks: the right choice's flag", "choice"
+                    "lm-eval",
+                    "exact_match",
+                    "none; on multiple_choice tasks: the right choice's flag",
+                    "choice",
                 ),
             ),
             chance_note="0",

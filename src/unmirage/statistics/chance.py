@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 from unmirage.errors import SettingsError
 from unmirage.statistics._arrays import Floats, probabilities
 
-# Direct convolution takes about n² / 2 multiplications when every item has a chance of its own; above
-# this many items the Fourier transform is used, whose errors are absolute.
-DIRECT_ITEMS = 20_000
+# Up to this many items no convolution is longer than DIRECT_TERMS; above, the longest go by Fourier
+# transform, whose errors are absolute: about 1e-17 an entry, so that a tail of them is known to 1e-13.
+DIRECT_ITEMS = 30_000
+DIRECT_TERMS = (DIRECT_ITEMS // 2 + 1) ** 2
 FFT_FLOOR = 1e-13
 
 
@@ -27,12 +28,12 @@ def p_above_chance(successes: float, chance: ArrayLike, *, effective_n: float | 
     With `effective_n` (clustered items; see :func:`unmirage.statistics.effective_items`) the counts are
     scaled to that many items and the tail is the regularised incomplete beta I_c(k, n-k+1) at real k and n,
     with c the mean chance. Equal to the binomial at whole numbers; where chance varies it errs on the
-    safe side, for the Poisson-binomial is the narrower one (Hoeffding 1956).
+    safe side for counts above the expected one, as the Poisson-binomial is narrower (Hoeffding 1956).
 
     Parameters: successes in [0, n], a whole number unless `effective_n` is given; chance (n,), each in
     [0, 1]; effective_n in (0, n].
     Returns a p-value in [0, 1]. Its relative precision is kept far into the tail, except for chances that
-    vary over more than 20,000 items: there values below 1e-13 are given as 1e-13.
+    vary over more than 30,000 items: there values below 1e-13 are given as 1e-13.
     Raises SettingsError on values outside these ranges.
     """
     from scipy.special import betainc
@@ -57,48 +58,51 @@ def p_above_chance(successes: float, chance: ArrayLike, *, effective_n: float | 
         items = float(n) if effective_n is None else float(effective_n)
         k = successes * items / n
         return float(betainc(k, items - k + 1, c.mean() if effective_n is not None else c[0]))
-    tail = float(poisson_binomial_pmf(c)[int(successes) :].sum())
+    tail = float(_convolved(c)[int(successes) :].sum())
     return min(1.0, tail if n <= DIRECT_ITEMS else max(tail, FFT_FLOOR))
 
 
 def poisson_binomial_pmf(p: ArrayLike) -> Floats:
     """Distribution of the number of successes of independent items with probabilities p.
 
-    Items of equal probability are one binomial; the binomials are convolved, the smallest first. Up to 20,000
-    items directly: only positive terms are added, so each entry keeps its relative precision
-    (about 1e-12). Above that by Fourier transform, with absolute errors of about 1e-16.
+    Items of equal probability are one binomial; the binomials are convolved in pairs. Up to 30,000 items
+    directly: only positive terms are added, so each entry keeps its relative precision (about 1e-12).
+    Above that the longest convolutions go by Fourier transform, with absolute errors of about 1e-17.
 
     Parameters: p (n,), each in [0, 1]; n may be 0.
     Returns (n+1,): entry k is P(X = k).
     Raises SettingsError on another shape or a value outside [0, 1].
     """
-    from scipy.stats import binom
-
     probability = probabilities("p", p)
     if probability.ndim != 1:
         raise SettingsError(f"shape {probability.shape} is not one probability an item", where="p")
-    values, sizes = np.unique(probability, return_counts=True)
-    parts = [
-        np.asarray(binom.pmf(np.arange(size + 1), size, value))
-        for value, size in zip(values, sizes, strict=True)
-    ]
-    parts.sort(key=len)
-    if probability.size > DIRECT_ITEMS:
-        return _convolve_all(parts)
-    pmf = np.ones(1)
-    for part in parts:
-        pmf = np.convolve(pmf, part)
-    return pmf
+    return np.maximum(_convolved(probability), 0.0)
 
 
-def _convolve_all(parts: list[Floats]) -> Floats:
-    """Convolution of all parts by Fourier transform, in pairs of like length; never negative."""
-    from scipy.signal import fftconvolve
+def _convolved(probability: Floats) -> Floats:
+    """The distribution before its Fourier rounding is cut at 0: cutting would bias the sum of a tail."""
+    from scipy.stats import binom
 
+    # scipy's binomial overflows on probabilities next to the smallest float; 1e-300 is never seen in a sum.
+    values, sizes = np.unique(np.where(probability < 1e-300, 0.0, probability), return_counts=True)
+    parts: list[Floats] = [np.ones(1)]
+    for value, size in zip(values, sizes, strict=True):
+        # A single item needs no call of scipy, which would be most of the time when all items differ.
+        one = np.array([1 - value, value])
+        parts.append(one if size == 1 else np.asarray(binom.pmf(np.arange(size + 1), size, value)))
     while len(parts) > 1:
-        pairs = [np.maximum(fftconvolve(a, b), 0.0) for a, b in zip(parts[0:-1:2], parts[1::2], strict=True)]
+        parts.sort(key=len)
+        pairs = [_convolve(a, b) for a, b in zip(parts[0:-1:2], parts[1::2], strict=True)]
         parts = pairs + parts[2 * len(pairs) :]
     return parts[0]
+
+
+def _convolve(a: Floats, b: Floats) -> Floats:
+    if len(a) * len(b) <= DIRECT_TERMS:
+        return np.convolve(a, b)
+    from scipy.signal import fftconvolve
+
+    return np.asarray(fftconvolve(a, b), dtype=np.float64)
 
 
 def binomial_tail(k: ArrayLike, n: ArrayLike, p: float) -> Floats:

@@ -123,7 +123,7 @@ def neighbour_differences(
     check_fraction("confidence", confidence)
     scores = score_matrix(values)
     codes = cluster_codes(clusters, scores.shape[0])
-    binary = np.isin(scores, (0.0, 1.0)).all(axis=0)
+    binary = np.asarray(np.isin(scores, (0.0, 1.0)).all(axis=0))
     difference = np.diff(scores, axis=1)
     errors = _stderr(difference, codes)
     largest = np.maximum(np.abs(scores).max(axis=0), np.finfo(float).tiny)

@@ -143,7 +143,7 @@ def _exact_items(guess: float, rate: float, chance: float, alpha: float, power: 
     shrink as 1/sqrt(n) while the power grows: beyond a few dozen teeth and a few standard errors above a
     stretch where all n have power, none can fall below it again.
     """
-    stretch = math.ceil(40 / min(chance, 1 - chance) + 12 * math.sqrt(guess))
+    stretch = math.ceil(40 / min(chance, 1 - chance) + 3 * math.sqrt(guess / (chance * (1 - chance))))
     top = math.ceil(guess) + stretch
     while True:
         n = np.arange(max(1, top - 2 * stretch), top + 1)

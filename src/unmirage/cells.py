@@ -1,0 +1,186 @@
+"""A cell: one task of one family, its scores as an item × model array a metric.
+
+Between the tables and the numeric core: everything after it works on arrays, and one resample of the items serves every model and
+metric of the cell. Intervals and verdicts are not made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from unmirage.metrics import Metric, aggregate_names, metric, recorded_metric
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One metric in a cell.
+
+    Attributes
+    ----------
+    metric: its card and functions.
+    components: (items, models, d), means over epochs; d = 1 for an item-level metric.
+    present: (models,) whether the model has the score on every item.
+    chance: (items,) expected score of a model without skill, or None.
+    exact: every score is 0 or 1 and there is one an item, so that counts of successes are binomial.
+    """
+
+    metric: Metric
+    components: Floats
+    present: npt.NDArray[np.bool_]
+    chance: Floats | None
+    exact: bool
+
+    @property
+    def scores(self) -> Floats:
+        """(items, models) of an item-level metric."""
+        return self.components[:, :, 0]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task of one family.
+
+    Attributes
+    ----------
+    family, task, kind: its names, and the kind of its rows.
+    models: model names in order of scale; `axis_values` (models,) their scales.
+    items: item names in the order of the log; `clusters` (items,) codes, `clustered` whether items share any.
+    layers: metric name -> its scores.
+    attempts, passes: (items, models) of kind count, else None.
+    """
+
+    family: str
+    task: str
+    kind: str
+    models: tuple[str, ...]
+    axis_values: Floats
+    items: tuple[str, ...]
+    clusters: Ints
+    clustered: bool
+    layers: dict[str, Layer] = field(default_factory=dict)
+    attempts: Ints | None = None
+    passes: Ints | None = None
+
+
+def cells(
+    responses: pl.DataFrame,
+    scores: pl.DataFrame,
+    models: pl.DataFrame,
+    *,
+    chance: Mapping[str, float],
+    wanted: Sequence[str] | None = None,
+) -> Iterator[Cell]:
+    """The cells of an audit, ordered by family and task.
+
+    Parameters
+    ----------
+    responses: rows of the items that all models of a task share.
+    scores: item-level scores of those rows.
+    models: `scales.select`'s table.
+    chance: task (or "*") -> a chance level that the user gave, for the 0/1 metrics of the task.
+    wanted: names of aggregate metrics to add, or None for those that the rows allow.
+    """
+    named = models.rename({"family": "curve_family"})
+    groups = responses.join(
+        named, left_on=["family", "model"], right_on=["source_family", "model"], how="inner", maintain_order="left"
+    )
+    for (family, task), rows in sorted(groups.group_by(["curve_family", "task"], maintain_order=True), key=_name):
+        source = rows["family"][0]
+        mine = scores.filter(pl.col("family") == source, pl.col("task") == task)
+        yield _cell(str(family), str(task), rows, mine, chance, wanted)
+
+
+def _name(group: tuple[tuple[object, ...], pl.DataFrame]) -> tuple[str, ...]:
+    return tuple(str(part) for part in group[0])
+
+
+def _cell(
+    family: str,
+    task: str,
+    rows: pl.DataFrame,
+    scores: pl.DataFrame,
+    chance: Mapping[str, float],
+    wanted: Sequence[str] | None,
+) -> Cell:
+    order = rows.select("model", "axis_value").unique(maintain_order=True).sort("axis_value", "model")
+    models, items = order["model"].to_list(), rows["item_id"].unique(maintain_order=True).to_list()
+    place = {"model": models, "item_id": items}
+    first = rows.unique(subset="item_id", keep="first", maintain_order=True)
+    named = first.select(pl.coalesce("cluster", "item_id")).to_series()
+    codes = {name: i for i, name in enumerate(named.unique(maintain_order=True))}
+    cell = Cell(
+        family=family,
+        task=task,
+        kind=str(rows["kind"][0]),
+        models=tuple(models),
+        axis_values=order["axis_value"].to_numpy(),
+        items=tuple(items),
+        clusters=np.array([codes[name] for name in named], dtype=np.int64),
+        clustered=len(codes) < len(items),
+        **_counts(rows, place),
+    )
+    once = rows.group_by("model", "item_id").len()["len"].max() == 1
+    by_metric = {str(name[0]): part for name, part in scores.group_by(["metric"], maintain_order=True)}
+    given = chance.get(task, chance.get("*"))
+    for name, part in by_metric.items():
+        known = _metric(name, part)
+        components, present = _cube(part.select("model", "item_id", pl.col("score")), place, ["score"])
+        values = components[:, present, 0]
+        level = _chance(known, first, given)
+        exact = bool(once and known.card.binary and np.isin(values, (0.0, 1.0)).all())
+        cell.layers[name] = Layer(known, components, present, level, exact)
+    for name in aggregate_names(rows) if wanted is None else wanted:
+        known = metric(name)
+        parts = known.components(rows)
+        columns = [f"c{j}" for j in range(parts.shape[1])]
+        frame = rows.select("model", "item_id").hstack(pl.DataFrame(parts, schema=columns))
+        components, present = _cube(frame, place, columns)
+        cell.layers[name] = Layer(known, components, present, None, exact=False)
+    return cell
+
+
+def _metric(name: str, part: pl.DataFrame) -> Metric:
+    from unmirage.errors import MetricError
+
+    try:
+        return metric(name)
+    except MetricError:
+        return recorded_metric(name, part["score"])
+
+
+def _chance(known: Metric, first: pl.DataFrame, given: float | None) -> Floats | None:
+    if given is not None and known.card.binary:
+        return np.full(first.height, given)
+    return known.chance(first) if known.chance is not None else None
+
+
+def _cube(
+    frame: pl.DataFrame, place: Mapping[str, list[str]], columns: list[str]
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """(items, models, d) means over epochs, NaN where there is no row, and which models have every item."""
+    positions = {
+        name: pl.col(name).replace_strict({v: i for i, v in enumerate(values)}, default=None, return_dtype=pl.Int64)
+        for name, values in place.items()
+    }
+    means = frame.group_by("model", "item_id").agg(pl.col(columns).mean())
+    at = means.select(**positions).drop_nulls()
+    cube = np.full((len(place["item_id"]), len(place["model"]), len(columns)), np.nan)
+    kept = means.filter(pl.col("model").is_in(place["model"]), pl.col("item_id").is_in(place["item_id"]))
+    cube[at["item_id"].to_numpy(), at["model"].to_numpy()] = kept.select(columns).to_numpy()
+    return cube, ~np.isnan(cube).any(axis=(0, 2))
+
+
+def _counts(rows: pl.DataFrame, place: Mapping[str, list[str]]) -> dict[str, Ints]:
+    if rows["kind"][0] != "count":
+        return {}
+    summed = rows.group_by("model", "item_id").agg(pl.col("n_samples", "n_correct").sum().cast(pl.Float64))
+    cube, _ = _cube(summed, place, ["n_samples", "n_correct"])
+    return {"attempts": cube[:, :, 0].astype(np.int64), "passes": cube[:, :, 1].astype(np.int64)}

@@ -1,0 +1,152 @@
+"""From responses to scores: which metrics a task's rows allow, and the item scores. Means come later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from unmirage.errors import MetricError
+from unmirage.metrics.cards import Metric
+from unmirage.metrics.inputs import missing
+from unmirage.metrics.recorded import recorded_metrics
+from unmirage.metrics.registry import REGISTRY, resolve
+from unmirage.tables import SCORES
+
+# Rows of a kind are scored by these groups when no metric is asked for by name. What the first group cannot
+# compute is worth a word; the second is taken where its inputs happen to be there.
+_GROUPS: dict[str, tuple[str, ...]] = {
+    "generation": ("generation", "likelihood"),
+    "choice": ("choice", "likelihood"),
+    "likelihood": ("likelihood",),
+    "count": ("count",),
+    "score": (),
+}
+_SKIPPED = {"task": pl.String, "metric": pl.String, "reason": pl.String}
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """Item scores, and what could not be computed.
+
+    Attributes
+    ----------
+    scores: in the schema `tables.SCORES`, one row a response and metric; tasks, metrics and rows in the
+        order they were met. Infinite scores stay infinite.
+    skipped: task, metric, reason: one row a metric that a task does not allow.
+    """
+
+    scores: pl.DataFrame
+    skipped: pl.DataFrame
+
+
+def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> ScoreResult:
+    """Score responses, task by task.
+
+    Parameters
+    ----------
+    responses: in the schema `tables.RESPONSES`, as `tables.check_responses` returns it.
+    metrics: names or expressions. None: every item-level metric that fits the kind of the task's rows and
+        whose inputs are there on every row; not those that need an extra. On rows of kind "score" these are
+        the recorded scores. Aggregates (ece, macro_f1, all_of, any_of) have no item score and are listed
+        under `skipped` when asked for by name; see :func:`aggregate_names`.
+
+    Raises
+    ------
+    MetricError
+        A name is unknown, or can be computed on no task (the message gives the first task's reason).
+    MissingExtraError
+        A metric was asked for by name and its package is not installed.
+    """
+    asked = None if metrics is None else list(dict.fromkeys(metrics))
+    parts: list[pl.DataFrame] = []
+    skipped: list[tuple[str, str, str]] = []
+    unknown: dict[str, MetricError] = {}
+    settled: set[str] = set()
+    reasons: dict[str, str] = {}
+    for frame in responses.partition_by("task", maintain_order=True):
+        task = str(frame["task"][0])
+        done: set[str] = set()
+        for name, one in _wanted(frame, asked):
+            if isinstance(one, MetricError):
+                unknown.setdefault(name, one)
+                skipped.append((task, name, "is not a score that this task recorded"))
+                continue
+            canonical = one.card.name
+            if canonical in done:
+                continue
+            done.add(canonical)
+            if one.combine is not None:
+                settled.add(name)
+                skipped.append(
+                    (task, canonical, "is an aggregate: it has a value for a model, none for an item")
+                )
+                continue
+            reason = missing(one, frame)
+            if reason is None:
+                settled.add(name)
+                parts.append(_scored(frame, one))
+            elif asked is not None or one.card.group == _main_group(frame):
+                skipped.append((task, canonical, reason))
+                reasons.setdefault(name, f"on task {task} it {reason}")
+    for name in asked or ():
+        if name in settled:
+            continue
+        if name in unknown and name not in reasons:
+            raise unknown[name]
+        why = reasons.get(name, "there are no rows")
+        raise MetricError(
+            f"{name} cannot be computed on any task: {why}",
+            hint="Ask for a metric whose inputs the logs hold; leave the names out to get all of those.",
+        )
+    scores = pl.concat(parts) if parts else pl.DataFrame(schema=SCORES)
+    return ScoreResult(scores, pl.DataFrame(skipped, schema=_SKIPPED, orient="row"))
+
+
+def aggregate_names(frame: pl.DataFrame) -> tuple[str, ...]:
+    """The aggregate metrics with a fixed name that the rows of one task allow; () where there is none.
+
+    `all_of` and `any_of` are aggregates too, but only exist as expressions.
+    """
+    groups = {group for kind in _kinds(frame) for group in _GROUPS[kind]}
+    return tuple(
+        name
+        for name, one in REGISTRY.items()
+        if one.combine is not None and one.card.group in groups and missing(one, frame) is None
+    )
+
+
+def _wanted(frame: pl.DataFrame, asked: list[str] | None) -> Iterator[tuple[str, Metric | MetricError]]:
+    """(name as asked, the metric or why it is unknown) for the rows of one task."""
+    recorded = recorded_metrics(frame)
+    if asked is not None:
+        for name in asked:
+            try:
+                yield name, resolve(name, recorded.get)
+            except MetricError as problem:
+                yield name, problem
+        return
+    yield from recorded.items()
+    groups = {group for kind in _kinds(frame) for group in _GROUPS[kind]}
+    for name, one in REGISTRY.items():
+        if one.card.group in groups and one.card.extra is None and one.combine is None:
+            yield name, one
+
+
+def _kinds(frame: pl.DataFrame) -> list[str]:
+    return [str(kind) for kind in frame["kind"].unique(maintain_order=True)]
+
+
+def _main_group(frame: pl.DataFrame) -> str | None:
+    """The group whose missing inputs are worth a word: that of the kind, when the rows have but one."""
+    kinds = _kinds(frame)
+    return _GROUPS[kinds[0]][0] if len(kinds) == 1 and _GROUPS[kinds[0]] else None
+
+
+def _scored(frame: pl.DataFrame, one: Metric) -> pl.DataFrame:
+    return frame.select(
+        pl.col("family", "model", "task", "item_id", "epoch"),
+        pl.lit(one.card.name).alias("metric"),
+        pl.Series("score", one.components(frame)[:, 0], dtype=pl.Float64),
+    )

@@ -1,0 +1,149 @@
+"""Writes an audit's folder, whole or not at all. What is in each file is decided by the modules beside this one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from unmirage.errors import OutputError, SettingsError
+from unmirage.report import charts, document, sheets
+from unmirage.report.page import page
+from unmirage.result import Audit
+
+PAGE = "report.html"
+TABLES = ("responses", "scores", "curves")
+
+
+def write(audit: Audit, directory: Path, *, formats: tuple[str, ...] = ()) -> Path:
+    """Write report.html, audit.json, three Parquet tables, two CSV tables and charts; returns the path of report.html.
+
+    Charts are `charts/<family>-<task>.<format>` for each of `formats` ("png", "svg", "pdf"), with characters that a
+    file name cannot hold replaced by "_"; a task without a point to draw has none.
+
+    All files are built in a hidden folder inside `directory` (so on the same disk, even where `directory` is a mount
+    point) and moved into place at the end. Files of an earlier audit are replaced, other files stay. On any failure
+    what was there before is put back, and folders made on the way are removed. No file holds a time: the same audit
+    gives the same bytes, PDF excepted (see :func:`unmirage.report.charts.render`).
+
+    Raises
+    ------
+    SettingsError
+        An unknown image format.
+    OutputError
+        The folder cannot be made or written.
+    """
+    for fmt in formats:
+        if fmt not in charts.FORMATS:
+            raise SettingsError(
+                f"{fmt!r} is not an image format", where="formats", hint=f"Use {', '.join(charts.FORMATS)}."
+            )
+    made: list[Path] = []
+    try:
+        _make(directory, made)
+        draft = Path(tempfile.mkdtemp(prefix=".unmirage-", dir=directory))
+        try:
+            _build(audit, draft, formats)
+            _move(draft, directory, made)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as problem:
+        _unmake(made)
+        raise OutputError(
+            f"the audit cannot be written here: {problem.strerror or problem}",
+            where=str(directory),
+            hint="Nothing was changed. Name a folder that can be written, on a disk with room: --out DIR",
+        ) from None
+    except BaseException:
+        _unmake(made)
+        raise
+    return directory / PAGE
+
+
+def chart_names(audit: Audit) -> list[tuple[str, str, str]]:
+    """(family, task, file name without ending) of the verdicts; names that would collide get a number."""
+    taken: set[str] = set()
+    found = []
+    for family, task in audit.verdicts.select("family", "task").iter_rows():
+        plain = f"{_slug(family)}-{_slug(task)}"
+        name, number = plain, 2
+        # Some disks take "A" and "a" for one name.
+        while name.casefold() in taken:
+            name, number = f"{plain}-{number}", number + 1
+        taken.add(name.casefold())
+        found.append((family, task, name))
+    return found
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).strip("._-")[:80] or "_"
+
+
+def _build(audit: Audit, draft: Path, formats: tuple[str, ...]) -> None:
+    (draft / PAGE).write_bytes(page(audit).encode())
+    (draft / "audit.json").write_bytes(document.to_json(audit))
+    (draft / "verdicts.csv").write_bytes(sheets.verdicts_csv(audit))
+    (draft / "differences.csv").write_bytes(sheets.differences_csv(audit))
+    for name in TABLES:
+        # Fixed settings, so that a new default of the library does not change the bytes unseen.
+        getattr(audit, name).write_parquet(
+            draft / f"{name}.parquet",
+            compression="zstd",
+            compression_level=3,
+            statistics=False,
+            row_group_size=512 * 512,
+        )
+    if not formats:
+        return
+    (draft / "charts").mkdir()
+    for family, task, name in chart_names(audit):
+        if charts.panels(audit, family, task):
+            spec = charts.task_chart(audit, family, task)
+            for fmt in formats:
+                (draft / "charts" / f"{name}.{fmt}").write_bytes(charts.render(spec, fmt))
+
+
+def _move(draft: Path, directory: Path, made: list[Path]) -> None:
+    """Move every file of `draft` to its place in `directory`; on failure put back what was there."""
+    kept = Path(tempfile.mkdtemp(prefix="kept-", dir=draft))
+    moves = sorted(
+        path.relative_to(draft) for path in draft.rglob("*") if path.is_file() and kept not in path.parents
+    )
+    undo: list[tuple[Path, Path | None]] = []
+    try:
+        for number, name in enumerate(moves):
+            target = directory / name
+            _make(target.parent, made)
+            if target.is_dir():
+                raise IsADirectoryError(21, f"{name} is a folder")
+            earlier = kept / str(number) if target.is_symlink() or target.exists() else None
+            if earlier is not None:
+                os.replace(target, earlier)
+            undo.append((target, earlier))
+            os.replace(draft / name, target)
+    except BaseException:
+        for target, earlier in reversed(undo):
+            if earlier is not None:
+                os.replace(earlier, target)
+            else:
+                target.unlink(missing_ok=True)
+        raise
+
+
+def _make(directory: Path, made: list[Path]) -> None:
+    """Make a folder and its parents, and note the new ones in `made`."""
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir()
+        made.append(one)
+    if not directory.is_dir():
+        raise NotADirectoryError(20, "it is a file, not a folder")
+
+
+def _unmake(made: list[Path]) -> None:
+    for one in reversed(made):
+        # A folder that another program has filled meanwhile is not ours to remove.
+        if one.is_dir() and not any(one.iterdir()):
+            one.rmdir()

@@ -1,0 +1,85 @@
+"""The verdicts and warnings in a terminal, readable at 80 columns and without colour. The page holds the details."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unmirage.report import slices, words
+from unmirage.result import Audit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+STYLES = {
+    "smooth": "bold blue",
+    "metric-artifact": "bold magenta",
+    "resolution-limited": "bold yellow",
+    "robust-break": "bold red",
+    "cannot-tell": "bold",
+    "insufficient": "bold",
+}
+
+
+def verdict_table(audit: Audit) -> Table:
+    """A row a verdict: family, task, number of scales, headline from the smallest scale to the largest, verdict and
+    why (the first reason). Names come from logs: they are shown as text and cannot colour or move anything."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
+    table.add_column("family", overflow="fold", max_width=16)
+    table.add_column("task", overflow="fold", max_width=24)
+    table.add_column("scales", justify="right")
+    table.add_column("headline", overflow="fold", max_width=15)
+    table.add_column("verdict, and why", overflow="fold", min_width=20)
+    for row in audit.verdicts.iter_rows(named=True):
+        curve = slices.curve(audit, row["family"], row["task"], row["headline"] or "")
+        word = row["verdict"] or "no verdict"
+        why = Text(word, style=STYLES.get(word, "bold"))
+        reason = first_reason(row)
+        if reason:
+            why.append(f"\n{reason}", style="default not bold")
+        table.add_row(
+            Text(words.printable(row["family"])),
+            Text(words.printable(row["task"])),
+            str(slices.scale_counts(row, curve)[0]),
+            headline_range(slices.scale_means(curve)),
+            why,
+        )
+    return table
+
+
+def summary(audit: Audit, console: Console) -> None:
+    """Print :func:`verdict_table`, then a line for each warning code: how many rows, items or models, and the first
+    message."""
+    from rich.text import Text
+
+    console.print(verdict_table(audit))
+    for code, count, message in grouped_warnings(audit):
+        line = Text(f"{words.printable(code)} ({words.number(count)}): ", style="yellow")
+        line.append(words.printable(message), style="default")
+        console.print(line, soft_wrap=False)
+
+
+def grouped_warnings(audit: Audit) -> list[tuple[str, int, str]]:
+    """(code, sum of the counts, first message) of the warnings, in the order they were met."""
+    groups: dict[str, tuple[int, str]] = {}
+    for row in audit.warnings.iter_rows(named=True):
+        count, message = groups.get(row["code"], (0, row["message"] or ""))
+        groups[row["code"]] = (count + (row["count"] or 0), message)
+    return [(code, count, message) for code, (count, message) in groups.items()]
+
+
+def headline_range(means: list[tuple[float, float]]) -> str:
+    """The headline at the smallest and at the largest scale: "0 → 0.95"; "–" where there is no mean."""
+    if not means:
+        return words.NOTHING
+    return f"{words.number(means[0][1])} → {words.number(means[-1][1])}"
+
+
+def first_reason(row: dict[str, Any]) -> str:
+    """The first reason of a verdict; "" where none is given."""
+    reasons = row["reasons"] or []
+    return words.printable(reasons[0]) if reasons else ""

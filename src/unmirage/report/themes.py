@@ -1,0 +1,134 @@
+"""Colours and type of charts and page, light and dark. Which data is drawn, and where, is not said here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from unmirage.errors import SettingsError
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+
+# Headline and companion differ in hue (vermilion, blue) and in lightness, so that they stay apart for colour-blind
+# readers and in grey print; each has a contrast of 4.5 or more against its background.
+PALETTES: dict[str, dict[str, str]] = {
+    "light": {
+        "paper": "#ffffff",
+        "page": "#f6f7f9",
+        "ink": "#1b1f24",
+        "muted": "#59636e",
+        "line": "#dfe3e8",
+        "axis": "#a3acb6",
+        "headline": "#b5400a",
+        "companion": "#1261a0",
+        "link": "#0b5cad",
+        "smooth": "#1261a0",
+        "artifact": "#7a3fa0",
+        "limited": "#8a5a00",
+        "break": "#b3261e",
+        "open": "#59636e",
+    },
+    "dark": {
+        "paper": "#16191d",
+        "page": "#0e1013",
+        "ink": "#e7eaee",
+        "muted": "#a3acb6",
+        "line": "#2c3238",
+        "axis": "#5c6670",
+        "headline": "#ff9a5e",
+        "companion": "#74b8ff",
+        "link": "#7fbcff",
+        "smooth": "#74b8ff",
+        "artifact": "#cfa2f0",
+        "limited": "#e8b64c",
+        "break": "#ff8a80",
+        "open": "#a3acb6",
+    },
+}
+
+# The colour of a verdict's badge: its name in PALETTES.
+TONES = {
+    "smooth": "smooth",
+    "metric-artifact": "artifact",
+    "resolution-limited": "limited",
+    "robust-break": "break",
+    "cannot-tell": "open",
+    "insufficient": "open",
+}
+
+
+def theme(name: str) -> dict[str, Any]:
+    """The Vega-Lite config of a theme, "light" or "dark"; a chart's own definition holds no colour.
+
+    Raises
+    ------
+    SettingsError
+        No such theme.
+    """
+    if name not in PALETTES:
+        raise SettingsError(f"there is no theme {name!r}", where="theme", hint=f"Use {' or '.join(PALETTES)}.")
+    return _config(PALETTES[name])
+
+
+def page_theme() -> dict[str, Any]:
+    """The config for the page: colours are its CSS variables, so a drawn chart follows the reader's colour scheme."""
+    return _config({name: f"var(--{name})" for name in PALETTES["light"]})
+
+
+def _config(colours: Mapping[str, str]) -> dict[str, Any]:
+    text = {"font": FONT, "color": colours["ink"]}
+    roles: dict[str, dict[str, Any]] = {}
+    for role in ("headline", "companion"):
+        own = colours[role]
+        roles[f"{role}-line"] = {"color": own, "strokeWidth": 2, "opacity": 0.9}
+        roles[f"{role}-interval"] = {"color": own, "strokeWidth": 1.25, "opacity": 0.75}
+        roles[f"{role}-point"] = {"color": own, "size": 46, "opacity": 1}
+        roles[f"{role}-hollow"] = {
+            "color": colours["paper"],
+            "fill": colours["paper"],
+            "stroke": own,
+            "strokeWidth": 1.75,
+            "size": 46,
+            "opacity": 1,
+        }
+    return {
+        "font": FONT,
+        "background": colours["paper"],
+        "padding": 10,
+        "view": {"stroke": None},
+        "concat": {"spacing": 22},
+        "axis": {
+            "labelColor": colours["muted"],
+            "titleColor": colours["ink"],
+            "labelFont": FONT,
+            "titleFont": FONT,
+            "labelFontSize": 11,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "gridColor": colours["line"],
+            "domainColor": colours["axis"],
+            "tickColor": colours["axis"],
+            "tickSize": 4,
+            "labelPadding": 4,
+        },
+        "axisX": {"grid": False, "titlePadding": 8},
+        "axisY": {"domain": False, "ticks": False, "tickCount": 5, "titleFontWeight": 600},
+        "title": {
+            "font": FONT,
+            "color": colours["ink"],
+            "fontSize": 14,
+            "fontWeight": 600,
+            "subtitleFont": FONT,
+            "subtitleColor": colours["muted"],
+            "subtitleFontSize": 12,
+            "subtitlePadding": 4,
+            "anchor": "start",
+            "offset": 14,
+        },
+        "style": {
+            **roles,
+            "chance-line": {"color": colours["muted"], "strokeWidth": 1.25, "strokeDash": [6, 4]},
+            "floor-line": {"color": colours["muted"], "strokeWidth": 1.25, "strokeDash": [1.5, 3]},
+            "line-label": {**text, "color": colours["muted"], "fontSize": 10.5},
+        },
+    }

@@ -1,0 +1,237 @@
+"""Which models make a curve on an axis: families, checkpoints, replicates, and the items that all of them answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from unmirage import tables
+from unmirage.errors import ScaleError, SettingsError, TableError
+from unmirage.families import size_label, suggestion
+
+Note = dict[str, object]
+NOT_AXES = frozenset((*tables.RESPONSES, *tables.RESULTS)) - frozenset(tables.AXES)
+# On a size axis a run is one point, its last checkpoint; on any other axis all checkpoints are points.
+SIZE_AXES = ("n_params", "flops")
+PROGRESS = ("n_tokens", "step")  # columns that order the checkpoints of a run
+UNEQUAL_TRAINING = 1.05  # tokens that differ by more than 5% are said
+
+
+def models_of(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """One row a (family, model): the axis columns, extra numeric columns among them.
+
+    Raises
+    ------
+    TableError
+        A model has two values on one axis.
+    """
+    rows = []
+    for frame in frames:
+        names = [
+            c for c in frame.columns if c in tables.AXES or (c not in NOT_AXES and frame[c].dtype.is_numeric())
+        ]
+        rows.append(frame.select("family", "model", pl.col(names).cast(pl.Float64)).unique(maintain_order=True))
+    table = pl.concat(rows, how="diagonal")
+    axes = [c for c in table.columns if c not in ("family", "model")]
+    grouped = table.group_by("family", "model", maintain_order=True)
+    versions = grouped.agg(pl.col(axes).drop_nulls().n_unique())
+    clash = [c for c in tables.AXES if (versions[c] > 1).any()]
+    if clash:
+        row = versions.filter(pl.col(clash[0]) > 1).row(0, named=True)
+        values = table.filter(pl.col("family") == row["family"], pl.col("model") == row["model"])[clash[0]]
+        raise TableError(
+            f"{row['model']} has several values of {clash[0]}: "
+            f"{', '.join(f'{v:g}' for v in values.drop_nulls().unique().sort().head(3))}",
+            hint="Give each checkpoint or variant a model name of its own.",
+        )
+    steady = [c for c in axes if (versions[c] <= 1).all()]  # a column that differs from item to item is no axis
+    return grouped.agg(pl.col(steady).drop_nulls().first())
+
+
+def select(models: pl.DataFrame, axis: str, checkpoint: str) -> tuple[pl.DataFrame, list[Note]]:
+    """The models on the axis: `family` (one a curve), `source_family`, `model`, `axis_value`, sorted by scale.
+
+    On n_params and flops, of several checkpoints of one size the last (or `checkpoint`) stands for the run; models that then share a
+    value are replicates. On n_tokens, step and other training axes all checkpoints are kept, and each size is a family of its own.
+
+    Raises
+    ------
+    ScaleError
+        The axis is unknown, or a model has no value on it.
+    SettingsError
+        `checkpoint` is neither "last", "first" nor "COLUMN=VALUE", or names nothing.
+    """
+    known = [c for c in models.columns if c not in ("family", "model") and models[c].is_not_null().any()]
+    if axis not in known:
+        raise _no_axis(models, axis, known)
+    notes: list[Note] = []
+    kept = models
+    if axis in SIZE_AXES:
+        kept, notes = _one_checkpoint(models, checkpoint)
+    elif checkpoint not in ("last", "first"):
+        kept = _named_checkpoint(models, checkpoint)
+    missing = kept.filter(pl.col(axis).is_null())
+    if missing.height:
+        raise _no_scale(missing["model"].to_list(), axis)
+    zero = kept.filter(pl.col(axis) <= 0)
+    if zero.height:
+        notes.append(
+            tables.warning(
+                "zero-scale",
+                f"{zero.height} models have {axis} = 0, which has no place on a logarithmic axis, and are left out "
+                f"(first: {zero['model'][0]})",
+                count=zero.height,
+            )
+        )
+        kept = kept.filter(pl.col(axis) > 0)
+    family = pl.col("family")
+    if axis not in (*SIZE_AXES, "loss"):
+        sizes = kept.group_by("family").agg(several=pl.col("n_params").n_unique() > 1)
+        kept = kept.join(sizes, on="family", how="left", maintain_order="left")
+        labels = {v: size_label(v) for v in kept["n_params"].drop_nulls().unique()}
+        label = pl.col("n_params").replace_strict(labels, default="?", return_dtype=pl.String)
+        family = pl.when("several").then(pl.format("{} {}", "family", label)).otherwise("family")
+        if kept["several"].any():
+            notes.append(tables.warning("sizes-apart", f"on {axis} each size of a family is a curve of its own"))
+    chosen = kept.select(
+        family=family, source_family="family", model="model", axis_value=axis, n_params="n_params", n_tokens="n_tokens"
+    ).sort("family", "axis_value", "model")
+    notes += _confounded(chosen, axis) + _replicates(chosen, axis)
+    return chosen.drop("n_params", "n_tokens"), notes
+
+
+def _no_axis(models: pl.DataFrame, axis: str, known: list[str]) -> ScaleError:
+    if axis in tables.AXES or not known:
+        return _no_scale(models["model"].to_list(), axis)
+    return ScaleError(
+        f"there is no column {axis}", where="--axis", hint=f"Axes with values here: {', '.join(known)}."
+    )
+
+
+def _no_scale(names: list[str], axis: str) -> ScaleError:
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    field = axis if axis in ("n_params", "n_tokens") else "n_params"
+    lines = suggestion(names[0])
+    other = "" if field == axis else f" (or a column {axis} in the table)"
+    return ScaleError(
+        f"the scale of {shown} is not known: no {axis} in the log, and no family that is known has the name",
+        where="--axis",
+        hint=f"Put this in a file, with a block for each model, and give it with --families FILE.toml{other}:\n\n{lines}",
+    )
+
+
+def _one_checkpoint(models: pl.DataFrame, checkpoint: str) -> tuple[pl.DataFrame, list[Note]]:
+    order = next((c for c in PROGRESS if c in models.columns and models[c].is_not_null().any()), None)
+    if checkpoint not in ("last", "first"):
+        kept = _named_checkpoint(models, checkpoint)
+    elif order is None:
+        return models, []
+    else:
+        best = pl.col(order).max() if checkpoint == "last" else pl.col(order).min()
+        kept = models.filter(
+            pl.col(order).is_null() | pl.col("n_params").is_null() | (pl.col(order) == best.over("family", "n_params"))
+        )
+    if kept.height == models.height:
+        return models, []
+    sizes = kept.select("family", "n_params").n_unique()
+    return kept, [
+        tables.warning(
+            "checkpoints-left-out",
+            f"{checkpoint} checkpoint of each of {sizes} sizes is used ({kept.height} models); "
+            f"{models.height - kept.height} other checkpoints are not",
+            count=models.height - kept.height,
+        )
+    ]
+
+
+def _named_checkpoint(models: pl.DataFrame, checkpoint: str) -> pl.DataFrame:
+    name, sign, text = checkpoint.partition("=")
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not sign or name not in models.columns or value != value:
+        raise SettingsError(
+            f"cannot read {checkpoint!r}", where="--checkpoint",
+            hint='Say "last", "first" or COLUMN=VALUE, for example step=100000.',
+        )
+    kept = models.filter(pl.col(name) == value)
+    if kept.height == 0:
+        there = ", ".join(f"{v:g}" for v in models[name].drop_nulls().unique().sort().head(12))
+        raise SettingsError(f"no model has {name} = {text}", where="--checkpoint", hint=f"There are: {there}.")
+    return kept
+
+
+def _confounded(chosen: pl.DataFrame, axis: str) -> list[Note]:
+    """On the size axis, sizes that were trained on different numbers of tokens."""
+    if axis != "n_params":
+        return []
+    spread = chosen.group_by("family", maintain_order=True).agg(
+        low=pl.col("n_tokens").min(), high=pl.col("n_tokens").max()
+    ).filter(pl.col("high") > UNEQUAL_TRAINING * pl.col("low"))
+    return [
+        tables.warning(
+            "unequal-training",
+            f"{row['family']}: sizes differ in training tokens too, from {size_label(row['low'])} to "
+            f"{size_label(row['high'])}: size is not all that changes along the axis (--axis flops counts both)",
+            where=row["family"],
+        )
+        for row in spread.iter_rows(named=True)
+    ]
+
+
+def _replicates(chosen: pl.DataFrame, axis: str) -> list[Note]:
+    groups = chosen.group_by("family", "axis_value", maintain_order=True).len().filter(pl.col("len") > 1)
+    if groups.height == 0:
+        return []
+    return [
+        tables.warning(
+            "replicates",
+            f"{groups.height} values of {axis} have several models (up to {groups['len'].max()}); they are replicates",
+            count=groups.height,
+        )
+    ]
+
+
+def common_items(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
+    """The rows of items that every model of a (family, task) answered; models are compared on the same items.
+
+    Raises
+    ------
+    TableError
+        No task has an item that all its models answered.
+    """
+    group = ["family", "task"]
+    pairs = responses.select(*group, "model", "item_id").unique(maintain_order=True)
+    counts = pairs.group_by(*group, "model", maintain_order=True).len("answered")
+    models = counts.group_by(group, maintain_order=True).agg(models=pl.len(), most=pl.col("answered").max())
+    shared = pairs.group_by(*group, "item_id", maintain_order=True).len("by").join(models, on=group)
+    shared = shared.filter(pl.col("by") == pl.col("models")).select(*group, "item_id", shared=pl.lit(value=True))
+    sizes = models.join(shared.group_by(group).len("common"), on=group, how="left", maintain_order="left")
+    notes: list[Note] = []
+    for row in sizes.with_columns(pl.col("common").fill_null(0)).iter_rows(named=True):
+        mine = counts.filter(pl.col("family") == row["family"], pl.col("task") == row["task"])
+        fewest = mine.sort("answered", maintain_order=True).row(0, named=True)
+        if row["common"] == row["most"] == fewest["answered"]:
+            continue
+        lost = row["most"] - row["common"]
+        message = (
+            f"{row['task']}: {row['models']} models answered different items ({fewest['model']} {fewest['answered']}, the "
+            f"most {row['most']}); "
+        )
+        notes.append(
+            tables.warning(
+                "different-items" if row["common"] else "no-common-item",
+                message + (f"all are compared on the {row['common']} that they share" if row["common"] else "none is shared, so the task is left out"),
+                where=f"{row['family']} / {row['task']}",
+                count=lost,
+            )
+        )
+    if shared.height == 0:
+        raise TableError(
+            "no task has an item that all its models answered",
+            hint="Are the item ids the same in every model's log? Different limits or prompts change them.",
+        )
+    kept = responses.join(shared, on=[*group, "item_id"], how="inner", maintain_order="left").drop("shared")
+    return kept, notes

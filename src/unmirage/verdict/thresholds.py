@@ -1,0 +1,39 @@
+"""The thresholds of the decision tree, as data, each with its reason. Changing one changes verdicts and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+
+def _threshold(value: float, reason: str) -> float:
+    return field(default=value, metadata={"reason": reason})
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Every number that the tree compares with; `reason(name)` says why it has its value."""
+
+    min_scales: int = _threshold(  # type: ignore[assignment]
+        5, "with four scales or fewer even a step of 80% cannot be told from a smooth curve"
+    )
+    min_successes: int = _threshold(  # type: ignore[assignment]
+        3, "with fewer successes the 95% interval of a rate reaches down to a third of it or less"
+    )
+    min_rise: float = _threshold(0.05, "a rise below five points of a 0-1 score is no jump that anyone reports")
+    min_rise_errors: float = _threshold(4.0, "a rise below four standard errors is found in flat curves when many are looked at")
+    sharp_width: float = _threshold(
+        0.45, "the rise of a smooth family with realistic items takes .6 of the range or more; .45 separates"
+    )
+    late_start: float = _threshold(0.35, "smooth families have made a tenth of their rise by .28 of the range")
+    dependence: float = _threshold(
+        0.2, "item scores in file order that correlate more than this with their neighbours come from templates"
+    )
+    dependence_p: float = _threshold(0.005, "and do so by chance in fewer than one task in two hundred")
+
+    def reason(self, name: str) -> str:
+        """Why a threshold has its value."""
+        return str(next(f for f in fields(self) if f.name == name).metadata["reason"])
+
+    def as_dict(self) -> dict[str, float]:
+        """Name -> value, for audit.json."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
