@@ -1,12 +1,36 @@
-"""unmirage: is that jump in a model family's ability real, or did the metric make it?"""
+"""unmirage: is that jump in a model family's ability real, or did the metric make it?
 
-from unmirage.audit import UnmirageWarning, audit, curves, read, score
-from unmirage.errors import UnmirageError
-from unmirage.examples import example
-from unmirage.metrics import Card, Metric, metric
-from unmirage.result import Audit, Settings
+The public names, one line each. They are loaded when first used, so that the command line answers at once.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unmirage.audit import UnmirageWarning, audit, curves, read, score
+    from unmirage.errors import UnmirageError
+    from unmirage.examples import example
+    from unmirage.metrics import Card, Metric, metric
+    from unmirage.result import Audit, Settings
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "Audit": "unmirage.result",
+    "Card": "unmirage.metrics",
+    "Metric": "unmirage.metrics",
+    "Settings": "unmirage.result",
+    "UnmirageError": "unmirage.errors",
+    "UnmirageWarning": "unmirage.audit",
+    "audit": "unmirage.audit",
+    "curves": "unmirage.audit",
+    "example": "unmirage.examples",
+    "metric": "unmirage.metrics",
+    "read": "unmirage.audit",
+    "score": "unmirage.audit",
+}
 
 __all__ = [
     "Audit",
@@ -23,3 +47,26 @@ __all__ = [
     "read",
     "score",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'unmirage' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Loading the module `unmirage.audit` must not hide the function of that name, which the import system would do."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -18,6 +18,9 @@ from unmirage.result import Settings
 
 Floats = npt.NDArray[np.float64]
 
+# Below this many solved problems the percentile bootstrap of a rate is too narrow.
+FEW_SOLVED = 10
+
 DIFFERENCES: dict[str, pl.DataType | type[pl.DataType]] = {
     "family": pl.String,
     "task": pl.String,
@@ -44,7 +47,7 @@ class Summary:
     stderr: Floats
     low: Floats
     high: Floats
-    method: str
+    method: list[str]
     note: list[str]
 
 
@@ -80,7 +83,7 @@ def curve_rows(cell: Cell, settings: Settings, rng: np.random.Generator) -> list
                     "high": _number(summary.high[m]),
                     "chance": None if layer.chance is None else float(layer.chance.mean()),
                     "resolution": _number(floors[m]),
-                    "method": summary.method,
+                    "method": summary.method[m],
                     "note": summary.note[m] or None,
                 }
             )
@@ -153,7 +156,7 @@ def _summarise(cell: Cell, layer: Layer, settings: Settings, replicates: Floats 
             stderr[finite] = statistics.clustered_stderr(layer.components[:, finite, 0], cell.clusters)
         shown = np.where(np.isfinite(mean), mean, np.nan)
         low, high = (shown + sign * _quantile(settings.confidence) * stderr for sign in (-1, 1))
-        return Summary(shown, stderr, low, high, "normal, clustered standard error", notes)
+        return Summary(shown, stderr, low, high, ["normal, clustered standard error"] * m, notes)
     stderr = nothing.copy()
     if layer.metric.combine is None:
         stderr[layer.present] = statistics.clustered_stderr(layer.scores[:, layer.present], cell.clusters)
@@ -161,9 +164,16 @@ def _summarise(cell: Cell, layer: Layer, settings: Settings, replicates: Floats 
         stderr[layer.present] = replicates[:, layer.present].std(axis=0, ddof=1)
     flat = layer.present & (layer.components.max(axis=0) == layer.components.min(axis=0)).all(axis=1)
     stderr[flat] = np.nan  # scores that do not vary say nothing about their scatter; 0 would be false
-    low, high, method = _interval(cell, layer, settings, mean, stderr, replicates)
-    if layer.metric.combine is None and not layer.exact and flat.any():
-        method, notes = _flat_interval(cell, layer, settings, mean, flat, low, high, method)
+    low, high, name = _interval(cell, layer, settings, mean, stderr, replicates)
+    method = [name] * m
+    if cell.attempts is not None and layer.metric.card.name == "pass_rate" and not layer.exact:
+        for j in np.flatnonzero(layer.present):
+            rare = _rare_interval(layer.scores[:, j], cell.attempts[:, j], settings.confidence)
+            if rare is not None:
+                low[j], high[j], method[j], notes[j] = rare
+    elif layer.metric.combine is None and not layer.exact:
+        for j in np.flatnonzero(flat):
+            low[j], high[j], method[j], notes[j] = _flat_interval(cell, layer, settings, float(mean[j]))
     return Summary(np.where(layer.present, mean, np.nan), stderr, low, high, method, notes)
 
 
@@ -188,32 +198,44 @@ def _interval(
     return low, high, "bootstrap over clusters" if cell.clustered else "bootstrap over items"
 
 
+def _rare_interval(
+    rates: Floats, attempts: npt.NDArray[np.int64], confidence: float
+) -> tuple[float, float, str, str] | None:
+    """(low, high, method, note) of a pass rate that few problems or none contribute to; None where a resample will do."""
+    solved = int((rates > 0).sum())
+    if solved == 0:
+        bound = statistics.zero_rate_bound(attempts, confidence)
+        beyond = float(statistics.clopper_pearson(0, len(rates), confidence)[1])
+        note = (
+            f"no success in {attempts.sum():,} attempts: the bound is for these {len(rates)} problems; over the population of problems "
+            f"it is {beyond:.3g}"
+        )
+        return 0.0, bound, "clopper-pearson of the attempts", note
+    if solved < FEW_SOLVED:
+        low, high = statistics.gamma_interval(rates, confidence)
+        return low, high, "gamma over items", f"{solved} of {len(rates)} problems were ever solved"
+    return None
+
+
 def _flat_interval(
-    cell: Cell,
-    layer: Layer,
-    settings: Settings,
-    mean: Floats,
-    flat: npt.NDArray[np.bool_],
-    low: Floats,
-    high: Floats,
-    method: str,
-) -> tuple[str, list[str]]:
-    """Where all items have one score a resample has no width. In a bounded metric at most 1-(a/2)^(1/n) of the items
-    may score otherwise, which bounds the mean; in an unbounded one nothing can be said."""
+    cell: Cell, layer: Layer, settings: Settings, mean: float
+) -> tuple[float, float, str, str]:
+    """(low, high, method, note) where all items of a model have one score, so that a resample has no width.
+
+    In a bounded metric at most 1-(a/2)^(1/n) of the items may score otherwise, which bounds the mean; in an
+    unbounded one nothing can be said.
+    """
     card = layer.metric.card
+    if not (np.isfinite(card.low) and np.isfinite(card.high)):
+        return np.nan, np.nan, "none", "all items have the same score, which says nothing about its scatter"
     units = int(cell.clusters.max()) + 1
     beyond = float(statistics.clopper_pearson(0, units, settings.confidence)[1])
-    bounded = np.isfinite(card.low) and np.isfinite(card.high)
-    notes = ["" for _ in cell.models]
-    for j in np.flatnonzero(flat):
-        if bounded:
-            low[j] = mean[j] - beyond * (mean[j] - card.low)
-            high[j] = mean[j] + beyond * (card.high - mean[j])
-            notes[j] = "all items have the same score; the interval is the exact one for none that differs"
-        else:
-            low[j] = high[j] = np.nan
-            notes[j] = "all items have the same score, which says nothing about its scatter"
-    return method, notes
+    return (
+        mean - beyond * (mean - card.low),
+        mean + beyond * (card.high - mean),
+        "clopper-pearson of items that differ",
+        "all items have the same score; the interval is the exact one for none that differs",
+    )
 
 
 def difference_rows(cell: Cell, name: str, settings: Settings) -> list[dict[str, object]]:
@@ -258,19 +280,19 @@ def differences_frame(rows: Sequence[dict[str, object]], method: str) -> pl.Data
     return frame.with_columns(p_adjusted=pl.Series(adjusted).fill_nan(None))
 
 
-def result_rows(results: pl.DataFrame, models: pl.DataFrame, settings: Settings) -> list[dict[str, object]]:
-    """Curve rows of aggregates that a log holds without their items.
+def result_rows(results: pl.DataFrame, settings: Settings) -> list[dict[str, object]]:
+    """Curve rows of aggregates that a log holds; `results` with `axis_value`.
 
     A value that is a whole number of successes out of n gets the exact interval; any other the one from the standard error that the tool
     reported; without either there is none.
     """
-    named = models.rename({"family": "curve_family"})
-    rows = results.join(named, left_on=["family", "model"], right_on=["source_family", "model"], how="inner", maintain_order="left")
     out: list[dict[str, object]] = []
-    for row in rows.iter_rows(named=True):
+    for row in results.iter_rows(named=True):
         value, n, stderr = row["value"], row["n"], row["stderr"]
         successes = value * n if n else float("nan")
         chance = settings.chance.get(row["task"], settings.chance.get("*", row["chance"]))
+        if chance is None and has_no_chance(row["metric"]):
+            chance = 0.0
         low = high = resolution = None
         method, note = "none", "the log holds neither items nor a standard error"
         if n and 0 <= value <= 1 and abs(successes - round(successes)) < 1e-6 * n:
@@ -286,12 +308,24 @@ def result_rows(results: pl.DataFrame, models: pl.DataFrame, settings: Settings)
             method, note = "normal, reported standard error", ""
         out.append(
             {
-                "family": row["curve_family"], "task": row["task"], "metric": row["metric"], "model": row["model"],
+                "family": row["family"], "task": row["task"], "metric": row["metric"], "model": row["model"],
                 "axis": settings.axis, "axis_value": row["axis_value"], "n": n, "mean": value, "stderr": stderr or None,
                 "low": low, "high": high, "chance": chance, "resolution": resolution, "method": method, "note": note or None,
             }
         )
     return out
+
+
+def has_no_chance(name: str) -> bool:
+    """Whether a metric has chance level 0 whatever the items are, as exact match has."""
+    from unmirage.errors import MetricError
+    from unmirage.metrics import metric
+    from unmirage.metrics.cards import zero_chance
+
+    try:
+        return metric(name).chance is zero_chance
+    except MetricError:
+        return False
 
 
 def _quantile(confidence: float) -> float:

@@ -21,7 +21,7 @@ from unmirage.aggregate import curve_rows, curves_frame, difference_rows, differ
 from unmirage.cells import Cell, cells
 from unmirage.errors import SettingsError
 from unmirage.families import load as load_families
-from unmirage.judge import judge_cell, judge_results
+from unmirage.judge import dependence, dependence_message, judge_cell, judge_results
 from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
 from unmirage.readers import Loaded, Options, Source, read_sources
@@ -125,7 +125,7 @@ def audit(
         verdicts=pl.DataFrame(verdicts, schema=dict(tables.VERDICTS)),
         curves=curves_table,
         scores=scored.scores,
-        responses=kept.responses,
+        responses=kept.responses.drop("axis_value"),
         warnings=tables.warnings_frame(notes),
         differences=differences_frame(differences, adjust),
         recorded=check,
@@ -197,7 +197,7 @@ class _Kept:
 
     responses: pl.DataFrame
     results: pl.DataFrame | None
-    models: pl.DataFrame
+    families: list[str]
     notes: list[dict[str, object]]
 
 
@@ -228,16 +228,15 @@ def _select(loaded: Loaded, settings: Settings) -> _Kept:
         scales.models_of([frame for frame in (responses, results) if frame is not None and frame.height]),
         settings.axis, settings.checkpoint,
     )
-    on_axis = models.select("source_family", "model").unique()
-    if responses.height:
-        responses = responses.join(on_axis, left_on=["family", "model"], right_on=["source_family", "model"], how="semi", maintain_order="left")
+    responses = scales.on_axis(responses, models)
+    results = None if results is None else scales.on_axis(results, models)
     if responses.height:
         responses, more = scales.common_items(responses)
         notes += more
     if settings.samples is not None:
         responses, more = _thin(responses, settings.samples, settings.seed)
         notes += more
-    return _Kept(responses, results, models, notes)
+    return _Kept(responses, results, models["family"].unique(maintain_order=True).to_list(), notes)
 
 
 def _thin(responses: pl.DataFrame, samples: int, seed: int) -> tuple[pl.DataFrame, list[dict[str, object]]]:
@@ -283,17 +282,25 @@ def _judge(
     verdicts: list[dict[str, Any]] = []
     differences: list[dict[str, object]] = []
     notes: list[dict[str, object]] = []
-    aggregated = [] if kept.results is None else result_rows(kept.results, kept.models, settings)
-    found = list(cells(kept.responses, scored.scores, kept.models, chance=settings.chance, wanted=_aggregates(settings)))
+    aggregated = [] if kept.results is None else result_rows(kept.results, settings)
+    found = list(
+        cells(kept.responses, scored.scores, order=kept.families, chance=settings.chance, wanted=_aggregates(settings))
+    )
+    dependent = _dependent_items(found, settings, limits)
     for done, cell in enumerate(found):
         progress("judging", done, len(found))
         mine = curve_rows(cell, settings, _generator(settings, cell))
         extra, more = _extra(cell, mine, aggregated)
-        verdict, said = judge_cell(cell, extra, settings, limits)
+        message = dependent.get((cell.task, cell.items[:1]))
+        verdict = judge_cell(cell, extra, settings, limits, message)
         rows += mine + extra
         verdicts.append(verdict)
         differences += difference_rows(cell, str(verdict["headline"]), settings)
-        notes += said + more
+        notes += more
+        if message is not None:
+            notes.append(
+                tables.warning("dependent-items", f"{cell.task}: {message}", where=f"{cell.family} / {cell.task}")
+            )
     itemised = {(cell.family, cell.task) for cell in found}
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in aggregated:
@@ -303,7 +310,20 @@ def _judge(
         rows += group
         verdicts.append(judge_results(group, settings, limits))
     progress("judging", len(found), len(found))
-    return rows, sorted(verdicts, key=lambda v: (v["family"], v["task"])), differences, notes
+    place = {name: i for i, name in enumerate(kept.families)}
+    verdicts.sort(key=lambda verdict: (place[verdict["family"]], verdict["task"]))
+    return rows, verdicts, differences, notes
+
+
+def _dependent_items(found: list[Cell], settings: Settings, limits: Thresholds) -> dict[tuple[str, tuple[str, ...]], str]:
+    """What is to be said of tasks whose items depend on each other; a property of the items, so one family's finding serves all."""
+    strongest: dict[tuple[str, tuple[str, ...]], tuple[float, str]] = {}
+    for cell in found:
+        one = dependence(cell, settings, limits)
+        key = (cell.task, cell.items[:1])
+        if one is not None and abs(one.correlation) > strongest.get(key, (0.0, ""))[0]:
+            strongest[key] = (abs(one.correlation), dependence_message(one, cell.family))
+    return {key: message for key, (_, message) in strongest.items()}
 
 
 def _aggregates(settings: Settings) -> list[str] | None:
@@ -333,8 +353,8 @@ def _extra(
     return extra, [
         tables.warning(
             "aggregates-only",
-            f"{cell.task}: the items of {len(models)} models are not in the logs ({', '.join(models[:3])}"
-            f"{', ...' if len(models) > 3 else ''}); their aggregate scores are used, without a companion",
+            f"{cell.task}: the items of {', '.join(models[:3])}{f' and {len(models) - 3} more' if len(models) > 3 else ''} are not in "
+            "the logs; their aggregate scores are used, without a companion",
             where=f"{cell.family} / {cell.task}", count=len(models),
         )
     ]

@@ -73,33 +73,26 @@ class Cell:
 def cells(
     responses: pl.DataFrame,
     scores: pl.DataFrame,
-    models: pl.DataFrame,
     *,
+    order: Sequence[str],
     chance: Mapping[str, float],
     wanted: Sequence[str] | None = None,
 ) -> Iterator[Cell]:
-    """The cells of an audit, ordered by family and task.
+    """The cells of an audit: families in the order of the rows' first appearance in `order`, tasks by name.
 
     Parameters
     ----------
-    responses: rows of the items that all models of a task share.
+    responses: rows of the items that all models of a task share, with `axis_value`.
     scores: item-level scores of those rows.
-    models: `scales.select`'s table.
+    order: the families in order.
     chance: task (or "*") -> a chance level that the user gave, for the 0/1 metrics of the task.
     wanted: names of aggregate metrics to add, or None for those that the rows allow.
     """
-    named = models.rename({"family": "curve_family"})
-    groups = responses.join(
-        named, left_on=["family", "model"], right_on=["source_family", "model"], how="inner", maintain_order="left"
-    )
-    for (family, task), rows in sorted(groups.group_by(["curve_family", "task"], maintain_order=True), key=_name):
-        source = rows["family"][0]
-        mine = scores.filter(pl.col("family") == source, pl.col("task") == task)
-        yield _cell(str(family), str(task), rows, mine, chance, wanted)
-
-
-def _name(group: tuple[tuple[object, ...], pl.DataFrame]) -> tuple[str, ...]:
-    return tuple(str(part) for part in group[0])
+    place = {name: i for i, name in enumerate(order)}
+    groups = {(str(f), str(t)): rows for (f, t), rows in responses.group_by(["family", "task"], maintain_order=True)}
+    for family, task in sorted(groups, key=lambda pair: (place[pair[0]], pair[1])):
+        mine = scores.filter(pl.col("family") == family, pl.col("task") == task)
+        yield _cell(family, task, groups[family, task], mine, chance, wanted)
 
 
 def _cell(
@@ -135,7 +128,8 @@ def _cell(
         components, present = _cube(part.select("model", "item_id", pl.col("score")), place, ["score"])
         values = components[:, present, 0]
         level = _chance(known, first, given)
-        exact = bool(once and known.card.binary and np.isin(values, (0.0, 1.0)).all())
+        trials = known.card.binary or (cell.attempts is not None and bool((cell.attempts == 1).all()) and name == "pass_rate")
+        exact = bool(once and trials and np.isin(values, (0.0, 1.0)).all())
         cell.layers[name] = Layer(known, components, present, level, exact)
     for name in aggregate_names(rows) if wanted is None else wanted:
         known = metric(name)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from unmirage import statistics, tables
+from unmirage import statistics
 from unmirage.cells import Cell, Layer
 from unmirage.errors import MetricError
 from unmirage.metrics import Card, metric
@@ -36,7 +36,6 @@ COMPANIONS = {
 AGGREGATES = ("exact_match", "multiple_choice_grade", "greedy_match", "pass_rate", "accuracy", "acc")
 
 Row = dict[str, Any]
-Note = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -107,17 +106,18 @@ def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds) 
 
 
 def judge_cell(
-    cell: Cell, extra: Sequence[Row], settings: Settings, limits: Thresholds
-) -> tuple[Row, list[Note]]:
+    cell: Cell, extra: Sequence[Row], settings: Settings, limits: Thresholds, dependent: str | None
+) -> Row:
     """The verdict row of a cell.
 
     Parameters
     ----------
     extra: curve rows of the same task whose models have aggregates only; those of the headline join the curve.
+    dependent: what `dependence_message` says of the items, or None.
     """
     choice = choose(cell, settings)
     if choice.headline is None:
-        return _row(cell.family, cell.task, settings, choice, None, _nothing(choice)), []
+        return _row(cell.family, cell.task, settings, choice, None, _nothing(choice))
     layer = cell.layers[choice.headline]
     points = points_of(cell, layer, settings, limits)
     level = None if layer.chance is None else float(layer.chance.mean())
@@ -130,8 +130,10 @@ def judge_cell(
         "attempts" if cell.attempts is not None else "items",
     )
     verdict = _decide(curve, limits)
-    notes = _dependence(cell, choice, limits, settings, verdict)
-    return _row(cell.family, cell.task, settings, choice, curve, verdict), notes
+    if dependent is not None:
+        verdict.reasons.append(dependent)
+        verdict.would_settle.append("a `cluster` column that names the template or passage of each item")
+    return _row(cell.family, cell.task, settings, choice, curve, verdict)
 
 
 def judge_results(rows: Sequence[Row], settings: Settings, limits: Thresholds) -> Row:
@@ -199,28 +201,33 @@ def _bounded(card: Card) -> bool:
     return card.low == 0 and card.high == 1
 
 
-def _dependence(
-    cell: Cell, choice: Choice, limits: Thresholds, settings: Settings, verdict: Verdict
-) -> list[Note]:
-    """Items in file order should be exchangeable; a test made of a few templates in turn is not, and its intervals are too narrow."""
+def dependence(cell: Cell, settings: Settings, limits: Thresholds) -> statistics.SerialDependence | None:
+    """How the items depend on each other, if they do: in the order of the log they should be exchangeable.
+
+    A test written from a few templates in turn is not, and intervals over its items are too narrow. Not asked where
+    clusters are given, or of fewer than 50 items.
+    """
+    choice = choose(cell, settings)
     layer = cell.layers.get(choice.companion or choice.headline or "")
     if layer is None or cell.clustered or len(cell.items) < 50:
-        return []
+        return None
     scores = layer.scores[:, layer.present]
     scores = scores[:, np.isfinite(scores).all(axis=0)]
     if scores.shape[1] == 0:
-        return []
+        return None
     found = statistics.serial_dependence(scores, seed=settings.seed)
-    if not (abs(found.correlation) >= limits.dependence and found.p_value <= limits.dependence_p):
-        return []
-    message = (
-        f"items depend on each other: scores {found.lag} item{'s' if found.lag > 1 else ''} apart correlate by "
-        f"{found.correlation:.2f} (p = {found.p_value:.2g}), as when few distinct items are written from a template; intervals over items "
-        "are far too narrow"
+    if abs(found.correlation) >= limits.dependence and found.p_value <= limits.dependence_p:
+        return found
+    return None
+
+
+def dependence_message(found: statistics.SerialDependence, family: str) -> str:
+    """One sentence for the reasons and warnings; `family` is where it was found."""
+    apart = "next to each other" if found.lag == 1 else f"{found.lag} items apart"
+    return (
+        f"the items depend on each other: scores {apart} correlate by {found.correlation:.2f} (p = {found.p_value:.2g}, in {family}), as when "
+        "few distinct items are written from a template; intervals over items are far too narrow"
     )
-    verdict.reasons.append(message)
-    verdict.would_settle.append("a `cluster` column that names the template or passage of each item")
-    return [tables.warning("dependent-items", f"{cell.task}: {message}", where=f"{cell.family} / {cell.task}")]
 
 
 def _row(

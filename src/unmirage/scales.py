@@ -50,7 +50,7 @@ def models_of(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def select(models: pl.DataFrame, axis: str, checkpoint: str) -> tuple[pl.DataFrame, list[Note]]:
-    """The models on the axis: `family` (one a curve), `source_family`, `model`, `axis_value`, sorted by scale.
+    """The models on the axis: `family` (one a curve), `source_family`, `model`, `axis_value`, in the order of curves and scale.
 
     On n_params and flops, of several checkpoints of one size the last (or `checkpoint`) stands for the run; models that then share a
     value are replicates. On n_tokens, step and other training axes all checkpoints are kept, and each size is a family of its own.
@@ -89,16 +89,32 @@ def select(models: pl.DataFrame, axis: str, checkpoint: str) -> tuple[pl.DataFra
     if axis not in (*SIZE_AXES, "loss"):
         sizes = kept.group_by("family").agg(several=pl.col("n_params").n_unique() > 1)
         kept = kept.join(sizes, on="family", how="left", maintain_order="left")
-        labels = {v: size_label(v) for v in kept["n_params"].drop_nulls().unique()}
+        labels = _size_labels(kept["n_params"].drop_nulls().unique().to_list())
         label = pl.col("n_params").replace_strict(labels, default="?", return_dtype=pl.String)
         family = pl.when("several").then(pl.format("{} {}", "family", label)).otherwise("family")
         if kept["several"].any():
             notes.append(tables.warning("sizes-apart", f"on {axis} each size of a family is a curve of its own"))
     chosen = kept.select(
         family=family, source_family="family", model="model", axis_value=axis, n_params="n_params", n_tokens="n_tokens"
-    ).sort("family", "axis_value", "model")
+    ).with_columns(size=pl.col("n_params").min().over("family"))
+    chosen = chosen.sort("source_family", "size", "family", "axis_value", "model", nulls_last=True).drop("size")
     notes += _confounded(chosen, axis) + _replicates(chosen, axis)
     return chosen.drop("n_params", "n_tokens"), notes
+
+
+def on_axis(rows: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the chosen models, with `axis_value`, under the name of their curve's family."""
+    named = models.rename({"family": "__family"})
+    joined = rows.join(
+        named, left_on=["family", "model"], right_on=["source_family", "model"], how="inner", maintain_order="left"
+    )
+    return joined.with_columns(family="__family").drop("__family")
+
+
+def _size_labels(sizes: list[float]) -> dict[float, str]:
+    """ "14M", "1.4B": two digits where they tell the sizes apart, else three."""
+    short = {v: size_label(float(f"{v:.1e}")) for v in sizes}
+    return short if len(set(short.values())) == len(sizes) else {v: size_label(v) for v in sizes}
 
 
 def _no_axis(models: pl.DataFrame, axis: str, known: list[str]) -> ScaleError:

@@ -28,10 +28,12 @@ def rows() -> Rows:
 def choice(rows: Rows) -> Rows:
     """choice(list of log-probabilities, ..., answers=[...]) -> choice rows; every answer is 0 by default."""
 
-    def build(*logprobs: Sequence[float], answers: Sequence[int] | None = None, **common: object) -> pl.DataFrame:
+    def build(
+        *logprobs: Sequence[float], answers: Sequence[int] | None = None, **common: object
+    ) -> pl.DataFrame:
         right = answers or [0] * len(logprobs)
         cells = [
-            {"choice_logprobs": list(values), "answer": answer}
+            {"choice_logprobs": [float(v) for v in values], "answer": answer}
             for values, answer in zip(logprobs, right, strict=True)
         ]
         return rows("choice", cells, **common)

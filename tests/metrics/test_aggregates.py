@@ -1,4 +1,4 @@
-"""Expected calibration error and macro F1 against their definitions written out, and under bootstrap weights."""
+"""Expected calibration error and macro F1: hand values, definitions written out, bootstrap weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def plain_ece(items):
         which = next((j for j in range(15) if p.max() < (j + 1) / 15), 14)
         bins.setdefault(which, []).append((float(np.argmax(p) == answer), p.max()))
     n = len(items)
-    return sum(len(b) / n * abs(np.mean([x[0] for x in b]) - np.mean([x[1] for x in b])) for b in bins.values())
+    return sum(
+        len(b) / n * abs(np.mean([x[0] for x in b]) - np.mean([x[1] for x in b])) for b in bins.values()
+    )
 
 
 def plain_macro_f1(truth, predicted):
@@ -81,7 +83,7 @@ def test_macro_f1_leaves_out_classes_that_nobody_named(choice):
 
 
 def test_macro_f1_shares_a_tied_prediction(choice):
-    # One item, truth 0, half a prediction each for 0 and 1: F1 of class 0 is 1/(1 + 0 + 1/2), of class 1 is 0.
+    # Truth 0, half a prediction each for 0 and 1: F1 of class 0 is 1/(1 + 0 + 1/2), of class 1 is 0.
     assert value("macro_f1", choice([-1, -1])) == pytest.approx((1 / 1.5) / 2)
 
 

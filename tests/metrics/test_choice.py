@@ -184,8 +184,17 @@ def test_chance_follows_the_number_of_choices_of_each_row(choice, name, level):
     assert metric(name).chance(frame) == pytest.approx([level(2), level(5), level(4)])
 
 
+@pytest.mark.parametrize("name", ["multiple_choice_grade", "brier_sum", "reciprocal_rank"])
+def test_chance_is_unknown_without_choices(rows, name):
+    frame = rows("score", [{}, {"choice_logprobs": [-1.0, -2.0]}])
+    chance = metric(name).chance(frame)
+    assert math.isnan(chance[0])
+    assert chance[1] > 0
+
+
 @pytest.mark.parametrize(
-    "name", ["multiple_choice_grade", "choice_prob", "choice_logprob", "brier_sum", "brier_mean", "brier_one_sided"]
+    "name",
+    ["multiple_choice_grade", "choice_prob", "choice_logprob", "brier_sum", "brier_mean", "brier_one_sided"],
 )
 def test_a_uniform_forecast_scores_chance(choice, name):
     frame = choice([-3.0] * 2, [-3.0] * 5, answers=[1, 2])

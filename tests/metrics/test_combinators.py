@@ -94,7 +94,12 @@ def test_chance(generated, choice):
 
 def test_cards_say_what_a_combination_is():
     sharp = metric("threshold(token_edit_distance,1)").card
-    assert (sharp.binary, sharp.continuous, sharp.linear, sharp.higher_is_better) == (True, False, False, True)
+    assert (sharp.binary, sharp.continuous, sharp.linear, sharp.higher_is_better) == (
+        True,
+        False,
+        False,
+        True,
+    )
     assert sharp.inputs == ("target_tokens", "output_tokens")
     assert (sharp.low, sharp.high, sharp.unit) == (0, 1, "")
     subset = metric("all_of(exact_match,5)")

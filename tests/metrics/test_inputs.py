@@ -11,7 +11,9 @@ from unmirage.metrics import metric, missing_inputs
 def test_a_column_missing_on_all_or_some_rows(choice, rows):
     frame = choice(*[[-1, -2]] * 160)
     assert missing_inputs("acc_norm", frame) == "needs choice_lengths, which is missing on all 160 rows"
-    some = rows("generation", [{"target": "1", "output": "1"}, {"target": "1"}, {"target": "1", "output": ""}])
+    some = rows(
+        "generation", [{"target": "1", "output": "1"}, {"target": "1"}, {"target": "1", "output": ""}]
+    )
     assert missing_inputs("exact_match", some) == "needs output, which is missing on 1 of 3 rows"
 
 

@@ -13,7 +13,16 @@ DESIGNED = {
     *("token_f1", "char_edit_distance", "numeric_error", "bleu", "rouge_l", "rouge_lsum"),
     *("cross_entropy", "target_logprob", "target_prob", "token_prob", "bits_per_byte", "greedy_match"),
     *("multiple_choice_grade", "acc_norm", "choice_prob", "choice_logprob", "vocab_logprob", "vocab_prob"),
-    *("margin", "brier_one_sided", "brier_sum", "brier_mean", "reciprocal_rank", "entropy", "ece", "macro_f1"),
+    *(
+        "margin",
+        "brier_one_sided",
+        "brier_sum",
+        "brier_mean",
+        "reciprocal_rank",
+        "entropy",
+        "ece",
+        "macro_f1",
+    ),
     *("pass_rate", "neg_log_pass"),
 }
 
@@ -66,7 +75,12 @@ def test_expressions_have_one_canonical_name(written, canonical):
     "name",
     [
         *("", "exact", "pass_at_0", "pass_at_k", "pass_at_-1", "pass_at_1.5", "threshold", "threshold()"),
-        *("threshold(exact_match)", "threshold(cross_entropy,1", "threshold(cross_entropy,1),3)", "all_of(,3)"),
+        *(
+            "threshold(exact_match)",
+            "threshold(cross_entropy,1",
+            "threshold(cross_entropy,1),3)",
+            "all_of(,3)",
+        ),
         *("all_of(exact_match,3)x", "none_of(exact_match,3)", "exact_match,3", "EXACT_MATCH"),
     ],
 )

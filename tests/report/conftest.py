@@ -37,9 +37,16 @@ def models() -> list[tuple[str, float]]:
 
 def curve_row(family: str, task: str, metric: str, model: str, x: float, **more: Any) -> dict[str, Any]:
     return {
-        "family": family, "task": task, "metric": metric, "model": model, "axis": "n_params", "axis_value": x,
-        "n": N, "method": "bootstrap over items", **more,
-    }  # fmt: skip
+        "family": family,
+        "task": task,
+        "metric": metric,
+        "model": model,
+        "axis": "n_params",
+        "axis_value": x,
+        "n": N,
+        "method": "bootstrap over items",
+        **more,
+    }
 
 
 def task_curves(family: str, task: str) -> Rows:
@@ -53,18 +60,33 @@ def task_curves(family: str, task: str) -> Rows:
         if task == "gaps" and i == 2:
             rows.append(
                 curve_row(
-                    family, task, "exact_match", model, x, n=None, method=None,
+                    family,
+                    task,
+                    "exact_match",
+                    model,
+                    x,
+                    n=None,
+                    method=None,
                     note="the log has no rows of this model",
-                )  # fmt: skip
+                )
             )
             continue
         low, high = exact(round(share * N), N)
         rows.append(
             curve_row(
-                family, task, "multiple_choice_grade" if choice else "exact_match", model, x,
-                mean=round(share * N) / N, stderr=float(np.sqrt(share * (1 - share) / N)), low=low, high=high,
-                chance=0.25 if choice else 0.0, resolution=0.34 if choice else 0.03, method="clopper-pearson",
-            )  # fmt: skip
+                family,
+                task,
+                "multiple_choice_grade" if choice else "exact_match",
+                model,
+                x,
+                mean=round(share * N) / N,
+                stderr=float(np.sqrt(share * (1 - share) / N)),
+                low=low,
+                high=high,
+                chance=0.25 if choice else 0.0,
+                resolution=0.34 if choice else 0.03,
+                method="clopper-pearson",
+            )
         )
         smooth = {
             "target_logprob": -22.5 * float(np.exp(-2.2 * t)),
@@ -77,11 +99,17 @@ def task_curves(family: str, task: str) -> Rows:
             void = task == "gaps" and name == "target_logprob" and i == 4
             rows.append(
                 curve_row(
-                    family, task, name, model, x,
-                    mean=float("nan") if void else mean, stderr=width / 2,
-                    low=None if void else mean - width, high=None if void else mean + width,
+                    family,
+                    task,
+                    name,
+                    model,
+                    x,
+                    mean=float("nan") if void else mean,
+                    stderr=width / 2,
+                    low=None if void else mean - width,
+                    high=None if void else mean + width,
                     note="log-probabilities are missing" if void else None,
-                )  # fmt: skip
+                )
             )
     return rows
 
@@ -95,10 +123,16 @@ def resolution(task: str) -> Rows:
         p = float(stats.binom.sf(successes - 1, N, chance)) if chance else 1.0 if successes == 0 else 0.0
         rows.append(
             {
-                "model": model, "axis_value": x, "n": N, "successes": float(successes), "chance": chance,
-                "p_above_chance": p, "floor": 0.03, "resolved": successes >= 3 and p < 0.05,
+                "model": model,
+                "axis_value": x,
+                "n": N,
+                "successes": float(successes),
+                "chance": chance,
+                "p_above_chance": p,
+                "floor": 0.03,
+                "resolved": successes >= 3 and p < 0.05,
                 "n_needed": 4605 if i < 3 else None,
-            }  # fmt: skip
+            }
         )
     return rows
 
@@ -106,24 +140,37 @@ def resolution(task: str) -> Rows:
 def verdict_row(family: str, task: str, word: str, reason: str) -> dict[str, Any]:
     choice = task == HOSTILE_TASK
     return {
-        "family": family, "task": task, "axis": "n_params",
+        "family": family,
+        "task": task,
+        "axis": "n_params",
         "headline": "multiple_choice_grade" if choice else "exact_match",
         "companion": "choice_prob" if choice else "target_logprob",
-        "verdict": word, "p_break": 2.181818e-4 if word == "robust-break" else 0.31,
-        "p_break_adjusted": None if word == "insufficient" else 0.0012345678901234567, "step": 0.12,
+        "verdict": word,
+        "p_break": 2.181818e-4 if word == "robust-break" else 0.31,
+        "p_break_adjusted": None if word == "insufficient" else 0.0012345678901234567,
+        "step": 0.12,
         "sharpness": {
-            "width": 0.21, "t10": 0.45, "t90": float("inf"), "emergence_score": float("nan"),
-            "breakthroughness": 3.5, "linearity": 2.0,
+            "width": 0.21,
+            "t10": 0.45,
+            "t90": float("inf"),
+            "emergence_score": float("nan"),
+            "breakthroughness": 3.5,
+            "linearity": 2.0,
         },
         "link": {"r2_held_out": 0.97, "r2_smooth": None},
         "resolution": resolution(task),
         "reasons": [reason, "the link fitted on the other scales predicts the headline (R² 0.97)"],
         "would_settle": ["4,605 items would resolve the 10K model"],
-    }  # fmt: skip
+    }
 
 
 CELLS = [
-    ("arith", "addition", "metric-artifact", "exact match jumps at 70M, but the log-probability moves smoothly"),
+    (
+        "arith",
+        "addition",
+        "metric-artifact",
+        "exact match jumps at 70M, but the log-probability moves smoothly",
+    ),
     ("arith", HOSTILE_TASK, "robust-break", "choice_prob steps between 70M and 490M"),
     ("arith", "gaps", "cannot-tell", "one scale has no log-probabilities"),
     ("=HYPERLINK(1)", "addition", "smooth", "the headline has no sharp rise"),
@@ -138,17 +185,31 @@ def make_audit(cells: list[tuple[str, str, str, str]] | None = None) -> Audit:
     responses = pl.DataFrame(
         [
             {
-                "family": family, "model": model, "task": task, "item_id": str(item), "epoch": 0, "n_params": x,
-                "kind": "choice" if task == HOSTILE_TASK else "generation", "target": "12", "output": "12",
+                "family": family,
+                "model": model,
+                "task": task,
+                "item_id": str(item),
+                "epoch": 0,
+                "n_params": x,
+                "kind": "choice" if task == HOSTILE_TASK else "generation",
+                "target": "12",
+                "output": "12",
             }
-            for family, task, _, _ in cells for model, x in models() for item in range(3)
+            for family, task, _, _ in cells
+            for model, x in models()
+            for item in range(3)
         ],
         schema=tables.RESPONSES,
-    )  # fmt: skip
+    )
     scores = responses.select(
-        "family", "model", "task", "item_id", "epoch",
-        metric=pl.lit("exact_match"), score=pl.lit(1.0),
-    )  # fmt: skip
+        "family",
+        "model",
+        "task",
+        "item_id",
+        "epoch",
+        metric=pl.lit("exact_match"),
+        score=pl.lit(1.0),
+    )
     first, second = cells[0][:2], models()[:2]
     return Audit(
         verdicts=pl.DataFrame([verdict_row(*cell) for cell in cells], schema=tables.VERDICTS),
@@ -164,24 +225,36 @@ def make_audit(cells: list[tuple[str, str, str, str]] | None = None) -> Audit:
         differences=pl.DataFrame(
             [
                 {
-                    "family": first[0], "task": first[1], "metric": "exact_match", "model_a": second[0][0],
-                    "model_b": HOSTILE_MODEL, "difference": 0.48, "low": 0.38, "high": float("nan"),
-                    "p": 3e-9, "p_adjusted": 6e-9,
+                    "family": first[0],
+                    "task": first[1],
+                    "metric": "exact_match",
+                    "model_a": second[0][0],
+                    "model_b": HOSTILE_MODEL,
+                    "difference": 0.48,
+                    "low": 0.38,
+                    "high": float("nan"),
+                    "p": 3e-9,
+                    "p_adjusted": 6e-9,
                 }
             ]
         ),
         recorded=pl.DataFrame(
             [
                 {
-                    "family": "arith", "task": "addition", "metric": "exact_match", "recorded_as": "acc",
-                    "n": 900, "equal": 900, "largest_difference": 0.0,
+                    "family": "arith",
+                    "task": "addition",
+                    "metric": "exact_match",
+                    "recorded_as": "acc",
+                    "n": 900,
+                    "equal": 900,
+                    "largest_difference": 0.0,
                 }
             ]
         ),
         skipped=pl.DataFrame([{"task": "gaps", "metric": "bleu", "reason": "needs the extra text"}]),
         settings=Settings(chance={HOSTILE_TASK: 0.25}),
         inputs=(Input(path='logs/<run> "1".jsonl', format="table", sha256="ab" * 32, rows=162),),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="session")

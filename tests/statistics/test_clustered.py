@@ -15,7 +15,6 @@ from unmirage.statistics import (
     paired_difference,
 )
 
-
 # The share of the population that 32 items may all have missed, two-sided 95 %.
 AWAY = 1 - 0.025 ** (1 / 32)
 

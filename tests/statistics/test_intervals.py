@@ -155,7 +155,9 @@ def test_korn_graubard_counts_clusters_at_the_ends():
 
 def test_korn_graubard_with_one_cluster():
     assert korn_graubard(0, np.nan, 100, 1) == pytest.approx((0, 0.975))
-    assert np.isnan(korn_graubard(0.3, np.nan, 100, 1)).all()
+    low, high = korn_graubard(0.3, [np.nan, 0.0], 100, 1)
+    np.testing.assert_allclose(low, beta.ppf(0.025, 0.3, 1.7))
+    np.testing.assert_allclose(high, beta.ppf(0.975, 1.3, 0.7))
 
 
 def test_korn_graubard_covers_where_clusters_are_ignored_by_others():
@@ -187,13 +189,24 @@ def test_effective_items_of_copies_is_the_number_of_clusters():
 
 
 def test_effective_items_never_exceeds_n():
-    np.testing.assert_array_equal(
-        effective_items([0.5, 0.5, 0.5], [0, 1e-9, np.nan], 60, 30), [60, 60, np.nan]
-    )
+    assert effective_items(0.5, 1e-9, 60, 30) == 60
+
+
+def test_effective_items_without_an_estimate_is_the_number_of_clusters():
+    np.testing.assert_array_equal(effective_items(0.5, [0, 1e-17, np.nan], 60, 30), [30, 30, 30])
+    # An error passed for one cluster cannot have been estimated over clusters.
+    assert effective_items(0.5, 0.01, 60, 1) == 1
 
 
 @pytest.mark.parametrize(
-    "arguments", [(1.5, 0.1, 10, 5), (0.5, -0.1, 10, 5), (0.5, 0.1, 10, 11), (0.5, 0.1, 10, 0)]
+    "arguments",
+    [
+        (1.5, 0.1, 10, 5),
+        (0.5, -0.1, 10, 5),
+        (0.5, 0.1, 10, 11),
+        (0.5, 0.1, 10, 0),
+        ([0.5, 0.5], 0.1, [9, 9, 9], 5),
+    ],
 )
 def test_korn_graubard_refuses(arguments):
     with pytest.raises(SettingsError):

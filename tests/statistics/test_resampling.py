@@ -160,6 +160,12 @@ def test_bad_clusters_are_refused(scores, clusters):
         resample_means(scores, clusters)
 
 
+@pytest.mark.parametrize("clusters", [None, np.zeros(0, int), np.zeros((2, 2), int)])
+def test_weights_need_codes(clusters):
+    with pytest.raises(SettingsError, match="clusters"):
+        resample_weights(clusters, 5, 0)
+
+
 @pytest.mark.parametrize(
     "options", [{"replicates": 0}, {"replicates": 1.5}, {"seed": -1}, {"block_bytes": 0}]
 )

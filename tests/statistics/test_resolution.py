@@ -54,6 +54,12 @@ def test_items_needed_at_or_below_chance_is_none():
     assert items_needed(0.2, 0.25) is None
 
 
+def test_items_needed_beyond_any_test_set_is_none():
+    assert items_needed(1e-15) is None
+    assert items_needed(np.nextafter(0.25, 1), 0.25) is None
+    assert items_needed(1e-14) == pytest.approx(3e14, rel=1e-11)
+
+
 @pytest.mark.parametrize(("rate", "about"), [(0.402, 50), (0.298, 500), (0.261, 10_000)])
 def test_items_needed_above_chance_is_about_the_normal_numbers(rate, about):
     # The normal numbers take chance's variance for both and have no saw-tooth: lower for few items.

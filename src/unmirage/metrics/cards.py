@@ -90,7 +90,8 @@ class Metric:
         :func:`unmirage.metrics.missing_inputs` first. d = 1 for an item-level metric. d may depend on the
         rows (the classes of macro_f1), so give all models of a task in one call.
     combine: (..., d) component means and the number of items -> (...). None for an item-level metric.
-    chance: rows -> (rows,), the expected score of a model without skill. None when there is no such level.
+    chance: rows -> (rows,), the expected score of a model without skill; NaN on a row that lacks the choices
+        it depends on. None when there is no such level.
     check: rows -> one sentence on why these rows cannot be scored although the inputs are there, or None.
     """
 

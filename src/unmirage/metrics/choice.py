@@ -101,7 +101,9 @@ def _entropy(frame: pl.DataFrame) -> FloatArray:
 
 def _uniform(of_k: Callable[[FloatArray], FloatArray]) -> Callable[[pl.DataFrame], FloatArray]:
     def chance(frame: pl.DataFrame) -> FloatArray:
-        return of_k(frame["choice_logprobs"].list.len().cast(pl.Float64).to_numpy())
+        k = frame["choice_logprobs"].list.len().cast(pl.Float64).fill_null(np.nan).to_numpy()
+        known = k >= 1
+        return np.asarray(np.where(known, of_k(np.where(known, k, 1.0)), np.nan), dtype=np.float64)
 
     return chance
 

@@ -133,15 +133,12 @@ def any_of(inner: Metric, r: int) -> Metric:
 
 
 def _all_drawn(rate: FloatArray, items: int, k: int) -> FloatArray:
-    """C(m, k) / C(n, k) for m = rate * n, as a product of k ratios; 0 where m < k, NaN where n < k."""
-    if items < k:
-        return np.full(rate.shape, np.nan)
-    # Means are sums divided by weights; rounding keeps a whole number of successes whole.
-    found = np.round(rate * items, 9)
-    out = np.ones(rate.shape)
-    for drawn in range(k):
-        out = out * (np.maximum(found - drawn, 0.0) / (items - drawn))
-    return out
+    """C(m, k) / C(n, k) for m = rate * n; NaN where n < k."""
+    from unmirage.statistics.counts import subset_accuracy
+
+    # Means are sums divided by weights: rounding keeps a whole number of successes whole, and within 0..n.
+    found = np.clip(np.round(rate * items, 9), 0.0, items)
+    return np.asarray(subset_accuracy(found, items, k), dtype=np.float64)
 
 
 def _needs_binary(inner: Metric, k: int, word: str) -> None:

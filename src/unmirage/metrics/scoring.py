@@ -23,6 +23,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "count": ("count",),
     "score": (),
 }
+_AGGREGATE = "is an aggregate: it has a value for a model, none for an item"
 _SKIPPED = {"task": pl.String, "metric": pl.String, "reason": pl.String}
 
 
@@ -63,43 +64,30 @@ def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> Scor
     parts: list[pl.DataFrame] = []
     skipped: list[tuple[str, str, str]] = []
     unknown: dict[str, MetricError] = {}
-    settled: set[str] = set()
-    reasons: dict[str, str] = {}
+    canonical: dict[str, str] = {}
+    computed: set[str] = set()
     for frame in responses.partition_by("task", maintain_order=True):
         task = str(frame["task"][0])
         done: set[str] = set()
         for name, one in _wanted(frame, asked):
             if isinstance(one, MetricError):
-                unknown.setdefault(name, one)
+                unknown[name] = one
                 skipped.append((task, name, "is not a score that this task recorded"))
                 continue
-            canonical = one.card.name
-            if canonical in done:
+            written = canonical[name] = one.card.name
+            if written in done:
                 continue
-            done.add(canonical)
-            if one.combine is not None:
-                settled.add(name)
-                skipped.append(
-                    (task, canonical, "is an aggregate: it has a value for a model, none for an item")
-                )
-                continue
-            reason = missing(one, frame)
+            done.add(written)
+            reason = _AGGREGATE if one.combine is not None else missing(one, frame)
+            if reason is None or reason == _AGGREGATE:
+                computed.add(written)
             if reason is None:
-                settled.add(name)
                 parts.append(_scored(frame, one))
             elif asked is not None or one.card.group == _main_group(frame):
-                skipped.append((task, canonical, reason))
-                reasons.setdefault(name, f"on task {task} it {reason}")
+                skipped.append((task, written, reason))
     for name in asked or ():
-        if name in settled:
-            continue
-        if name in unknown and name not in reasons:
-            raise unknown[name]
-        why = reasons.get(name, "there are no rows")
-        raise MetricError(
-            f"{name} cannot be computed on any task: {why}",
-            hint="Ask for a metric whose inputs the logs hold; leave the names out to get all of those.",
-        )
+        if canonical.get(name) not in computed:
+            raise unknown.get(name) or _nowhere(canonical.get(name, name), skipped)
     scores = pl.concat(parts) if parts else pl.DataFrame(schema=SCORES)
     return ScoreResult(scores, pl.DataFrame(skipped, schema=_SKIPPED, orient="row"))
 
@@ -132,6 +120,15 @@ def _wanted(frame: pl.DataFrame, asked: list[str] | None) -> Iterator[tuple[str,
     for name, one in REGISTRY.items():
         if one.card.group in groups and one.card.extra is None and one.combine is None:
             yield name, one
+
+
+def _nowhere(name: str, skipped: list[tuple[str, str, str]]) -> MetricError:
+    """The error for a metric that no task allows, with the first task's reason."""
+    reasons = [f"on task {task} it {reason}" for task, metric, reason in skipped if metric == name]
+    return MetricError(
+        f"{name} cannot be computed on any task: {reasons[0] if reasons else 'there are no rows'}",
+        hint="Ask for a metric whose inputs the logs hold; leave the names out to get all of those.",
+    )
 
 
 def _kinds(frame: pl.DataFrame) -> list[str]:

@@ -16,7 +16,7 @@ def _missing(package: str) -> MissingExtraError:
 
 def _bleu(frame: pl.DataFrame) -> FloatArray:
     try:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
     except ImportError:
         raise _missing("sacrebleu") from None
     # A corpus of one segment is sentence BLEU with no smoothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +94,14 @@ def head(path: Path, size: int = 4096) -> bytes:
             return file.read(size)
     except OSError:
         return b""
+
+
+def lenient_json(text: bytes) -> bytes:
+    """The same JSON with NaN and Infinity, which Python writes and JSON does not know, as null.
+
+    Raises ValueError where it is not JSON even so.
+    """
+    return json.dumps(json.loads(text, parse_constant=lambda word: None)).encode()
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -19,7 +19,7 @@ import polars as pl
 from unmirage import tables
 from unmirage.errors import SourceError
 from unmirage.families import Scale, common_family
-from unmirage.readers.base import Input, Loaded, Options, head, sha256
+from unmirage.readers.base import Input, Loaded, Options, head, lenient_json, sha256
 from unmirage.readers.lm_eval_frames import frame_of
 from unmirage.readers.lm_eval_records import Columns, read_columns
 
@@ -158,10 +158,14 @@ def _old_task(path: Path, results: Results | None) -> str:
 
 def _decode(path: Path) -> Results:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Results)
+        content = path.read_bytes()
+        try:
+            return msgspec.json.decode(content, type=Results)
+        except msgspec.DecodeError:
+            return msgspec.json.decode(lenient_json(content), type=Results)
     except OSError as problem:
         raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, ValueError) as problem:
         raise SourceError(f"is not a results file of lm-evaluation-harness: {problem}", where=str(path)) from None
 
 
@@ -261,7 +265,12 @@ def _aggregates(results: Results, scale: Scale) -> list[dict[str, Any]]:
             name, _, filter_name = key.partition(",")
             if not filter_name or name.endswith("_stderr") or name == "bypass" or not isinstance(value, int | float):
                 continue
+            if name == "perplexity" and not 0 < value < math.inf:
+                continue
             stderr = entries.get(f"{name}_stderr,{filter_name}")
+            if name == "perplexity":
+                # In aggregate exp(-mean log-likelihood), of an item the log-likelihood itself: ours is the latter.
+                value, stderr = -math.log(value), None
             rows.append(
                 {
                     "family": scale.family, "model": scale.model, **known, "loss": None,

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from unmirage.errors import SourceError
-from unmirage.readers.base import head, numbered_lines
+from unmirage.readers.base import head, lenient_json, numbered_lines
 from unmirage.readers.lm_eval_gold import GoldCandidates
 
 KNOWN_KEYS = frozenset(
@@ -100,10 +100,11 @@ def read_columns(
             )
         try:
             if decoder is None:
-                metrics = [k for k in msgspec.json.decode(line, type=dict[str, msgspec.Raw]) if k not in KNOWN_KEYS]
+                keys = _decode(msgspec.json.Decoder(dict[str, msgspec.Raw]), line)
+                metrics = [key for key in keys if key not in KNOWN_KEYS]
                 decoder = msgspec.json.Decoder(_sample_type(metrics))
-            sample = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            sample = _decode(decoder, line)
+        except ValueError as problem:  # msgspec's and json's errors are ValueErrors both
             broken = (number, str(problem))
             continue
         try:
@@ -129,6 +130,13 @@ def read_columns(
     if broken is not None:
         columns.truncated = f"line {broken[0]}"
     return columns
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:
+    try:
+        return decoder.decode(line)
+    except msgspec.DecodeError:
+        return decoder.decode(lenient_json(line))
 
 
 def _records(path: Path) -> Iterator[tuple[int, bytes]]:

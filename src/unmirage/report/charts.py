@@ -1,6 +1,7 @@
 """One Vega-Lite definition a task, for the page and for image files alike, and its images.
 
-Colours are not in the definition: marks name a style and `themes.py` gives it. What is drawn is chosen in `panels.py`.
+Colours are not in the definition: marks name a style and `themes.py` gives it. What is drawn is chosen in
+`panels.py`.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ _TOOLTIP = ("model", "scale", "n", "mean", "interval", "method", "chance")
 def task_chart(audit: Audit, family: str, task: str) -> dict[str, Any]:
     """The Vega-Lite definition of a task's chart, its data inside, without colours (see :func:`theme`).
 
-    The headline's panel, then up to three of companions, each with its own y axis; all share the meaning and the
-    range of the x axis, logarithmic unless a scale is 0 or below. Bounded metrics keep their whole range; others start
-    from the data. Points are models, the line goes through the mean of each scale, thin rules are the intervals of the
-    curves table. The dashed line is chance, the dotted one the floor (the smallest mean that the items tell from zero
-    or chance). A hollow point is a scale that is not resolved.
+    The headline's panel, then up to three of companions, each with its own y axis; all share the meaning and
+    the range of the x axis, logarithmic unless a scale is 0 or below. Bounded metrics keep their whole range;
+    others start from the data. Points are models, the line goes through the mean of each scale, thin rules
+    are the intervals of the curves table. The dashed line is chance, the dotted one the floor (the smallest
+    mean that the items tell from zero or chance). A hollow point is a scale that is not resolved.
 
     Raises
     ------
@@ -49,23 +50,25 @@ def task_chart(audit: Audit, family: str, task: str) -> dict[str, Any]:
     row = slices.verdict(audit, family, task)
     shown = [panel(audit, family, task, name) for name in names]
     x = _x(shown, row["axis"])
+    datasets: dict[str, list[Row]] = {}
     chart = alt.concat(
-        *(_panel_chart(one, x) for one in shown),
+        *(_panel_chart(one, x, datasets) for one in shown),
         columns=_COLUMNS[len(shown)],
         title=_title(shown, row),
         description=_description(shown, row),
     )
-    spec: dict[str, Any] = chart.to_dict()
+    # Checking against the schema takes longer than all the rest; the tests check every kind of chart.
+    spec: dict[str, Any] = chart.to_dict(validate=False)
     # Altair puts its own current theme there; this chart's look must not depend on the caller's session.
     spec.pop("config", None)
-    return spec
+    return {**spec, "datasets": datasets}
 
 
 def render(spec: dict[str, Any], fmt: str, theme: str = "light") -> bytes:
     """The image of a chart: PNG at twice its size, SVG, or PDF.
 
-    PNG and SVG bytes are the same each time. PDF bytes are not: the converter numbers the fonts and symbols inside in
-    the order of a hash table; what is seen is the same.
+    PNG and SVG bytes are the same each time. PDF bytes are not: the converter numbers the fonts and symbols
+    inside in the order of a hash table; what is seen is the same.
 
     Raises
     ------
@@ -83,9 +86,7 @@ def render(spec: dict[str, Any], fmt: str, theme: str = "light") -> bytes:
         return str(vl_convert.vegalite_to_svg(spec, config=config)).encode()
     if fmt == "pdf":
         return bytes(vl_convert.vegalite_to_pdf(spec, config=config))
-    raise SettingsError(
-        f"{fmt!r} is not an image format", where="formats", hint=f"Use {', '.join(FORMATS)}."
-    )
+    raise SettingsError(f"{fmt!r} is not an image format", where="formats", hint=f"Use {', '.join(FORMATS)}.")
 
 
 def _title(shown: Sequence[Panel], row: Row) -> alt.TitleParams:
@@ -137,12 +138,13 @@ def _label(axis: str, high: float) -> str:
     return "format(datum.value, '~g')"
 
 
-def _panel_chart(one: Panel, x: alt.X) -> alt.LayerChart:
+def _panel_chart(one: Panel, x: alt.X, datasets: dict[str, list[Row]]) -> alt.LayerChart:
     import altair as alt
 
-    def data(rows: list[Row]) -> alt.Chart:
-        # Inline data is passed as it is, with no limit on rows.
-        return alt.Chart(alt.InlineData(values=rows))
+    def data(part: str, rows: list[Row]) -> alt.Chart:
+        # Data goes in by name, past Altair, which would copy it again and again and stop at 5,000 rows.
+        datasets[f"{one.metric}/{part}"] = rows
+        return alt.Chart(alt.NamedData(f"{one.metric}/{part}"))
 
     def y(field: str) -> alt.Y:
         bounds = alt.Undefined if one.domain is None else list(one.domain)
@@ -166,24 +168,24 @@ def _panel_chart(one: Panel, x: alt.X) -> alt.LayerChart:
     # The floor lies above chance: where the two are close its label moves up and that of chance stays.
     for name, levels, lift in (("chance", one.chance, 0), ("floor", one.floor, -9 if one.crowded else 0)):
         if len(levels) == 1:
-            layers.append(data(levels).mark_rule(style=f"{name}-line").encode(y=y("y")))
+            layers.append(data(name, levels).mark_rule(style=f"{name}-line").encode(y=y("y")))
         elif levels:
-            line = data(levels).mark_line(style=f"{name}-line", interpolate="step")
+            line = data(name, levels).mark_line(style=f"{name}-line", interpolate="step")
             layers.append(line.encode(x=x, y=y("y")))
         if levels:
-            label = data(levels[-1:]).mark_text(
+            label = data(f"{name}-label", levels[-1:]).mark_text(
                 style="line-label", text=name, align="left", baseline="middle", dx=4, dy=lift
             )
             layers.append(label.encode(x=alt.value("width"), y=y("y")))
     tooltip = [alt.Tooltip(f"{field}:N", title=field) for field in _TOOLTIP]
     with_interval = [point for point in one.points if point["low"] is not None]
     if with_interval:
-        rules = data(with_interval).mark_rule(style=f"{one.role}-interval")
+        rules = data("interval", with_interval).mark_rule(style=f"{one.role}-interval")
         layers.append(rules.encode(x=x, y=y("low"), y2=alt.Y2("high:Q")))
-    layers.append(data(one.line).mark_line(style=f"{one.role}-line").encode(x=x, y=y("y")))
+    layers.append(data("line", one.line).mark_line(style=f"{one.role}-line").encode(x=x, y=y("y")))
     for shape, resolved in (("point", True), ("hollow", False)):
         points = [point for point in one.points if point["resolved"] is resolved]
         if points:
-            marks = data(points).mark_point(style=f"{one.role}-{shape}", filled=True)
+            marks = data(shape, points).mark_point(style=f"{one.role}-{shape}", filled=True)
             layers.append(marks.encode(x=x, y=y("y"), tooltip=tooltip))
-    return alt.layer(*layers, width=WIDTH, height=HEIGHT)
+    return alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT)

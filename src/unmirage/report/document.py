@@ -1,4 +1,7 @@
-"""audit.json: the audit for other programs, with every number in full. Other tools rely on its keys and their meaning."""
+"""audit.json: the audit for other programs, with every number in full.
+
+Other tools rely on the keys and on what they mean. Nothing is rounded or put into words here.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ FRAMES = ("verdicts", "curves", "warnings", "differences", "recorded", "skipped"
 def document(audit: Audit) -> dict[str, Any]:
     """The audit as plain values, for JSON.
 
-    Keys, in this order: `unmirage` (version, null where it is not known), `schema` (1), `inputs` (a list of path,
-    format, sha256, rows), `settings`, and one list of rows for each of `verdicts`, `curves`, `warnings`,
-    `differences`, `recorded`, `skipped`. Fields are the columns of :mod:`unmirage.tables`, rows in the order of the
-    frames. NaN and infinity become null: JSON has neither.
+    Keys, in this order: `unmirage` (version, null where it is not known), `schema` (1), `inputs` (a list of
+    path, format, sha256, rows), `settings`, and one list of rows for each of `verdicts`, `curves`,
+    `warnings`, `differences`, `recorded`, `skipped`. Fields are the columns of :mod:`unmirage.tables`, rows
+    in the order of the frames. NaN and infinity become null: JSON has neither.
     """
     return {
         "unmirage": version(),

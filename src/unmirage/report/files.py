@@ -1,4 +1,4 @@
-"""Writes an audit's folder, whole or not at all. What is in each file is decided by the modules beside this one."""
+"""Writes an audit's folder, whole or not at all. What is in each file is not decided here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+
+import polars as pl
 
 from unmirage.errors import OutputError, SettingsError
 from unmirage.report import charts, document, sheets
@@ -18,15 +20,15 @@ TABLES = ("responses", "scores", "curves")
 
 
 def write(audit: Audit, directory: Path, *, formats: tuple[str, ...] = ()) -> Path:
-    """Write report.html, audit.json, three Parquet tables, two CSV tables and charts; returns the path of report.html.
+    """Write the page, audit.json, three Parquet and two CSV tables, and charts; returns the path of the page.
 
-    Charts are `charts/<family>-<task>.<format>` for each of `formats` ("png", "svg", "pdf"), with characters that a
-    file name cannot hold replaced by "_"; a task without a point to draw has none.
+    Charts are `charts/<family>-<task>.<format>` for each of `formats` ("png", "svg", "pdf"), with characters
+    that a file name cannot hold replaced by "_"; a task without a point to draw has none.
 
-    All files are built in a hidden folder inside `directory` (so on the same disk, even where `directory` is a mount
-    point) and moved into place at the end. Files of an earlier audit are replaced, other files stay. On any failure
-    what was there before is put back, and folders made on the way are removed. No file holds a time: the same audit
-    gives the same bytes, PDF excepted (see :func:`unmirage.report.charts.render`).
+    All files are built in a hidden folder inside `directory` (so on the same disk, even where `directory` is
+    a mount point) and moved into place at the end. Files of an earlier audit are replaced, other files stay.
+    On any failure what was there before is put back, and folders made on the way are removed. No file holds a
+    time: the same audit gives the same bytes, PDF excepted (see :func:`unmirage.report.charts.render`).
 
     Raises
     ------
@@ -87,14 +89,7 @@ def _build(audit: Audit, draft: Path, formats: tuple[str, ...]) -> None:
     (draft / "verdicts.csv").write_bytes(sheets.verdicts_csv(audit))
     (draft / "differences.csv").write_bytes(sheets.differences_csv(audit))
     for name in TABLES:
-        # Fixed settings, so that a new default of the library does not change the bytes unseen.
-        getattr(audit, name).write_parquet(
-            draft / f"{name}.parquet",
-            compression="zstd",
-            compression_level=3,
-            statistics=False,
-            row_group_size=512 * 512,
-        )
+        _parquet(getattr(audit, name), draft / f"{name}.parquet")
     if not formats:
         return
     (draft / "charts").mkdir()
@@ -103,6 +98,17 @@ def _build(audit: Audit, draft: Path, formats: tuple[str, ...]) -> None:
             spec = charts.task_chart(audit, family, task)
             for fmt in formats:
                 (draft / "charts" / f"{name}.{fmt}").write_bytes(charts.render(spec, fmt))
+
+
+def _parquet(frame: pl.DataFrame, path: Path) -> None:
+    try:
+        # Fixed settings, so that a new default of the library does not change the bytes unseen.
+        frame.write_parquet(
+            path, compression="zstd", compression_level=3, statistics=False, row_group_size=512 * 512
+        )
+    except pl.exceptions.ComputeError as problem:
+        # The library's word for a full disk.
+        raise OSError(str(problem)) from None
 
 
 def _move(draft: Path, directory: Path, made: list[Path]) -> None:

@@ -1,4 +1,4 @@
-"""Which metrics a task's chart shows, and the points, lines and ticks of each. How they are drawn is in `charts.py`."""
+"""Which metrics a task's chart shows, and the points, lines and ticks of each. Nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Panel:
     title: lines of the y-axis title: title and unit, then the direction where it is known.
     points: one a model: x, y, low and high (both or neither null), resolved, and the texts of the tooltip.
     line: x, y: the mean over the models of each scale, in order of scale.
-    chance, floor: x, y where they are known, in order of scale; a single entry where the level is the same everywhere.
+    chance, floor: x, y where they are known, in order of scale; a single entry where the level is the same
+        everywhere.
     domain: (low, high) of the y axis where the metric is bounded on both sides, else None.
     crowded: chance and floor lie so close that their labels must make way for each other.
     """
@@ -46,11 +47,11 @@ class Panel:
 
 
 def panels(audit: Audit, family: str, task: str) -> list[str]:
-    """The metrics to draw for a task: its headline, the verdict's companion, then other gradual metrics; four at most.
+    """The metrics to draw for a task, four at most: headline, the verdict's companion, other gradual metrics.
 
-    Among the others, token_edit_distance, choice_prob and brier_sum come first, then every metric whose card says
-    continuous or linear, in the order of the curves. A metric without one finite point is left out; the list is empty
-    where nothing can be drawn.
+    Among the others, token_edit_distance, choice_prob and brier_sum come first, then every metric whose card
+    says continuous or linear, in the order of the curves. A metric without one finite point is left out; the
+    list is empty where nothing can be drawn.
 
     Raises
     ------
@@ -58,9 +59,7 @@ def panels(audit: Audit, family: str, task: str) -> list[str]:
         The audit has no such task.
     """
     row = slices.verdict(audit, family, task)
-    there = (
-        slices.drawable(slices.curve(audit, family, task))["metric"].unique(maintain_order=True).to_list()
-    )
+    there = slices.drawable(slices.curve(audit, family, task))["metric"].unique(maintain_order=True).to_list()
     wanted = [row["headline"], row["companion"], *PREFERRED]
     for name in there:
         found = words.card(name)
@@ -102,7 +101,8 @@ def panel(audit: Audit, family: str, task: str, metric: str) -> Panel:
 def ticks(low: float, high: float) -> list[float]:
     """Positions of three to six labels on a logarithmic axis from `low` to `high`, both above 0.
 
-    Whole decades where there are enough of them, then 1-3-10, 1-2-5-10, every digit, and for a short axis even steps.
+    Whole decades where there are enough of them, then 1-3-10, 1-2-5-10, every digit, and for a short axis
+    even steps.
     """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10))):
@@ -162,10 +162,12 @@ def _level(rows: pl.DataFrame, column: str) -> list[Row]:
     return levels[:1] if len({level["y"] for level in levels}) == 1 else levels
 
 
-def _crowded(points: list[Row], chance: list[Row], floor: list[Row], domain: tuple[float, float] | None) -> bool:
+def _crowded(
+    points: list[Row], chance: list[Row], floor: list[Row], domain: tuple[float, float] | None
+) -> bool:
     if not chance or not floor:
         return False
     ys = [p[k] for p in points for k in ("y", "low", "high") if p[k] is not None]
     ys += [level["y"] for level in (*chance, *floor)]
     low, high = domain or (min(ys), max(ys))
-    return abs(floor[-1]["y"] - chance[-1]["y"]) < 0.08 * (high - low or 1.0)
+    return bool(abs(floor[-1]["y"] - chance[-1]["y"]) < 0.08 * (high - low or 1.0))

@@ -38,9 +38,9 @@ VERDICT_COLUMNS: dict[str, type[pl.DataType]] = {
 def verdicts_csv(audit: Audit) -> bytes:
     """One line a verdict, columns as in `VERDICT_COLUMNS`; a number that cannot be computed is an empty cell.
 
-    `n_scales` counts distinct scales, `n_resolved` those at which some model can be told from zero or chance, and
-    `n_needed` is the largest number of items that a scale needs for that. Several reasons are joined by "; ".
-    Texts are made safe as in :func:`safe`.
+    `n_scales` counts distinct scales, `n_resolved` those at which some model can be told from zero or chance,
+    and `n_needed` is the largest number of items that a scale needs for that. Several reasons are joined by
+    "; ". Texts are made safe as in :func:`safe`.
     """
     rows = [_flat(audit, row) for row in audit.verdicts.iter_rows(named=True)]
     return _csv(pl.DataFrame(rows, schema=VERDICT_COLUMNS))
@@ -54,8 +54,8 @@ def differences_csv(audit: Audit) -> bytes:
 def safe(column: str) -> pl.Expr:
     """The text column with an apostrophe before each cell that a spreadsheet would run as a formula.
 
-    Those are the cells that start with = + - @, a tab or a carriage return. The apostrophe tells a spreadsheet that
-    text follows; a program that reads the file must take it off again.
+    Those are the cells that start with = + - @, a tab or a carriage return. The apostrophe tells a
+    spreadsheet that text follows; a program that reads the file must take it off again.
     """
     text = pl.col(column)
     return pl.when(text.str.contains(r"^[=+\-@\t\r]")).then(pl.lit("'") + text).otherwise(text).alias(column)

@@ -40,7 +40,8 @@ def drawable(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def scale_means(rows: pl.DataFrame) -> list[tuple[float, float]]:
-    """(scale, mean of the models' means) from the smallest scale to the largest, of one metric's curve rows."""
+    """(scale, mean of the models' means) of one metric's curve rows, from the smallest scale to the
+    largest."""
     means = drawable(rows).group_by("axis_value").agg(pl.col("mean").mean()).sort("axis_value")
     pairs = list(means.iter_rows())
     falling = rows.height > 0 and rows["axis"][0] in FALLING
@@ -53,7 +54,8 @@ def scale_counts(row: dict[str, Any], rows: pl.DataFrame) -> tuple[int, int | No
     Parameters
     ----------
     row: a verdict.
-    rows: the curve rows of its headline; they are counted where the verdict has no resolution entries, and the second
+    rows: the curve rows of its headline; they are counted where the verdict has no resolution entries, and
+        the second
         number is None then.
     """
     entries = row["resolution"] or []

@@ -1,4 +1,5 @@
-"""The verdicts and warnings in a terminal, readable at 80 columns and without colour. The page holds the details."""
+"""The verdicts and warnings in a terminal, readable at 80 columns and without colour. Details are not
+here."""
 
 from __future__ import annotations
 
@@ -22,8 +23,11 @@ STYLES = {
 
 
 def verdict_table(audit: Audit) -> Table:
-    """A row a verdict: family, task, number of scales, headline from the smallest scale to the largest, verdict and
-    why (the first reason). Names come from logs: they are shown as text and cannot colour or move anything."""
+    """One row a verdict: family, task, scales, headline from first to last scale, verdict, and its first
+    reason.
+
+    Names come from logs: they are shown as text and cannot colour or move anything.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -52,8 +56,7 @@ def verdict_table(audit: Audit) -> Table:
 
 
 def summary(audit: Audit, console: Console) -> None:
-    """Print :func:`verdict_table`, then a line for each warning code: how many rows, items or models, and the first
-    message."""
+    """Print :func:`verdict_table`, then a line for each warning code: its count and its first message."""
     from rich.text import Text
 
     console.print(verdict_table(audit))

@@ -9,8 +9,8 @@ from unmirage.errors import SettingsError
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 
-# Headline and companion differ in hue (vermilion, blue) and in lightness, so that they stay apart for colour-blind
-# readers and in grey print; each has a contrast of 4.5 or more against its background.
+# Headline and companion differ in hue (vermilion, blue) and in lightness, so that they stay apart for
+# colour-blind readers and in grey print; each has a contrast of 4.5 or more against its background.
 PALETTES: dict[str, dict[str, str]] = {
     "light": {
         "paper": "#ffffff",
@@ -66,12 +66,14 @@ def theme(name: str) -> dict[str, Any]:
         No such theme.
     """
     if name not in PALETTES:
-        raise SettingsError(f"there is no theme {name!r}", where="theme", hint=f"Use {' or '.join(PALETTES)}.")
+        raise SettingsError(
+            f"there is no theme {name!r}", where="theme", hint=f"Use {' or '.join(PALETTES)}."
+        )
     return _config(PALETTES[name])
 
 
 def page_theme() -> dict[str, Any]:
-    """The config for the page: colours are its CSS variables, so a drawn chart follows the reader's colour scheme."""
+    """The config for the page: colours are its CSS variables, so a drawn chart follows the colour scheme."""
     return _config({name: f"var(--{name})" for name in PALETTES["light"]})
 
 

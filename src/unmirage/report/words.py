@@ -1,4 +1,4 @@
-"""How numbers, scales, metrics and verdicts are put into words, the same on the page, in charts and in the terminal.
+"""How numbers, scales, metrics and verdicts are put into words: on the page, in charts and in the terminal.
 
 Not for files that machines read: those keep full precision (`document.py`, `sheets.py`).
 """
@@ -20,17 +20,20 @@ NOTHING = "–"
 MEANINGS = {
     "smooth": "The headline metric rises without a sharp jump: there is nothing to explain.",
     "metric-artifact": (
-        "The headline metric looks sharp, but a companion metric of the same outputs moves smoothly through the jump "
-        "and predicts it."
+        "The headline metric looks sharp, but a companion metric of the same outputs moves smoothly through "
+        "the jump and predicts it."
     ),
     "resolution-limited": (
-        "With this many items the small scales cannot be told from zero or from chance, so no jump can be judged."
+        "With this many items the small scales cannot be told from zero or from chance, so no jump can be "
+        "judged."
     ),
     "robust-break": (
-        "The companion metric itself steps, by more than smooth curves, sampled items and the scatter of models "
-        "explain, after adjustment for the number of tasks."
+        "The companion metric itself steps, by more than smooth curves, sampled items and the scatter of "
+        "models explain, after adjustment for the number of tasks."
     ),
-    "cannot-tell": "The evidence fits more than one reading; the reasons say why, and what data would settle it.",
+    "cannot-tell": (
+        "The evidence fits more than one reading; the reasons say why, and what data would settle it."
+    ),
     "insufficient": "Too few scales to judge the shape of a curve: five are needed.",
 }
 
@@ -41,20 +44,20 @@ AXIS_TITLES = {
     "loss": "Pretraining loss",
 }
 
-# Cc: C0 and C1 controls, among them the escape that starts a terminal's colour codes; bidi overrides reorder text.
+# C0 and C1 controls, among them the escape that starts a terminal's codes, and marks that reorder text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:
-    """`text` on one line, with controls and direction overrides shown as U+FFFD, so that a name can run nothing."""
+    """`text` on one line; controls and direction overrides become U+FFFD, so that a name can run nothing."""
     return _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
 
 
 def number(value: float | int | None) -> str:
     """A number for reading: three significant digits, whole numbers in full with thousands separated.
 
-    None and NaN give "–". Below 1e-3 and from 1e6 on: "2.18e-4". A value below 1 is never shown as 1, nor one above
-    0 as 0.
+    None and NaN give "–". Below 1e-3 and from 1e6 on: "2.18e-4". A value below 1 is never shown as 1, nor one
+    above 0 as 0.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
@@ -92,7 +95,7 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def scale(value: float | None, axis: str) -> str:
-    """A scale for reading: "7B" on n_params and n_tokens, "3.1e18" on flops, else three significant digits."""
+    """A scale for reading: "7B" on n_params and n_tokens, "3.1e18" on flops, else as :func:`number`."""
     if value is None or math.isnan(value):
         return NOTHING
     if axis in ("n_params", "n_tokens") and 0 <= value < math.inf:

@@ -29,6 +29,7 @@ from unmirage.statistics.intervals import (
     zero_success_upper_bound,
 )
 from unmirage.statistics.multiplicity import adjust
+from unmirage.statistics.rare import gamma_interval, zero_rate_bound
 from unmirage.statistics.resampling import percentile_interval, resample_means, resample_weights
 from unmirage.statistics.resolution import floor, items_needed, resolved
 from unmirage.statistics.serial import SerialDependence, serial_dependence
@@ -44,6 +45,7 @@ __all__ = [
     "design_effect",
     "effective_items",
     "floor",
+    "gamma_interval",
     "items_needed",
     "korn_graubard",
     "mean_rate",
@@ -63,5 +65,6 @@ __all__ = [
     "thin",
     "wald",
     "wilson",
+    "zero_rate_bound",
     "zero_success_upper_bound",
 ]

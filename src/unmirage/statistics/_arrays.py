@@ -47,18 +47,22 @@ def probabilities(name: str, values: ArrayLike) -> Floats:
     return array
 
 
+def broadcast(where: str, *arrays: Floats) -> tuple[Floats, ...]:
+    """The arrays in their common shape; SettingsError where there is none."""
+    try:
+        return tuple(np.broadcast_arrays(*arrays))
+    except ValueError as error:
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise SettingsError(f"shapes {shapes} do not match", where=where) from error
+
+
 def counts(
     part: ArrayLike, whole: ArrayLike, names: tuple[str, str] = ("successes", "n")
 ) -> tuple[Floats, Floats]:
     """Both arrays as floats, broadcast together; SettingsError unless 0 <= part <= whole < inf."""
     k = np.asarray(part, dtype=np.float64)
     n = np.asarray(whole, dtype=np.float64)
-    try:
-        k, n = np.broadcast_arrays(k, n)
-    except ValueError as error:
-        raise SettingsError(
-            f"shapes {k.shape} and {n.shape} do not match", where=" and ".join(names)
-        ) from error
+    k, n = broadcast(" and ".join(names), k, n)
     bad = ~((k >= 0) & (k <= n) & np.isfinite(n))
     if bad.any():
         raise SettingsError(
@@ -105,7 +109,7 @@ def cluster_codes(clusters: ArrayLike | None, n: int) -> Ints:
     if clusters is None:
         return np.arange(n, dtype=np.int64)
     array = np.asarray(clusters)
-    if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
+    if n == 0 or array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
         raise SettingsError(
             f"shape {array.shape} of {array.dtype} is not ({n},) of integers",
             where="clusters",

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unmirage.errors import SettingsError
-from unmirage.statistics._arrays import Floats, Ints, Seed, check_fraction, counts, generator, whole_counts
+from unmirage.statistics._arrays import (
+    Floats,
+    Ints,
+    Seed,
+    broadcast,
+    check_fraction,
+    counts,
+    generator,
+    whole_counts,
+)
 from unmirage.statistics.intervals import clopper_pearson
 from unmirage.statistics.resampling import percentile_interval, resample_means
 
@@ -107,7 +116,7 @@ def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
     """
     correct, samples = whole_counts(c, n, ("c", "n"))
     draws = _draws(k)
-    correct, samples, draws = _broadcast(correct, samples, draws)
+    correct, samples, draws = broadcast("n, c and k", correct, samples, draws)
     shorter, longer = np.minimum(correct, draws), np.maximum(correct, draws)
     certain = (samples - correct < draws) & (draws <= samples)
     log_fail = np.zeros(correct.shape)
@@ -133,7 +142,7 @@ def subset_accuracy(c: ArrayLike, n: ArrayLike, k: ArrayLike) -> Floats:
     whole_counts(0.0, n, ("c", "n"))
     right, whole = counts(c, n, ("c", "n"))
     draws = _draws(k)
-    right, whole, draws = _broadcast(right, whole, draws)
+    right, whole, draws = broadcast("n, c and k", right, whole, draws)
     value = np.ones(right.shape)
     possible = draws <= whole
     for i in range(int(draws[possible].max(initial=0))):
@@ -185,11 +194,3 @@ def _draws(k: ArrayLike) -> Floats:
     if not ((draws >= 1) & (draws == np.floor(draws))).all():
         raise SettingsError("k must be whole numbers of at least 1", where="k")
     return draws
-
-
-def _broadcast(*arrays: Floats) -> tuple[Floats, ...]:
-    try:
-        return tuple(np.broadcast_arrays(*arrays))
-    except ValueError as error:
-        shapes = ", ".join(str(a.shape) for a in arrays)
-        raise SettingsError(f"shapes {shapes} do not match", where="k") from error

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unmirage.errors import SettingsError
-from unmirage.statistics._arrays import Floats, check_fraction, counts, probabilities
+from unmirage.statistics._arrays import Bools, Floats, broadcast, check_fraction, counts, probabilities
 
 
 def clopper_pearson(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> tuple[Floats, Floats]:
@@ -107,12 +107,19 @@ def effective_items(mean: ArrayLike, stderr: ArrayLike, n: ArrayLike, clusters: 
     At mean 0 or 1 the scores do not vary, so the sample says nothing on how alike the items of a
     cluster are. They may be copies of one another; what surely counts is the number of clusters, and
     that is the answer there. One success more, and the sample can say: the number may then jump up.
+    The same answer is given where nothing was estimated: one cluster, or a stderr of NaN or 0.
 
-    Parameters: mean in [0, 1]; stderr >= 0, from :func:`unmirage.statistics.clustered_stderr`; n items
-    in `clusters` clusters, 1 <= clusters <= n. All broadcast.
-    Returns an array; NaN where stderr is NaN and mean is neither 0 nor 1 (one cluster).
+    Parameters: mean in [0, 1]; stderr >= 0 or NaN, from :func:`unmirage.statistics.clustered_stderr`; n
+    items in `clusters` clusters, 1 <= clusters <= n. All broadcast.
+    Returns an array, in (0, n].
     Raises SettingsError on a value outside its range.
     """
+    worth, _ = _effective(mean, stderr, n, clusters)
+    return worth
+
+
+def _effective(mean: ArrayLike, stderr: ArrayLike, n: ArrayLike, clusters: ArrayLike) -> tuple[Floats, Bools]:
+    """Effective items, and where the design effect was estimated rather than bounded by the clusters."""
     p = probabilities("mean", mean)
     error = np.asarray(stderr, dtype=np.float64)
     if (error < 0).any():
@@ -120,13 +127,12 @@ def effective_items(mean: ArrayLike, stderr: ArrayLike, n: ArrayLike, clusters: 
     k, n_items = counts(clusters, n, ("clusters", "n"))
     if (k < 1).any():
         raise SettingsError("there must be at least one cluster", where="clusters")
-    p, error, k, n_items = np.broadcast_arrays(p, error, k, n_items)
-    known = error > 0
+    p, error, k, n_items = broadcast("mean, stderr, n and clusters", p, error, k, n_items)
+    # Below 1e-12 an error is the rounding of 0.
+    known = (error > 1e-12) & (k > 1) & (p > 0) & (p < 1)
     variance = np.where(known, error * error, 1.0)
-    # n over the design effect; an error of 0 with a mean inside (0, 1) would give infinity, so n.
-    worth = np.where(known, n_items * p * (1 - p) / (variance * np.maximum(n_items - 1, 1)), n_items)
-    worth = np.where(np.isnan(error), np.nan, np.minimum(worth, n_items))
-    return np.where((p == 0) | (p == 1), k, worth)
+    worth = n_items * p * (1 - p) / (variance * np.maximum(n_items - 1, 1))
+    return np.where(known, np.minimum(worth, n_items), k), known
 
 
 def korn_graubard(
@@ -144,27 +150,24 @@ def korn_graubard(
     ``survey::svyciprop(method="beta")``: the cap at n, and n/(n-1) in n*, so that items which are
     their own clusters give :func:`clopper_pearson` exactly.
 
-    At mean 0 or 1 the effective number is the number of clusters, without that factor: no variance was
-    estimated, and items of a cluster may be copies of one another (see :func:`effective_items`).
+    At mean 0 or 1, with one cluster, and at a stderr of NaN or 0 the effective number is the number of
+    clusters, without that factor: no variance was estimated, and items of a cluster may be copies of
+    one another (see :func:`effective_items`).
 
     Parameters: as :func:`effective_items`; confidence in (0, 1).
-    Returns (low, high) in [0, 1]; NaN where stderr is NaN and mean is neither 0 nor 1.
+    Returns (low, high) in [0, 1].
     Raises SettingsError on a value outside its range.
     """
     from scipy.special import stdtrit
 
     check_fraction("confidence", confidence)
-    worth = effective_items(mean, stderr, n, clusters)
-    p = np.broadcast_to(np.asarray(mean, dtype=np.float64), worth.shape)
-    k, n_items = (np.broadcast_to(np.asarray(x, dtype=np.float64), worth.shape) for x in (clusters, n))
-    estimated = (p > 0) & (p < 1) & ~np.isnan(worth)
+    worth, estimated = _effective(mean, stderr, n, clusters)
+    k, n_items = np.asarray(clusters, dtype=np.float64), np.asarray(n, dtype=np.float64)
     upper = (1 + confidence) / 2
-    # A known error with a mean inside (0, 1) needs two clusters; the maximum only guards unused places.
+    # Where a design effect was estimated there are two clusters; the maximum only guards other places.
     ratio = stdtrit(np.maximum(n_items - 1, 1), upper) / stdtrit(np.maximum(k - 1, 1), upper)
     worth = np.where(estimated, np.minimum(worth * ratio**2, n_items), worth)
-    low, high = clopper_pearson(p * np.nan_to_num(worth), np.nan_to_num(worth), confidence)
-    unknown = np.isnan(worth)
-    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+    return clopper_pearson(np.asarray(mean, dtype=np.float64) * worth, worth, confidence)
 
 
 def _normal_quantile(confidence: float) -> float:

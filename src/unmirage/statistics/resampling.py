@@ -49,7 +49,8 @@ def resample_weights(clusters: ArrayLike, replicates: int, seed: Seed) -> Ints:
     Raises SettingsError on bad codes, replicates or seed.
     """
     check_at_least("replicates", replicates, 1)
-    codes = cluster_codes(clusters, np.size(clusters))
+    given = np.asarray(clusters)
+    codes = cluster_codes(given, given.size)
     return np.concatenate(list(_blocks(int(codes.max()) + 1, replicates, generator(seed), BLOCK_BYTES)))
 
 

@@ -17,6 +17,8 @@ from unmirage.statistics.chance import binomial_tail, p_above_chance
 # Above this many items the exact search gives way to the normal approximation, which is then
 # within about 0.1 % of it, and takes no time.
 EXACT_ITEMS = 1_000_000
+# No test set is larger; the answer stays a 64-bit integer.
+MOST_ITEMS = 10**15
 
 
 def floor(n: ArrayLike, chance: float = 0.0, alpha: float = 0.05) -> Floats:
@@ -57,7 +59,8 @@ def items_needed(
     items, above that the normal approximation, within about 0.1 %.
 
     Parameters: rate, chance in [0, 1]; alpha, power in (0, 1); min_successes >= 1 (chance 0 only).
-    Returns a number of items, or None where the rate is at or below chance, and no number would do.
+    Returns a number of items, or None where no number would do: the rate is at or below chance, or so
+    close to it that more than 10^15 would be needed.
     Raises SettingsError on values outside these ranges.
     """
     _check_chance(chance)
@@ -70,12 +73,13 @@ def items_needed(
         return None
     if chance == 0:
         # 3 / 0.1 may come out just above 30: the last bits must not cost an item.
-        return math.ceil(min_successes / rate * (1 - 1e-12))
+        expected = min_successes / rate * (1 - 1e-12)
+        return math.ceil(expected) if expected <= MOST_ITEMS else None
     if rate == 1:
         return math.ceil(math.log(alpha) / math.log(chance) * (1 - 1e-12))
     guess = _normal_items(rate, chance, alpha, power)
     if guess > EXACT_ITEMS:
-        return math.ceil(guess)
+        return math.ceil(guess) if guess <= MOST_ITEMS else None
     return _exact_items(guess, rate, chance, alpha, power)
 
 

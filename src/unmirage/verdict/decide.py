@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from unmirage.families import size_label
 from unmirage.verdict.points import Floats, Point
 from unmirage.verdict.sharpness import Sharpness, sharpness
 from unmirage.verdict.thresholds import Thresholds
@@ -72,8 +71,8 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
         return Verdict(
             INSUFFICIENT,
             shape,
-            [f"{len(scales)} scale{'s' if len(scales) != 1 else ''}; the shape of a curve needs {limits.min_scales} at least"],
-            [f"results of {limits.min_scales - len(scales)} more scales of the family"],
+            [f"{_counted(len(scales), 'scale')}; the shape of a curve needs {limits.min_scales} at least"],
+            [f"results of {_counted(limits.min_scales - len(scales), 'more scale')} of the family"],
         )
     # 1. Nothing is told from zero or from chance.
     unresolved = _unresolved(curve.points)
@@ -94,9 +93,9 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
     # 4. Is the headline sharp at all?
     first = (np.log10(scales[1]) - np.log10(scales[0])) / (np.log10(scales[-1]) - np.log10(scales[0]))
     sharp = (shape.width <= limits.sharp_width or shape.t10 > limits.late_start) and shape.t10 >= first - 1e-9
+    how = _how(shape, limits)
     if not sharp:
-        return Verdict(SMOOTH, shape, [_width(curve, shape, limits)])
-    reasons = [_width(curve, shape, limits)]
+        return Verdict(SMOOTH, shape, [_not_sharp(curve, shape, first - 1e-9, limits), how])
     # 5. Without a continuous metric only the resolution can be blamed.
     if curve.companion is None:
         if len(leading) >= 2:
@@ -105,21 +104,25 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
                 shape,
                 [
                     f"the {len(leading)} smallest scales cannot be told from {_ground(curve)} with these {curve.unit}, "
-                    "so the rise may have begun below what can be seen",
-                    *reasons,
+                    f"so the sharp rise of {curve.headline} may have begun below what can be seen",
+                    how,
                 ],
                 resolving(curve, leading, limits),
             )
         return Verdict(
             CANNOT_TELL,
             shape,
-            [*reasons, "there is no continuous metric of the same responses to hold beside it"],
+            [f"{curve.headline} looks sharp, and there is no continuous metric of the same responses to hold beside it", how],
             ["log-probabilities of the targets or of the choices, on the same items"],
         )
     return Verdict(
         CANNOT_TELL,
         shape,
-        [*reasons, f"whether {curve.companion} breaks too needs the break test, which this version does not have"],
+        [
+            f"{curve.headline} looks sharp; whether {curve.companion} breaks too needs the break test, which this version "
+            "does not have",
+            how,
+        ],
         [f"a break test of {curve.companion}, which is in these data", *resolving(curve, leading, limits)],
     )
 
@@ -181,14 +184,21 @@ def _no_rise(
     return Verdict(SMOOTH, shape, [f"no jump in {curve.headline}: {rise}"])
 
 
-def _width(curve: Curve, shape: Sharpness, limits: Thresholds) -> str:
-    narrow = shape.width <= limits.sharp_width
-    late = shape.t10 > limits.late_start
-    looks = "looks sharp" if narrow or late else "rises gradually"
+def _how(shape: Sharpness, limits: Thresholds) -> str:
     return (
-        f"{curve.headline} {looks}: 10% to 90% of its rise of {shape.rise:.3g} takes {shape.width:.0%} of the log range "
-        f"(sharp is {limits.sharp_width:.0%} or less), from {shape.t10:.0%} on (late is after {limits.late_start:.0%})"
+        f"10% to 90% of the rise of {shape.rise:.3g} takes {shape.width:.0%} of the log range (sharp is "
+        f"{limits.sharp_width:.0%} or less) and starts at {shape.t10:.0%} of it (late is after {limits.late_start:.0%})"
     )
+
+
+def _not_sharp(curve: Curve, shape: Sharpness, first: float, limits: Thresholds) -> str:
+    if shape.width > limits.sharp_width and shape.t10 <= limits.late_start:
+        return f"{curve.headline} rises gradually over the scales"
+    return f"{curve.headline} rises from the first scale on, not out of a flat start"
+
+
+def _counted(n: int, thing: str) -> str:
+    return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
 def _ground(curve: Curve) -> str:
@@ -197,49 +207,43 @@ def _ground(curve: Curve) -> str:
 
 def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list[str]:
     """How many items (or attempts) would tell the given models from zero or from chance."""
-    if not points:
+    counted = [p for p in points if p.n is not None and p.successes is not None]
+    if not counted:
         return []
-    known = [p for p in points if p.n_needed is not None and p.n is not None and p.successes]
-    lines = []
+    if any(p.chance for p in counted):
+        return [_above_chance(curve, counted)]
+    n, successes = sum(p.n or 0 for p in counted), sum(p.successes or 0.0 for p in counted)
+    who = counted[0].model if len(counted) == 1 else f"the {len(counted)} unresolved models together"
+    each = "" if len(counted) == 1 else " for each"
+    seen = f"{who} {'shows' if len(counted) == 1 else 'show'} {successes:g} successes in {n:,} {curve.unit}"
+    if successes:
+        rate = successes / n
+        needed = _expecting(limits.min_successes, rate)
+        return [
+            f"{seen}, a rate of {rate:.2g}: to expect {limits.min_successes} successes takes {needed:,} {curve.unit}{each} at that rate, "
+            f"{_expecting(limits.min_successes, rate / 10):,} at a tenth of it (now {max(p.n or 0 for p in counted):,})"
+        ]
+    bound = 1 - 0.05 ** (1 / n)
+    return [
+        f"{seen}, so the rate is below {bound:.2g} (95%): to expect {limits.min_successes} successes takes more than "
+        f"{_expecting(limits.min_successes, bound):,} {curve.unit}{each}"
+    ]
+
+
+def _above_chance(curve: Curve, points: Sequence[Point]) -> str:
+    known = [p for p in points if p.n_needed is not None]
     if known:
         most = max(known, key=lambda p: p.n_needed or 0)
-        lines.append(
-            f"{most.n_needed:,} {curve.unit} (there are {most.n:,}) would resolve {most.model} ({size_label(most.axis_value)}) "
-            f"at the rate that it shows, {_rate(most):.2g}"
+        return (
+            f"{most.n_needed:,} {curve.unit} (there are {most.n:,}) would tell {most.model} from chance, if its score is the "
+            f"{most.mean:.3g} that it shows (80% power)"
         )
-    silent = [p for p in points if not p.successes and not p.chance and p.n]
-    if silent:
-        most = max(silent, key=lambda p: p.n or 0)
-        pooled = _pooled_rate(curve.points, points)
-        names = f"{len(silent)} models without a success" if len(silent) > 1 else f"{silent[0].model}, without a success,"
-        needed = f"{most.n_needed:,} {curve.unit}" if most.n_needed else f"more {curve.unit}"
-        lines.append(
-            f"{names} {'need' if len(silent) > 1 else 'needs'} {needed} at least, for a rate as high as {most.n} "
-            f"{curve.unit} hide as often as not" + (f"; {pooled}" if pooled else "")
-        )
-    at_chance = [p for p in points if p.chance and p.n_needed is None]
-    if at_chance and not known:
-        n = max(p.n or 0 for p in at_chance)
-        floor = max((p.floor or 0.0) for p in at_chance)
-        lines.append(
-            f"{n:,} {curve.unit} show a score above {floor:.3g}; models at chance need more {curve.unit}, or a continuous "
-            "metric that moves below chance"
-        )
-    return lines
-
-
-def _rate(point: Point) -> float:
-    return (point.successes or 0.0) / (point.n or 1)
-
-
-def _pooled_rate(everyone: Sequence[Point], points: Sequence[Point]) -> str:
-    """The rate of the unresolved scales together, and three successes at a tenth of it."""
-    n = sum(p.n or 0 for p in points)
-    successes = sum(p.successes or 0.0 for p in points)
-    if not successes:
-        return ""
-    rate = successes / n
+    n, floor = max(p.n or 0 for p in points), max(p.floor or 0.0 for p in points)
     return (
-        f"together the unresolved scales show {successes:g} in {n:,}, a rate of {rate:.2g}: at that rate {int(np.ceil(3 / rate)):,} "
-        f"do for each, and at a tenth of it {int(np.ceil(30 / rate)):,}"
+        f"{n:,} {curve.unit} tell a score above {floor:.3g} from chance; models at or below chance need a continuous metric that "
+        "moves there (log-probabilities of the choices)"
     )
+
+
+def _expecting(successes: int, rate: float) -> int:
+    return int(np.ceil(successes / rate * (1 - 1e-12)))

@@ -1,0 +1,5 @@
+"""`python -m unmirage` is the command line."""
+
+from unmirage.cli import run
+
+run()
