@@ -176,7 +176,7 @@ def curves(source: Sources, *, axis: str = "n_params", **options: Any) -> pl.Dat
     Parameters: as in :func:`audit`, whose curves these are.
     """
     result = audit(source, axis=axis, **options)
-    _say(result.warnings.to_dicts())
+    _say([note for note in result.warnings.to_dicts() if note["code"] != _NO_BREAK_TEST["code"]])
     return result.curves
 
 
@@ -297,6 +297,7 @@ def _judge(
         verdicts.append(verdict)
         differences += difference_rows(cell, str(verdict["headline"]), settings)
         notes += more
+        notes += _unequal_attempts(cell, mine)
         if message is not None:
             notes.append(
                 tables.warning("dependent-items", f"{cell.task}: {message}", where=f"{cell.family} / {cell.task}")
@@ -324,6 +325,30 @@ def _dependent_items(found: list[Cell], settings: Settings, limits: Thresholds) 
         if one is not None and abs(one.correlation) > strongest.get(key, (0.0, ""))[0]:
             strongest[key] = (abs(one.correlation), dependence_message(one, cell.family))
     return {key: message for key, (_, message) in strongest.items()}
+
+
+def _unequal_attempts(cell: Cell, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Where items had different numbers of attempts, the mean over items and the pooled ratio differ; both are in the curves."""
+    if cell.attempts is None:
+        return []
+    value = {(row["metric"], row["model"]): float(row["mean"] or 0.0) for row in rows}  # type: ignore[arg-type]
+    ratios = {
+        model: value["pooled_rate", model] / value["pass_rate", model]
+        for model in cell.models
+        if value.get(("pass_rate", model)) and ("pooled_rate", model) in value
+    }
+    apart = {model: ratio for model, ratio in ratios.items() if abs(ratio - 1) > 0.01}
+    if not apart:
+        return []
+    most = max(apart, key=lambda model: abs(np.log(apart[model])) if apart[model] > 0 else np.inf)
+    return [
+        tables.warning(
+            "unequal-attempts",
+            f"{cell.task}: items had different numbers of attempts, so the pooled ratio (pooled_rate in the curves) is not the mean over "
+            f"items (pass_rate, which is judged): for {most} {value['pooled_rate', most]:.3g} against {value['pass_rate', most]:.3g}",
+            where=f"{cell.family} / {cell.task}", count=len(apart),
+        )
+    ]
 
 
 def _aggregates(settings: Settings) -> list[str] | None:

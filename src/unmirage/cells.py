@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from unmirage.metrics import Metric, aggregate_names, metric, recorded_metric
+from unmirage.metrics import Metric, aggregate_names, missing_inputs, recorded_metrics
+from unmirage.metrics.registry import resolve
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -121,10 +122,11 @@ def _cell(
         **_counts(rows, place),
     )
     once = rows.group_by("model", "item_id").len()["len"].max() == 1
+    recorded = recorded_metrics(rows)
     by_metric = {str(name[0]): part for name, part in scores.group_by(["metric"], maintain_order=True)}
     given = chance.get(task, chance.get("*"))
     for name, part in by_metric.items():
-        known = _metric(name, part)
+        known = resolve(name, recorded.get)
         components, present = _cube(part.select("model", "item_id", pl.col("score")), place, ["score"])
         values = components[:, present, 0]
         level = _chance(known, first, given)
@@ -132,22 +134,15 @@ def _cell(
         exact = bool(once and trials and np.isin(values, (0.0, 1.0)).all())
         cell.layers[name] = Layer(known, components, present, level, exact)
     for name in aggregate_names(rows) if wanted is None else wanted:
-        known = metric(name)
+        known = resolve(name, recorded.get)
+        if missing_inputs(known, rows) is not None:
+            continue
         parts = known.components(rows)
         columns = [f"c{j}" for j in range(parts.shape[1])]
         frame = rows.select("model", "item_id").hstack(pl.DataFrame(parts, schema=columns))
         components, present = _cube(frame, place, columns)
         cell.layers[name] = Layer(known, components, present, None, exact=False)
     return cell
-
-
-def _metric(name: str, part: pl.DataFrame) -> Metric:
-    from unmirage.errors import MetricError
-
-    try:
-        return metric(name)
-    except MetricError:
-        return recorded_metric(name, part["score"])
 
 
 def _chance(known: Metric, first: pl.DataFrame, given: float | None) -> Floats | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from unmirage import statistics
-from unmirage.cells import Cell, Layer
+from unmirage.cells import Cell, Floats, Layer
 from unmirage.errors import MetricError
 from unmirage.metrics import Card, metric
 from unmirage.result import Settings
@@ -77,9 +77,7 @@ def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds) 
     there = np.flatnonzero(layer.present)
     scales = len(set(cell.axis_values[there].tolist()))
     means = layer.scores[:, there].mean(axis=0)
-    errors = statistics.clustered_stderr(layer.scores[:, there], cell.clusters)
-    flat = layer.scores[:, there].max(axis=0) == layer.scores[:, there].min(axis=0)
-    errors = np.where(flat, np.nan, errors)
+    errors = _errors(layer.scores[:, there], cell)
     rate = layer.chance is not None and (layer.metric.card.binary or cell.attempts is not None)
     points = []
     for j, m in enumerate(there):
@@ -103,6 +101,15 @@ def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds) 
             rate_point(model, value, mean, error, len(cell.items), layer.chance, effective_n=worth, **common)
         )
     return points
+
+
+def _errors(scores: Floats, cell: Cell) -> Floats:
+    """Clustered standard errors (models,); NaN where the scores do not vary or are not all finite."""
+    known = np.isfinite(scores).all(axis=0) & (scores.max(axis=0) > scores.min(axis=0))
+    errors = np.full(scores.shape[1], np.nan)
+    if known.any():
+        errors[known] = statistics.clustered_stderr(scores[:, known], cell.clusters)
+    return errors
 
 
 def judge_cell(

@@ -61,6 +61,13 @@ def test_bins_do_not_cancel_each_other(choice):
     assert value("ece", frame) == pytest.approx((0.4 + 0.9) / 2)
 
 
+def test_an_edge_belongs_to_the_bin_above(choice):
+    # Confidence 1/3 = 5/15, wrong; and 0.3, in the bin below, right.
+    third = [-1.0, -1.0, -1.0, -math.inf]
+    frame = choice(third, [math.log(p) for p in (0.3, 0.25, 0.25, 0.2)], answers=[3, 0])
+    assert value("ece", frame) == pytest.approx((1 / 3 + 0.7) / 2)
+
+
 @given(st.lists(ITEM, min_size=1, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_both_against_plain_loops(choice, items):

@@ -25,6 +25,14 @@ def test_rates(rows):
     assert item_scores("neg_log_pass", frame) == pytest.approx([-math.log(0.3), 0, math.inf])
 
 
+def test_pooled_rate_counts_attempts_and_pass_rate_counts_items(rows):
+    frame = counts(rows, (10, 5), (1000, 0))
+    pooled = metric("pooled_rate")
+    value = pooled.combine(pooled.components(frame).mean(axis=0), frame.height)
+    assert value == pytest.approx(5 / 1010)
+    assert sum(item_scores("pass_rate", frame)) / 2 == pytest.approx(0.25)
+
+
 def test_pass_at_five_of_the_known_case(rows):
     frame = counts(rows, (10, 3), (10, 0), (10, 6))
     assert item_scores("pass_at_5", frame) == pytest.approx([1 - 21 / 252, 0, 1])

@@ -23,7 +23,7 @@ DESIGNED = {
         "ece",
         "macro_f1",
     ),
-    *("pass_rate", "neg_log_pass"),
+    *("pass_rate", "pooled_rate", "neg_log_pass"),
 }
 
 

@@ -28,6 +28,15 @@ def _neg_log_pass(frame: pl.DataFrame) -> FloatArray:
         return column(np.log(n) - np.log(c))
 
 
+def _pooled(frame: pl.DataFrame) -> FloatArray:
+    n, c = _counts(frame)
+    return np.column_stack([c, n])
+
+
+def _ratio(means: FloatArray, items: int) -> FloatArray:
+    return np.asarray(means[..., 0] / means[..., 1], dtype=np.float64)
+
+
 def _attempts(frame: pl.DataFrame, at_least: int = 1) -> str | None:
     n, c = frame["n_samples"], frame["n_correct"]
     few = int((n < at_least).sum())
@@ -86,6 +95,27 @@ METRICS = (
         ),
         _pass_rate,
         chance=zero_chance,
+        check=_attempts,
+    ),
+    Metric(
+        Card(
+            name="pooled_rate",
+            title="Pooled pass rate",
+            group="count",
+            inputs=_INPUTS,
+            low=0.0,
+            high=1.0,
+            higher_is_better=True,
+            binary=False,
+            continuous=True,
+            linear=False,
+            unit="",
+            definition="All passes over all attempts: every attempt counts the same. Where hard items were given more "
+            "attempts it is far below pass_rate, and it estimates something else. An aggregate: a value for a model.",
+            source="ratio estimator; compare Hu et al. 2023 (arXiv 2310.03262)",
+        ),
+        _pooled,
+        combine=_ratio,
         check=_attempts,
     ),
     Metric(

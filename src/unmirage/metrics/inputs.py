@@ -17,8 +17,7 @@ def missing(metric: Metric, frame: pl.DataFrame) -> str | None:
         gaps = frame[name].null_count()
         if gaps:
             return f"needs {name}, which is missing on {_of(gaps, frame.height)}"
-        # A struct entry is looked into by the metric's own check.
-        if isinstance(frame.schema[name], pl.List) and name != "recorded":
+        if isinstance(frame.schema[name], pl.List):
             holed = int(frame[name].list.eval(pl.element().is_null()).list.any().sum())
             if holed:
                 return f"needs {name}, which has a gap in its list on {_of(holed, frame.height)}"

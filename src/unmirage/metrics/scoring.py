@@ -43,7 +43,7 @@ class ScoreResult:
 
 
 def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> ScoreResult:
-    """Score responses, task by task.
+    """Score responses, family by family and task by task.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> Scor
     unknown: dict[str, MetricError] = {}
     canonical: dict[str, str] = {}
     computed: set[str] = set()
-    for frame in responses.partition_by("task", maintain_order=True):
+    for frame in responses.partition_by("family", "task", maintain_order=True):
         task = str(frame["task"][0])
         done: set[str] = set()
         for name, one in _wanted(frame, asked):
@@ -89,7 +89,8 @@ def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> Scor
         if canonical.get(name) not in computed:
             raise unknown.get(name) or _nowhere(canonical.get(name, name), skipped)
     scores = pl.concat(parts) if parts else pl.DataFrame(schema=SCORES)
-    return ScoreResult(scores, pl.DataFrame(skipped, schema=_SKIPPED, orient="row"))
+    listed = pl.DataFrame(skipped, schema=_SKIPPED, orient="row")
+    return ScoreResult(scores, listed.unique(maintain_order=True))
 
 
 def aggregate_names(frame: pl.DataFrame) -> tuple[str, ...]:

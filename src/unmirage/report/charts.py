@@ -118,7 +118,7 @@ def _x(shown: list[Panel], axis: str) -> alt.X:
             type="log" if logarithmic else "linear",
             domain=[low, high],
             nice=False,
-            zero=False,
+            zero=alt.Undefined if logarithmic else False,
             reverse=axis in slices.FALLING,
         ),
         axis=alt.Axis(

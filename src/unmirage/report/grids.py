@@ -145,7 +145,7 @@ def frame_grid(frame: pl.DataFrame, caption: str, *, leave_out: Iterable[str] = 
 def settings_grid(audit: Audit) -> Grid:
     """What decided the numbers."""
     cells = [(name.replace("_", " "), _setting(value)) for name, value in audit.settings.as_dict().items()]
-    return Grid("Settings", ("setting", "value"), (False, False), cells)
+    return Grid("What decided the numbers", ("setting", "value"), (False, False), cells)
 
 
 def _cell(name: str, dtype: pl.DataType) -> Callable[[Any], str]:

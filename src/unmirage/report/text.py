@@ -32,11 +32,11 @@ def verdict_table(audit: Audit) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
-    table.add_column("family", overflow="fold", max_width=16)
-    table.add_column("task", overflow="fold", max_width=24)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("family", overflow="fold", max_width=14)
+    table.add_column("task", overflow="fold", max_width=20)
     table.add_column("scales", justify="right")
-    table.add_column("headline", overflow="fold", max_width=15)
+    table.add_column("headline", overflow="fold", max_width=14)
     table.add_column("verdict, and why", overflow="fold", min_width=20)
     for row in audit.verdicts.iter_rows(named=True):
         curve = slices.curve(audit, row["family"], row["task"], row["headline"] or "")

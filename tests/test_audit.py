@@ -1,0 +1,217 @@
+"""The main path on real and made data, through the public door."""
+
+import importlib
+import json
+import warnings
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import unmirage
+from unmirage import tables
+from unmirage.errors import ScaleError, SettingsError
+
+PASS_RATES = (2.18e-4, 6.75e-4, 7.93e-4, 8.18e-3, 1.01e-2, 1.20e-2, 1.33e-2, 1.29e-2, 1.09e-2)
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return unmirage.audit(unmirage.example())
+
+
+def verdict_of(a, task, family=None):
+    rows = a.verdicts.filter(pl.col("task") == task)
+    return (rows if family is None else rows.filter(pl.col("family") == family)).row(0, named=True)
+
+
+def test_every_table_is_in_its_schema(demo):
+    for name in ("verdicts", "curves", "scores", "warnings"):
+        assert dict(getattr(demo, name).schema) == {
+            k: v if isinstance(v, pl.DataType) else v() for k, v in getattr(tables, name.upper()).items()
+        }
+    assert set(tables.RESPONSES) <= set(demo.responses.columns)
+
+
+def test_the_embedded_family(demo):
+    assert demo.verdicts["task"].to_list() == ["add1_gen", "add2_gen", "add2_mc", "add2_target_ll", "add3_gen"]
+    assert verdict_of(demo, "add2_gen")["verdict"] == "cannot-tell"
+    assert verdict_of(demo, "add2_gen")["companion"] == "target_logprob"
+    assert verdict_of(demo, "add2_mc")["companion"] == "margin"
+    assert verdict_of(demo, "add3_gen")["verdict"] == "resolution-limited"
+    exact = demo.curves.filter(pl.col("task") == "add2_gen", pl.col("metric") == "exact_match")
+    assert exact["mean"].to_list() == pytest.approx([0, 0.025, 0.95, 0.9875, 1, 1, 1, 1])
+    assert (demo.recorded["equal"] == demo.recorded["n"]).all()
+    assert demo.recorded.filter(pl.col("level") == "item").height >= 7
+
+
+def test_numbers_that_cannot_be_had_are_null_and_a_warning_says_why(demo):
+    assert demo.verdicts["p_break"].null_count() == demo.verdicts.height
+    assert "no-break-test" in demo.warnings["code"].to_list()
+
+
+def test_same_seed_same_bytes_other_seed_other_intervals(tmp_path, demo):
+    again = unmirage.audit(unmirage.example())
+    for name in ("a", "b"):
+        (demo if name == "a" else again).save(tmp_path / name)
+    for file in sorted((tmp_path / "a").iterdir()):
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
+    other = unmirage.audit(unmirage.example(), seed=1)
+    assert not other.curves.equals(demo.curves)
+    assert_frame_equal(other.curves.select("mean"), demo.curves.select("mean"))
+
+
+def test_the_saved_json_keeps_the_contract(tmp_path, demo):
+    demo.save(tmp_path)
+    document = json.loads((tmp_path / "audit.json").read_text())
+    assert {"unmirage", "schema", "inputs", "settings", "verdicts", "curves", "warnings"} <= set(document)
+    assert document["schema"] == 1
+    assert set(document["inputs"][0]) == {"path", "format", "sha256", "rows"}
+    assert set(document["verdicts"][0]) >= set(tables.VERDICTS)
+    assert set(document["verdicts"][0]["resolution"][0]) == {
+        "model", "axis_value", "n", "successes", "chance", "p_above_chance", "floor", "resolved", "n_needed",
+    }
+    assert {row["method"] for row in document["curves"]} >= {"clopper-pearson", "bootstrap over items"}
+
+
+def test_gsm8k_pass_rates(shared_data):
+    a = unmirage.audit(shared_data / "pythia_gsm8k_samples.parquet", axis="n_params")
+    rates = a.curves.filter(pl.col("metric") == "pass_rate").sort("axis_value")
+    assert rates["mean"].to_list() == pytest.approx(PASS_RATES, rel=4e-3)
+    assert (rates["low"] < rates["mean"]).all()
+    assert (rates["mean"] < rates["high"]).all()
+    assert rates["method"].unique().to_list() == ["bootstrap over items"]
+    assert verdict_of(a, "gsm8k")["verdict"] == "smooth"
+    assert all(entry["resolved"] for entry in verdict_of(a, "gsm8k")["resolution"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gsm8k_thinned_to_one_sample_is_resolution_limited_and_says_how_many_would_do(shared_data, seed):
+    a = unmirage.audit(shared_data / "pythia_gsm8k_samples.parquet", samples=1, seed=seed)
+    verdict = verdict_of(a, "gsm8k")
+    assert verdict["verdict"] == "resolution-limited"
+    assert "attempts for each" in verdict["would_settle"][0]
+    assert [entry["n"] for entry in verdict["resolution"]] == [128] * 9
+    assert all(entry["n_needed"] for entry in verdict["resolution"])
+
+
+def test_gsm8k_over_tokens_is_one_curve_a_size(shared_data):
+    a = unmirage.audit(shared_data / "pythia_gsm8k_samples.parquet", axis="n_tokens")
+    assert a.verdicts["family"].to_list() == [f"pythia {s}" for s in "14M 70M 160M 410M 1B 1.4B 2.8B 6.9B 12B".split()]
+    assert a.curves.filter(pl.col("metric") == "pass_rate").group_by("family").len()["len"].unique().to_list() == [9]
+
+
+def test_losses_an_item_become_choices_with_chance_and_the_syllogism_is_flagged(shared_data):
+    a = unmirage.audit(shared_data / "gpt_per_example_losses.parquet")
+    curves = a.curves.filter(pl.col("metric").is_in(["multiple_choice_grade", "choice_prob"]))
+    assert set(curves["task"]) == {"boolq", "conjunction_fallacy", "syllogism (0-shot)", "syllogism (1-shot)"}
+    assert curves["chance"].unique().to_list() == [0.5]
+    source = pl.read_parquet(shared_data / "gpt_per_example_losses.parquet")
+    mine = source.filter(pl.col("model") == "davinci", pl.col("task") == "boolq")
+    found = {r["metric"]: r["mean"] for r in curves.filter(pl.col("model") == "davinci", pl.col("task") == "boolq").iter_rows(named=True)}
+    assert found["multiple_choice_grade"] == pytest.approx(mine["correct"].mean(), abs=1e-12)
+    assert found["choice_prob"] == pytest.approx((-mine["loss"].cast(pl.Float64)).exp().mean(), abs=1e-9)
+    for verdict in a.verdicts.iter_rows(named=True):
+        flagged = any("depend on each other" in reason for reason in verdict["reasons"])
+        assert flagged == verdict["task"].startswith(("syllogism", "conjunction"))
+        assert verdict["verdict"] == "insufficient"
+
+
+def test_a_size_axis_that_is_not_all_that_changes_is_said(shared_data):
+    a = unmirage.audit(shared_data / "pythia_gsm8k_gold_nll.parquet")
+    assert "unequal-training" in a.warnings["code"].to_list()
+    b = unmirage.audit(shared_data / "pythia_gsm8k_gold_nll.parquet", axis="flops")
+    assert "unequal-training" not in b.warnings["code"].to_list()
+    assert verdict_of(b, "gsm8k")["verdict"] == "smooth"
+
+
+def test_the_steps_stop_at_their_arrows():
+    with pytest.warns(unmirage.UnmirageWarning, match="same documents"):
+        responses = unmirage.read(unmirage.example())
+    assert set(tables.RESPONSES) <= set(responses.columns)
+    with pytest.warns(unmirage.UnmirageWarning, match="takes the log-probability of its targets"):
+        scores = unmirage.score(unmirage.example(), ["exact_match", "token_edit_distance"])
+    assert set(scores["metric"]) == {"exact_match", "token_edit_distance"}
+    with pytest.warns(unmirage.UnmirageWarning):
+        curves = unmirage.curves(unmirage.example())
+    assert curves.equals(unmirage.audit(unmirage.example()).curves)
+    with pytest.warns(unmirage.UnmirageWarning):
+        results = unmirage.read(unmirage.example(), table="results")
+    assert "add3_gen" in results["task"].to_list()
+
+
+def test_a_saved_table_of_responses_gives_the_same_audit(tmp_path, demo):
+    demo.save(tmp_path)
+    again = unmirage.audit(tmp_path / "responses.parquet")
+    mine = demo.verdicts.filter(pl.col("task").str.starts_with("add2"))
+    assert_frame_equal(again.verdicts, mine)
+
+
+def test_a_frame_is_a_source(demo):
+    again = unmirage.audit(demo.responses)
+    assert again.inputs == ()
+    assert again.verdicts["task"].to_list() == ["add2_gen", "add2_mc", "add2_target_ll"]
+
+
+def test_headline_and_companion_can_be_named():
+    a = unmirage.audit(unmirage.example(), headline="token_accuracy", companion="token_edit_distance")
+    assert verdict_of(a, "add2_gen")["headline"] == "token_accuracy"
+    assert verdict_of(a, "add2_gen")["companion"] == "token_edit_distance"
+    assert "cannot be computed" in verdict_of(a, "add2_mc")["reasons"][0]
+
+
+def test_combinators_make_sharp_metrics():
+    a = unmirage.audit(
+        unmirage.example(), metrics=["exact_match", "threshold(token_edit_distance,1)", "all_of(exact_match,5)", "any_of(exact_match,3)"]
+    )
+    means = {
+        name: a.curves.filter(pl.col("task") == "add2_gen", pl.col("metric") == name)["mean"].to_list()
+        for name in a.curves.filter(pl.col("task") == "add2_gen")["metric"].unique()
+    }
+    right = 152  # add-13k: .95 of 160
+    expected = 1.0
+    for i in range(5):
+        expected *= (right - i) / (160 - i)
+    assert means["all_of(exact_match,5)"][2] == pytest.approx(expected)
+    assert means["any_of(exact_match,3)"][1] == pytest.approx(1 - (156 * 155 * 154) / (160 * 159 * 158))
+    assert all(loose >= exact for loose, exact in zip(means["threshold(token_edit_distance,1)"], means["exact_match"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"alpha": 0}, "--alpha"), ({"confidence": 1.5}, "--confidence"), ({"replicates": 3}, "--replicates"),
+        ({"seed": -1}, "--seed"), ({"interval": "wald"}, "--interval"), ({"adjust": "none"}, "--adjust"),
+        ({"samples": 1}, "--samples"), ({"checkpoint": "best"}, "--checkpoint"), ({"chance": {"t": 2}}, "chance"),
+    ],
+)
+def test_settings_out_of_range_are_refused(options, where):
+    with pytest.raises(SettingsError) as caught:
+        unmirage.audit(unmirage.example(), **options)
+    assert caught.value.where == where
+
+
+def test_an_unknown_axis_names_the_known_ones():
+    with pytest.raises(ScaleError, match="n_params"):
+        unmirage.audit(unmirage.example(), axis="depth")
+
+
+def test_progress_is_told(demo):
+    seen = []
+    unmirage.audit(unmirage.example(), progress=lambda step, done, total: seen.append((step, done, total)))
+    assert ("judging", 3, 3) in seen
+    assert max(done for step, done, _ in seen if step == "reading") == 3 * 8 * 160
+
+
+def test_the_public_names_are_what_they_say():
+    for name in unmirage.__all__:
+        assert getattr(unmirage, name) is not None
+    assert set(unmirage.__all__) == set(dir(unmirage))
+    with pytest.raises(AttributeError):
+        _ = unmirage.nothing
+    # Loading the module of the same name must not hide the function.
+    importlib.import_module("unmirage.audit")
+    assert callable(unmirage.audit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert unmirage.metric("exact_match").card.binary

@@ -1,0 +1,130 @@
+"""The decision tree, branch by branch."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from unmirage.verdict.decide import VERDICTS, Curve, by_scale, decide
+from unmirage.verdict.points import Point, rate_point
+from unmirage.verdict.thresholds import Thresholds
+
+SCALES = np.geomspace(1e7, 1e10, 8)
+SHARP = (0, 0, 0, 0.02, 0.5, 0.95, 1, 1)
+
+
+def curve(means, n=200, chance=0.0, companion="cross_entropy", scales=SCALES, **changes):
+    points = tuple(
+        rate_point(
+            f"m{i}", x, mean, float(np.sqrt(mean * (1 - mean) / n)) or float("nan"), n, chance,
+            scales=len(scales), alpha=0.05, min_successes=3,
+        )
+        for i, (x, mean) in enumerate(zip(scales, means, strict=True))
+    )
+    return dataclasses.replace(Curve(points, "exact_match", companion, True, True), **changes)
+
+
+def test_fewer_than_five_scales_are_insufficient():
+    verdict = decide(curve(SHARP[2:6], scales=SCALES[2:6]))
+    assert verdict.verdict == "insufficient"
+    assert "4 scales" in verdict.reasons[0]
+    assert verdict.would_settle == ["results of 1 more scale of the family"]
+
+
+def test_one_scale_has_no_shape():
+    verdict = decide(curve([0.5], scales=SCALES[:1]))
+    assert verdict.verdict == "insufficient"
+    assert verdict.sharpness is None
+
+
+def test_nothing_resolved_is_resolution_limited_and_says_how_many_items():
+    verdict = decide(curve([0, 0, 0, 0.005, 0, 0.005, 0.01, 0.005]))
+    assert verdict.verdict == "resolution-limited"
+    # 5 successes in 1,600: three are expected in 960.
+    assert "960 items" in verdict.would_settle[0]
+
+
+def test_no_success_anywhere_gives_a_bound():
+    verdict = decide(curve([0] * 8))
+    assert verdict.verdict == "resolution-limited"
+    bound = 1 - 0.05 ** (1 / 1600)
+    assert f"{bound:.2g}" in verdict.would_settle[0]
+
+
+def test_at_chance_everywhere_is_resolution_limited():
+    verdict = decide(curve([0.25, 0.24, 0.26, 0.25, 0.27, 0.24, 0.26, 0.25], chance=0.25))
+    assert verdict.verdict == "resolution-limited"
+    assert "chance" in verdict.reasons[0]
+
+
+def test_a_flat_resolved_curve_is_smooth():
+    verdict = decide(curve([0.5, 0.5, 0.51, 0.5, 0.52, 0.5, 0.51, 0.5]))
+    assert verdict.verdict == "smooth"
+    assert "no jump" in verdict.reasons[0]
+
+
+def test_a_small_rise_from_unresolved_scales_is_resolution_limited():
+    verdict = decide(curve([0, 0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03]))
+    assert verdict.verdict == "resolution-limited"
+    assert "smallest scales" in verdict.reasons[0]
+
+
+def test_a_gradual_rise_is_smooth():
+    verdict = decide(curve(np.linspace(0.1, 0.9, 8)))
+    assert verdict.verdict == "smooth"
+    assert "gradually" in verdict.reasons[0]
+
+
+def test_a_rise_from_the_first_scale_is_not_a_jump_out_of_nothing():
+    verdict = decide(curve([0.3, 0.6, 0.95, 1, 1, 1, 1, 1]))
+    assert verdict.verdict == "smooth"
+    assert "first scale" in verdict.reasons[0]
+
+
+def test_a_sharp_rise_with_a_companion_waits_for_the_break_test():
+    verdict = decide(curve(SHARP))
+    assert verdict.verdict == "cannot-tell"
+    assert "break test" in verdict.reasons[0]
+
+
+def test_a_sharp_rise_without_a_companion_out_of_unresolved_scales():
+    verdict = decide(curve(SHARP, companion=None))
+    assert verdict.verdict == "resolution-limited"
+    assert verdict.would_settle
+
+
+def test_a_sharp_rise_without_a_companion_out_of_resolved_scales():
+    verdict = decide(curve([0.1, 0.1, 0.11, 0.1, 0.5, 0.9, 1, 1], companion=None))
+    assert verdict.verdict == "cannot-tell"
+    assert "no continuous metric" in verdict.reasons[0]
+
+
+def test_a_falling_curve_is_no_jump():
+    verdict = decide(curve(SHARP[::-1]))
+    assert verdict.verdict == "smooth"
+
+
+def test_lower_is_better_turns_the_curve_over():
+    points = tuple(Point(f"m{i}", x, 3 - mean, 0.01) for i, (x, mean) in enumerate(zip(SCALES, SHARP, strict=True)))
+    verdict = decide(Curve(points, "cross_entropy", "cross_entropy", False, False))
+    assert verdict.verdict == "cannot-tell"
+    assert verdict.sharpness is not None
+    assert verdict.sharpness.rise == pytest.approx(1)
+
+
+def test_replicates_are_averaged_and_their_errors_shrink():
+    points = [Point("a", 1.0, 0.2, 0.04), Point("b", 1.0, 0.4, 0.03), Point("c", 2.0, 0.9, 0.02)]
+    scales, means, errors = by_scale(points)
+    assert scales.tolist() == [1, 2]
+    assert means.tolist() == pytest.approx([0.3, 0.9])
+    assert errors[0] == pytest.approx(0.05 / 2)
+
+
+def test_every_threshold_has_a_reason_and_decides():
+    limits = Thresholds()
+    assert set(limits.as_dict()) == {f.name for f in dataclasses.fields(limits)}
+    assert all(limits.reason(name) for name in limits.as_dict())
+    wide = dataclasses.replace(limits, sharp_width=0.0, late_start=1.0)
+    assert decide(curve(SHARP), wide).verdict == "smooth"
+    assert decide(curve(SHARP), dataclasses.replace(limits, min_scales=9)).verdict == "insufficient"
+    assert {"smooth", "cannot-tell", "insufficient", "resolution-limited"} <= set(VERDICTS)
