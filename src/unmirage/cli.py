@@ -31,7 +31,7 @@ task, with error bars, and what data would settle the rest:
 `unmirage demo` does that on a small family that comes with the package.
 """
 
-app = App(name="unmirage", help=HELP, help_format="markdown", version=__version__)
+app = App(name="unmirage", help=HELP, help_format="markdown", version=__version__, suppress_keyboard_interrupt=False)
 
 READING = Group("Reading", sort_key=1)
 JUDGING = Group("Judging", sort_key=2)
@@ -204,22 +204,10 @@ def curves(
 @app.command
 def metrics(name: Annotated[str | None, Parameter(help="A metric, or an expression such as threshold(brier_one_sided,0.1).")] = None, /) -> None:
     """List the metrics, or explain one: definition, range, chance level, source, and its names in other tools."""
-    from unmirage.metrics import describe, table
+    from unmirage.metrics import describe, listing
     from unmirage.metrics import metric as find
 
-    if name is not None:
-        print(describe(find(name)))
-        return
-    from rich.table import Table
-
-    rows = table()
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in rows[0]:
-        shown.add_column(str(column).replace("_", " "))
-    for row in rows:
-        shown.add_row(*("yes" if value is True else "" if value in (False, None) else str(value) for value in row.values()))
-    _console().print(shown)
-    print("\nunmirage metrics NAME explains one. Built from them: threshold(METRIC,c), all_of(METRIC,k), any_of(METRIC,r), pass_at_K.")
+    print(listing() if name is None else describe(find(name)))
 
 
 def _finish(result: Audit, out: Path, charts: tuple[str, ...], quiet: bool) -> None:

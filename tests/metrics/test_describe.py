@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unmirage.errors import MetricError
-from unmirage.metrics import describe, metric, names, table
+from unmirage.metrics import describe, listing, metric, names, table
 
 
 @pytest.mark.parametrize("name", [*names(), "pass_at_10", "all_of(threshold(token_edit_distance,1),3)"])
@@ -56,3 +56,11 @@ def test_the_table_lists_all_names_then_the_forms():
 def test_an_unknown_name_raises():
     with pytest.raises(MetricError):
         describe("nonsense")
+
+
+def test_the_listing_names_every_metric_within_a_terminal():
+    lines = listing().splitlines()
+    first = {line.split()[0] for line in lines if line.startswith("  ")}
+    assert set(names()) <= first
+    assert max(map(len, lines[:-2])) <= 80
+    assert any(line.split()[:3] == ["token_edit_distance", "lower", "linear"] for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -193,7 +194,9 @@ def test_labels_are_human(audit: Audit) -> None:
 
 def test_tooltips_hold_the_words_of_the_point(audit: Audit) -> None:
     spec = charts.task_chart(audit, "arith", "addition")
-    shown = {one["title"] for layer in spec["concat"][0]["layer"] for one in layer["encoding"].get("tooltip", [])}
+    shown = {
+        one["title"] for layer in spec["concat"][0]["layer"] for one in layer["encoding"].get("tooltip", [])
+    }
     assert shown == {"model", "scale", "n", "mean", "interval", "method", "chance"}
     point = spec["datasets"]["exact_match/point"][0]
     assert (point["scale"], point["n"], point["mean"], point["chance"]) == ("21.9M", "100", "0.5", "0")
@@ -264,6 +267,6 @@ def test_ticks_are_few_increasing_and_inside(start: float, width: float) -> None
     low, high = 10.0**start, 10.0 ** (start + width)
     found = panels.ticks(low, high)
     assert 2 <= len(found) <= 10
-    assert all(a < b for a, b in zip(found, found[1:], strict=False))
+    assert all(a < b for a, b in pairwise(found))
     assert low * (1 - 1e-9) <= found[0]
     assert found[-1] <= high * (1 + 1e-9)

@@ -26,8 +26,16 @@ def strict(data: bytes) -> dict[str, object]:
 def test_keys(audit: Audit) -> None:
     read = strict(document.to_json(audit))
     assert list(read) == [
-        "unmirage", "schema", "inputs", "settings", "verdicts", "curves", "warnings", "differences",
-        "recorded", "skipped",
+        "unmirage",
+        "schema",
+        "inputs",
+        "settings",
+        "verdicts",
+        "curves",
+        "warnings",
+        "differences",
+        "recorded",
+        "skipped",
     ]
     assert read["schema"] == 1
     assert read["inputs"] == [
@@ -39,15 +47,40 @@ def test_fields_are_those_of_the_contract(audit: Audit) -> None:
     read = document.document(audit)
     verdict = read["verdicts"][0]
     assert list(verdict) == [
-        "family", "task", "axis", "headline", "companion", "verdict", "p_break", "p_break_adjusted", "step",
-        "sharpness", "link", "resolution", "reasons", "would_settle",
+        "family",
+        "task",
+        "axis",
+        "headline",
+        "companion",
+        "verdict",
+        "p_break",
+        "p_break_adjusted",
+        "step",
+        "sharpness",
+        "link",
+        "resolution",
+        "reasons",
+        "would_settle",
     ]
     assert list(verdict["sharpness"]) == [
-        "width", "t10", "t90", "emergence_score", "breakthroughness", "linearity"
+        "width",
+        "t10",
+        "t90",
+        "emergence_score",
+        "breakthroughness",
+        "linearity",
     ]
     assert list(verdict["link"]) == ["r2_held_out", "r2_smooth"]
     assert list(verdict["resolution"][0]) == [
-        "model", "axis_value", "n", "successes", "chance", "p_above_chance", "floor", "resolved", "n_needed"
+        "model",
+        "axis_value",
+        "n",
+        "successes",
+        "chance",
+        "p_above_chance",
+        "floor",
+        "resolved",
+        "n_needed",
     ]
     assert list(read["curves"][0]) == list(tables.CURVES)
     assert list(read["warnings"][0]) == list(tables.WARNINGS)
@@ -60,7 +93,8 @@ def test_what_is_no_number_is_null(audit: Audit) -> None:
     assert sharpness["t90"] is None
     assert sharpness["emergence_score"] is None
     void = [
-        row for row in read["curves"]  # type: ignore[attr-defined]
+        row
+        for row in read["curves"]  # type: ignore[attr-defined]
         if (row["task"], row["metric"], row["model"]) == ("gaps", "target_logprob", "m4")
     ]
     assert [row["mean"] for row in void] == [None, None]
@@ -78,8 +112,13 @@ def test_rows_keep_their_order_and_floats_their_value(audit: Audit) -> None:
 
 def test_an_audit_without_rows_is_still_whole(audit: Audit) -> None:
     bare = replace(
-        audit, verdicts=tables.empty(tables.VERDICTS), curves=tables.empty(tables.CURVES), inputs=(),
-        warnings=tables.empty(tables.WARNINGS), differences=pl.DataFrame(), recorded=pl.DataFrame(),
+        audit,
+        verdicts=tables.empty(tables.VERDICTS),
+        curves=tables.empty(tables.CURVES),
+        inputs=(),
+        warnings=tables.empty(tables.WARNINGS),
+        differences=pl.DataFrame(),
+        recorded=pl.DataFrame(),
     )
     read = strict(document.to_json(bare))
     assert [read[name] for name in ("inputs", "verdicts", "curves", "differences")] == [[], [], [], []]

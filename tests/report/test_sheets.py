@@ -20,9 +20,28 @@ def read(data: bytes) -> list[dict[str, str]]:
 def test_columns_and_values(audit: Audit) -> None:
     rows = read(sheets.verdicts_csv(audit))
     assert list(rows[0]) == [
-        "family", "task", "axis", "headline", "companion", "verdict", "p_break", "p_break_adjusted", "step",
-        "width", "t10", "t90", "emergence_score", "breakthroughness", "linearity", "r2_held_out", "r2_smooth",
-        "n_scales", "n_resolved", "n_needed", "reasons", "would_settle",
+        "family",
+        "task",
+        "axis",
+        "headline",
+        "companion",
+        "verdict",
+        "p_break",
+        "p_break_adjusted",
+        "step",
+        "width",
+        "t10",
+        "t90",
+        "emergence_score",
+        "breakthroughness",
+        "linearity",
+        "r2_held_out",
+        "r2_smooth",
+        "n_scales",
+        "n_resolved",
+        "n_needed",
+        "reasons",
+        "would_settle",
     ]
     first = rows[0]
     assert (first["family"], first["task"], first["verdict"]) == ("arith", "addition", "metric-artifact")
@@ -38,7 +57,8 @@ def test_columns_and_values(audit: Audit) -> None:
 
 def test_without_resolution_entries_the_counts_come_from_the_curve(audit: Audit) -> None:
     bare = replace(
-        audit, verdicts=audit.verdicts.with_columns(resolution=pl.lit([], audit.verdicts.schema["resolution"]))
+        audit,
+        verdicts=audit.verdicts.with_columns(resolution=pl.lit([], audit.verdicts.schema["resolution"])),
     )
     row = read(sheets.verdicts_csv(bare))[2]
     assert (row["task"], row["n_scales"], row["n_resolved"], row["n_needed"]) == ("gaps", "7", "", "")

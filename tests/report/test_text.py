@@ -16,7 +16,9 @@ from unmirage.result import Audit
 
 def printed(audit: Audit, *, width: int = 80, colour: bool = False) -> str:
     out = io.StringIO()
-    console = Console(file=out, width=width, force_terminal=colour, color_system="standard" if colour else None)
+    console = Console(
+        file=out, width=width, force_terminal=colour, color_system="standard" if colour else None
+    )
     text.summary(audit, console)
     return out.getvalue()
 
@@ -25,7 +27,14 @@ def test_everything_is_there_at_80_columns_without_colour(audit: Audit) -> None:
     out = printed(audit)
     assert "\x1b" not in out
     assert max(len(line) for line in out.splitlines()) <= 80
-    for word in ("metric-artifact", "robust-break", "cannot-tell", "smooth", "resolution-limited", "insufficient"):
+    for word in (
+        "metric-artifact",
+        "robust-break",
+        "cannot-tell",
+        "smooth",
+        "resolution-limited",
+        "insufficient",
+    ):
         assert word in out
     assert "0.25 → 0.95" in out
     flat = " ".join(out.split())
@@ -55,7 +64,11 @@ def test_markup_and_escapes_in_names_are_shown_not_run(
 
 
 def test_warnings_of_one_code_are_one_line(audit: Audit) -> None:
-    rows = [tables.warning("a", "first", count=2), tables.warning("b", "x"), tables.warning("a", "second", count=3)]
+    rows = [
+        tables.warning("a", "first", count=2),
+        tables.warning("b", "x"),
+        tables.warning("a", "second", count=3),
+    ]
     many = replace(audit, warnings=tables.warnings_frame(rows))
     assert text.grouped_warnings(many) == [("a", 5, "first"), ("b", 1, "x")]
 
@@ -63,7 +76,9 @@ def test_warnings_of_one_code_are_one_line(audit: Audit) -> None:
 def test_on_a_loss_axis_the_largest_scale_has_the_smallest_value(audit: Audit) -> None:
     falling = replace(
         audit,
-        curves=audit.curves.with_columns(axis=pl.lit("loss"), axis_value=5 - pl.col("axis_value").log10() / 4),
+        curves=audit.curves.with_columns(
+            axis=pl.lit("loss"), axis_value=5 - pl.col("axis_value").log10() / 4
+        ),
     )
     row = next(line for line in printed(falling, width=160).splitlines() if "addition" in line)
     assert "0 → 1" in row

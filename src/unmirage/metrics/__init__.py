@@ -1,7 +1,7 @@
 """Metrics: from the fixed outputs of models to scores, each with a card that says exactly what it is."""
 
 from unmirage.metrics.cards import GROUPS, Alias, Card, FloatArray, Metric
-from unmirage.metrics.describe import describe, table
+from unmirage.metrics.describe import describe, listing, table
 from unmirage.metrics.recorded import recorded_metric, recorded_metrics
 from unmirage.metrics.registry import by_alias, metric, missing_inputs, names
 from unmirage.metrics.scoring import ScoreResult, aggregate_names, score
@@ -17,6 +17,7 @@ __all__ = [
     "aggregate_names",
     "by_alias",
     "describe",
+    "listing",
     "metric",
     "missing_inputs",
     "names",

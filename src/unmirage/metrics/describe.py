@@ -88,6 +88,33 @@ def table() -> list[dict[str, str]]:
     return rows
 
 
+def listing() -> str:
+    """All metrics as plain text, group by group, at most 80 columns wide."""
+    rows = table()
+    width = max(len(row["name"]) for row in rows) + 2
+    heading = {"any": "Built from other metrics (give the whole expression as the name)"}
+    lines: list[str] = []
+    for group in dict.fromkeys(row["group"] for row in rows):
+        lines += ["", heading.get(group, f"{group.capitalize()} responses")]
+        for row in (row for row in rows if row["group"] == group):
+            nature = row["nature"].split(",")[0].replace("not continuous", "a step").replace(" an item", "")
+            kind = "linear" if "linear" in row["nature"] else nature
+            extra = f" ({row['extra']} extra)" if row["extra"] else ""
+            text = row["title"] + extra if group == "any" else f"{row['better']:<7} {kind:<11} {row['title']}{extra}"
+            lines += textwrap.wrap(
+                text, 80, initial_indent=f"  {row['name']:<{width}}", subsequent_indent=" " * (width + 2)
+            )
+    return "\n".join(
+        [
+            f"  {'name':<{width}}{'better':<7} {'nature':<11} what it is",
+            *lines,
+            "",
+            "Nature: 0 or 1 an item; a step (jumps); continuous in the model's probabilities; linear in",
+            "the error a token too. `unmirage metrics NAME` gives the exact definition and other tools' names.",
+        ]
+    )
+
+
 def _field(word: str, text: str) -> list[str]:
     return textwrap.wrap(
         text, 100, initial_indent=f"  {word:<11} ", subsequent_indent=" " * 14, break_long_words=False

@@ -80,7 +80,9 @@ def chart_names(audit: Audit) -> list[tuple[str, str, str]]:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).strip("._-")[:80] or "_"
+    plain = re.sub(r"[^\w.+-]+", "_", text).strip("._-")
+    # Two of these, a number and an ending must stay below the 255 bytes that a disk allows.
+    return plain.encode()[:100].decode(errors="ignore") or "_"
 
 
 def _build(audit: Audit, draft: Path, formats: tuple[str, ...]) -> None:

@@ -1,0 +1,115 @@
+"""The page in a real browser: charts are drawn, nothing is fetched, nothing foreign runs, phones can read it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from unmirage.report import page
+from unmirage.result import Audit
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: the page is not opened"),
+]
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=20000",
+    "--dump-dom",
+)
+
+
+def opened(path: Path, *flags: str) -> tuple[str, str]:
+    """The document after its scripts ran, and what the browser logged."""
+    assert CHROMIUM is not None
+    profile = path.parent / "profile"
+    done = subprocess.run(
+        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *flags, path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if ":CONSOLE" in line)
+
+
+@pytest.fixture(scope="module")
+def html(audit: Audit) -> str:
+    return page.page(audit)
+
+
+def test_charts_are_drawn_and_nothing_is_fetched(audit: Audit, html: str, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(html, encoding="utf-8")
+    log = tmp_path / "net.json"
+    dom, console = opened(tmp_path / "report.html", f"--log-net-log={log}")
+    assert console == ""
+    for word in audit.verdicts["verdict"]:
+        assert re.search(rf'<span class="badge \w+">{word}</span>', dom)
+    drawn = re.findall(
+        r'<div class="chart vega-embed drawn" [^>]*aria-label="([^"]*)"[^>]*><svg [^>]*"marks"', dom
+    )
+    assert len(drawn) == audit.verdicts.height
+    assert drawn[0].endswith("of arith on addition against Parameters. Verdict: metric-artifact.")
+    # The colours are the page's own variables, so that they follow the reader's colour scheme.
+    assert "var(--headline)" in dom
+    # The browser asks its maker's servers for updates whatever it opens; the page names no such host.
+    hosts = {urlsplit(url).hostname or "" for url in re.findall(r'"url":"(https?:[^"]*)"', log.read_text())}
+    assert json.loads(log.read_text())["events"]
+    assert not {host for host in hosts if not host.endswith((".google.com", ".googleapis.com", ".gvt1.com"))}
+    assert "google" not in html
+
+
+def test_an_injected_script_does_not_run(html: str, tmp_path: Path) -> None:
+    bad = '<script>document.title = "taken"</script><img src="x" onerror="document.title=\'taken\'">'
+    (tmp_path / "report.html").write_text(html.replace("</main>", bad + "</main>"), encoding="utf-8")
+    dom, console = opened(tmp_path / "report.html")
+    assert "<title>unmirage: 6 verdicts</title>" in dom
+    assert "Content Security Policy" in console
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_no_page_is_wider_than_its_window(html: str, tmp_path: Path, width: int) -> None:
+    body, scripts = html.split("</main>")  # a script that is changed does not run any more
+    unfolded = body.replace("<details>", "<details open>") + "</main>" + scripts
+    (tmp_path / "report.html").write_text(unfolded, encoding="utf-8")
+    # A headless window cannot be as narrow as a phone; a frame can.
+    (tmp_path / "frame.html").write_text(
+        f'<iframe id="f" src="report.html" style="width:{width}px;height:9000px;border:0"></iframe>'
+        """<p id="r"></p><script>const look = () => {
+        const inside = document.getElementById("f").contentDocument;
+        const root = inside.documentElement;
+        const charts = [...inside.querySelectorAll(".drawn svg.marks")].map((one) => one.getBoundingClientRect());
+        if (charts.length < 1) return setTimeout(look, 50);
+        document.getElementById("r").textContent = JSON.stringify({
+          wide: root.scrollWidth, window: root.clientWidth,
+          right: Math.max(...charts.map((one) => one.right)),
+          tall: Math.max(...charts.map((one) => one.height)),
+        });
+        }; look();</script>""",
+        encoding="utf-8",
+    )
+    dom, _ = opened(tmp_path / "frame.html", "--allow-file-access-from-files", "--window-size=1200,9000")
+    found = re.search(r'<p id="r">(.+?)</p>', dom)
+    assert found, "no chart was drawn"
+    size = json.loads(found[1])
+    assert size["window"] > width - 30
+    assert size["wide"] <= size["window"]
+    assert size["right"] <= size["window"]
+    # One panel a row on a phone, all three beside each other on a wide page.
+    assert (size["tall"] > 700) == (width == 390)
