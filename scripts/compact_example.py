@@ -32,7 +32,10 @@ def main(source: Path, target: Path) -> None:
             continue
         records = [json.loads(line) for line in samples.read_text().splitlines()]
         lines = [
-            json.dumps({k: v for k, v in record.items() if k not in ("prompt_hash", "target_hash")}, separators=(",", ":"))
+            json.dumps(
+                {k: v for k, v in record.items() if k not in ("prompt_hash", "target_hash")},
+                separators=(",", ":"),
+            )
             for record in records
         ]
         (target / samples.parent.name / samples.name).write_text("\n".join(lines) + "\n")

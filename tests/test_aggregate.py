@@ -14,8 +14,15 @@ def family(outputs, **more):
     return pl.DataFrame(
         [
             {
-                "family": "f", "model": f"m{m}", "task": "t", "item_id": f"i{i}", "kind": "generation", "n_params": 10.0 ** (m + 6),
-                "target": "1", "output": output, **{name: values[i] for name, values in more.items()},
+                "family": "f",
+                "model": f"m{m}",
+                "task": "t",
+                "item_id": f"i{i}",
+                "kind": "generation",
+                "n_params": 10.0 ** (m + 6),
+                "target": "1",
+                "output": output,
+                **{name: values[i] for name, values in more.items()},
             }
             for m, row in enumerate(outputs)
             for i, output in enumerate(row)
@@ -82,9 +89,17 @@ def test_scores_that_do_not_vary_have_no_interval_of_width_zero():
 def test_infinite_means_are_null_with_a_reason():
     rows = pl.DataFrame(
         [
-            {"family": "f", "model": f"m{m}", "task": "t", "item_id": f"i{i}", "kind": "likelihood", "n_params": 10.0**m,
-             "target_logprobs": [-np.inf if i == 0 and m == 1 else -1.0 - i]}
-            for m in (1, 2) for i in range(20)
+            {
+                "family": "f",
+                "model": f"m{m}",
+                "task": "t",
+                "item_id": f"i{i}",
+                "kind": "likelihood",
+                "n_params": 10.0**m,
+                "target_logprobs": [-np.inf if i == 0 and m == 1 else -1.0 - i],
+            }
+            for m in (1, 2)
+            for i in range(20)
         ]
     )
     found = curve(rows, "target_logprob")
@@ -97,7 +112,15 @@ def test_infinite_means_are_null_with_a_reason():
 def counted(passes, attempts):
     return pl.DataFrame(
         [
-            {"family": "f", "model": f"m{m}", "task": "t", "item_id": f"p{i}", "n_params": 10.0 ** (m + 6), "n_samples": n, "n_correct": c}
+            {
+                "family": "f",
+                "model": f"m{m}",
+                "task": "t",
+                "item_id": f"p{i}",
+                "n_params": 10.0 ** (m + 6),
+                "n_samples": n,
+                "n_correct": c,
+            }
             for m, (row, tries) in enumerate(zip(passes, attempts, strict=True))
             for i, (c, n) in enumerate(zip(row, tries, strict=True))
         ]
@@ -132,7 +155,16 @@ def test_one_attempt_a_problem_is_a_binomial():
 
 def test_aggregates_of_a_log_get_the_exact_interval_where_they_are_whole_counts():
     rows = [
-        {"family": "f", "model": f"m{m}", "n_params": 10.0**m, "task": "t", "metric": "exact_match", "value": v, "stderr": s, "n": n}
+        {
+            "family": "f",
+            "model": f"m{m}",
+            "n_params": 10.0**m,
+            "task": "t",
+            "metric": "exact_match",
+            "value": v,
+            "stderr": s,
+            "n": n,
+        }
         for m, v, s, n in ((1, 0.25, 0.2, 4), (2, 0.3333, 0.01, 40), (3, 0.5, None, None))
     ]
     a = unmirage.audit(pl.DataFrame(rows))

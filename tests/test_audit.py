@@ -34,7 +34,13 @@ def test_every_table_is_in_its_schema(demo):
 
 
 def test_the_embedded_family(demo):
-    assert demo.verdicts["task"].to_list() == ["add1_gen", "add2_gen", "add2_mc", "add2_target_ll", "add3_gen"]
+    assert demo.verdicts["task"].to_list() == [
+        "add1_gen",
+        "add2_gen",
+        "add2_mc",
+        "add2_target_ll",
+        "add3_gen",
+    ]
     assert verdict_of(demo, "add2_gen")["verdict"] == "cannot-tell"
     assert verdict_of(demo, "add2_gen")["companion"] == "target_logprob"
     assert verdict_of(demo, "add2_mc")["companion"] == "margin"
@@ -69,7 +75,15 @@ def test_the_saved_json_keeps_the_contract(tmp_path, demo):
     assert set(document["inputs"][0]) == {"path", "format", "sha256", "rows"}
     assert set(document["verdicts"][0]) >= set(tables.VERDICTS)
     assert set(document["verdicts"][0]["resolution"][0]) == {
-        "model", "axis_value", "n", "successes", "chance", "p_above_chance", "floor", "resolved", "n_needed",
+        "model",
+        "axis_value",
+        "n",
+        "successes",
+        "chance",
+        "p_above_chance",
+        "floor",
+        "resolved",
+        "n_needed",
     }
     assert {row["method"] for row in document["curves"]} >= {"clopper-pearson", "bootstrap over items"}
 
@@ -97,8 +111,12 @@ def test_gsm8k_thinned_to_one_sample_is_resolution_limited_and_says_how_many_wou
 
 def test_gsm8k_over_tokens_is_one_curve_a_size(shared_data):
     a = unmirage.audit(shared_data / "pythia_gsm8k_samples.parquet", axis="n_tokens")
-    assert a.verdicts["family"].to_list() == [f"pythia {s}" for s in "14M 70M 160M 410M 1B 1.4B 2.8B 6.9B 12B".split()]
-    assert a.curves.filter(pl.col("metric") == "pass_rate").group_by("family").len()["len"].unique().to_list() == [9]
+    assert a.verdicts["family"].to_list() == [
+        f"pythia {s}" for s in ["14M", "70M", "160M", "410M", "1B", "1.4B", "2.8B", "6.9B", "12B"]
+    ]
+    assert a.curves.filter(pl.col("metric") == "pass_rate").group_by("family").len()[
+        "len"
+    ].unique().to_list() == [9]
 
 
 def test_losses_an_item_become_choices_with_chance_and_the_syllogism_is_flagged(shared_data):
@@ -108,7 +126,10 @@ def test_losses_an_item_become_choices_with_chance_and_the_syllogism_is_flagged(
     assert curves["chance"].unique().to_list() == [0.5]
     source = pl.read_parquet(shared_data / "gpt_per_example_losses.parquet")
     mine = source.filter(pl.col("model") == "davinci", pl.col("task") == "boolq")
-    found = {r["metric"]: r["mean"] for r in curves.filter(pl.col("model") == "davinci", pl.col("task") == "boolq").iter_rows(named=True)}
+    found = {
+        r["metric"]: r["mean"]
+        for r in curves.filter(pl.col("model") == "davinci", pl.col("task") == "boolq").iter_rows(named=True)
+    }
     assert found["multiple_choice_grade"] == pytest.approx(mine["correct"].mean(), abs=1e-12)
     assert found["choice_prob"] == pytest.approx((-mine["loss"].cast(pl.Float64)).exp().mean(), abs=1e-9)
     for verdict in a.verdicts.iter_rows(named=True):
@@ -170,7 +191,13 @@ def test_headline_and_companion_can_be_named():
 
 def test_combinators_make_sharp_metrics():
     a = unmirage.audit(
-        unmirage.example(), metrics=["exact_match", "threshold(token_edit_distance,1)", "all_of(exact_match,5)", "any_of(exact_match,3)"]
+        unmirage.example(),
+        metrics=[
+            "exact_match",
+            "threshold(token_edit_distance,1)",
+            "all_of(exact_match,5)",
+            "any_of(exact_match,3)",
+        ],
     )
     means = {
         name: a.curves.filter(pl.col("task") == "add2_gen", pl.col("metric") == name)["mean"].to_list()
@@ -182,15 +209,24 @@ def test_combinators_make_sharp_metrics():
         expected *= (right - i) / (160 - i)
     assert means["all_of(exact_match,5)"][2] == pytest.approx(expected)
     assert means["any_of(exact_match,3)"][1] == pytest.approx(1 - (156 * 155 * 154) / (160 * 159 * 158))
-    assert all(loose >= exact for loose, exact in zip(means["threshold(token_edit_distance,1)"], means["exact_match"], strict=True))
+    assert all(
+        loose >= exact
+        for loose, exact in zip(means["threshold(token_edit_distance,1)"], means["exact_match"], strict=True)
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "where"),
     [
-        ({"alpha": 0}, "--alpha"), ({"confidence": 1.5}, "--confidence"), ({"replicates": 3}, "--replicates"),
-        ({"seed": -1}, "--seed"), ({"interval": "wald"}, "--interval"), ({"adjust": "none"}, "--adjust"),
-        ({"samples": 1}, "--samples"), ({"checkpoint": "best"}, "--checkpoint"), ({"chance": {"t": 2}}, "chance"),
+        ({"alpha": 0}, "--alpha"),
+        ({"confidence": 1.5}, "--confidence"),
+        ({"replicates": 3}, "--replicates"),
+        ({"seed": -1}, "--seed"),
+        ({"interval": "wald"}, "--interval"),
+        ({"adjust": "none"}, "--adjust"),
+        ({"samples": 1}, "--samples"),
+        ({"checkpoint": "best"}, "--checkpoint"),
+        ({"chance": {"t": 2}}, "chance"),
     ],
 )
 def test_settings_out_of_range_are_refused(options, where):

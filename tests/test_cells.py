@@ -20,7 +20,14 @@ def laid_out(rows, chance=None, wanted=None):
 
 def row(model, item, output, **more):
     return {
-        "family": "f", "model": model, "task": "t", "item_id": item, "kind": "generation", "target": "1", "output": output, **more,
+        "family": "f",
+        "model": model,
+        "task": "t",
+        "item_id": item,
+        "kind": "generation",
+        "target": "1",
+        "output": output,
+        **more,
     }
 
 
@@ -35,7 +42,12 @@ def test_scores_are_placed_by_item_and_model_in_order_of_scale():
 
 
 def test_epochs_are_averaged_and_are_no_longer_exact():
-    rows = [row("m1", "a", "1", epoch=0), row("m1", "a", "0", epoch=1), row("m1", "b", "1", epoch=0), row("m1", "b", "1", epoch=1)]
+    rows = [
+        row("m1", "a", "1", epoch=0),
+        row("m1", "a", "0", epoch=1),
+        row("m1", "b", "1", epoch=0),
+        row("m1", "b", "1", epoch=1),
+    ]
     (cell,) = laid_out(rows)
     assert cell.layers["exact_match"].scores[:, 0].tolist() == [0.5, 1]
     assert not cell.layers["exact_match"].exact
@@ -58,7 +70,15 @@ def test_a_chance_level_of_the_user_replaces_the_metrics_own():
 
 def test_choice_chance_is_an_items_own_and_aggregates_are_added():
     def choice(item, logprobs):
-        return {"family": "f", "model": "m1", "task": "t", "item_id": item, "kind": "choice", "choice_logprobs": logprobs, "answer": 0}
+        return {
+            "family": "f",
+            "model": "m1",
+            "task": "t",
+            "item_id": item,
+            "kind": "choice",
+            "choice_logprobs": logprobs,
+            "answer": 0,
+        }
 
     (cell,) = laid_out([choice("a", [-1.0, -2.0]), choice("b", [-1.0, -2.0, -3.0, -4.0])])
     assert cell.layers["multiple_choice_grade"].chance.tolist() == [0.5, 0.25]
@@ -68,7 +88,15 @@ def test_choice_chance_is_an_items_own_and_aggregates_are_added():
 
 def test_counts_keep_their_attempts():
     rows = [
-        {"family": "f", "model": m, "task": "t", "item_id": i, "kind": "count", "n_samples": n, "n_correct": c}
+        {
+            "family": "f",
+            "model": m,
+            "task": "t",
+            "item_id": i,
+            "kind": "count",
+            "n_samples": n,
+            "n_correct": c,
+        }
         for m, i, n, c in (("m1", "a", 10, 1), ("m1", "b", 20, 4), ("m2", "a", 5, 5), ("m2", "b", 1, 0))
     ]
     (cell,) = laid_out(rows)
@@ -80,7 +108,11 @@ def test_counts_keep_their_attempts():
 def test_recorded_scores_have_no_chance_of_a_metric_that_needs_choices():
     rows = [
         {
-            "family": "f", "model": "m1", "task": "t", "item_id": i, "kind": "score",
+            "family": "f",
+            "model": "m1",
+            "task": "t",
+            "item_id": i,
+            "kind": "score",
             "recorded": [{"metric": "multiple_choice_grade", "value": v}],
         }
         for i, v in (("a", 1.0), ("b", 0.0))

@@ -41,7 +41,14 @@ def test_audit_writes_its_files_and_prints_the_table(tmp_path, capsys):
     assert str(tmp_path / "out" / "report.html") in out
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
-        "report.html", "audit.json", "responses.parquet", "scores.parquet", "curves.parquet", "verdicts.csv", "differences.csv", "charts",
+        "report.html",
+        "audit.json",
+        "responses.parquet",
+        "scores.parquet",
+        "curves.parquet",
+        "verdicts.csv",
+        "differences.csv",
+        "charts",
     }
     assert [path.suffix for path in (tmp_path / "out" / "charts").iterdir()] == [".svg"]
 
@@ -54,8 +61,20 @@ def test_demo_needs_nothing(tmp_path, capsys):
 
 def test_several_sources_and_repeated_options(tmp_path):
     first = table(tmp_path / "a.csv")
-    second = table(tmp_path / "b.csv", [f"g,k{m},t,i{i},{10 ** (m + 6)},1,1" for m in range(2) for i in range(9)])
-    arguments = ["audit", str(first), str(second), "--metric", "exact_match", "--metric", "token_f1", "--chance", "t=0.1"]
+    second = table(
+        tmp_path / "b.csv", [f"g,k{m},t,i{i},{10 ** (m + 6)},1,1" for m in range(2) for i in range(9)]
+    )
+    arguments = [
+        "audit",
+        str(first),
+        str(second),
+        "--metric",
+        "exact_match",
+        "--metric",
+        "token_f1",
+        "--chance",
+        "t=0.1",
+    ]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--quiet"]) == 0
     document = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert {v["family"] for v in document["verdicts"]} == {"f", "g"}
@@ -70,9 +89,19 @@ def test_read_score_and_curves_write_tables(tmp_path, kind):
         assert main([command, source, "--out", str(tmp_path / f"{command}.{kind}")]) == 0
     readers = {"parquet": pl.read_parquet, "csv": pl.read_csv, "jsonl": pl.read_ndjson}
     assert readers[kind](tmp_path / f"read.{kind}").height == 120
-    assert set(readers[kind](tmp_path / f"score.{kind}").columns) == {"family", "model", "task", "item_id", "epoch", "metric", "score"}
+    assert set(readers[kind](tmp_path / f"score.{kind}").columns) == {
+        "family",
+        "model",
+        "task",
+        "item_id",
+        "epoch",
+        "metric",
+        "score",
+    }
     curves = readers[kind](tmp_path / f"curves.{kind}")
-    assert curves.filter(pl.col("metric") == "exact_match")["mean"].to_list() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert curves.filter(pl.col("metric") == "exact_match")["mean"].to_list() == pytest.approx(
+        [0, 0.2, 0.4, 0.6, 0.8, 1]
+    )
     # What read wrote is a source again.
     assert main(["audit", str(tmp_path / f"read.{kind}"), "--out", str(tmp_path / "again"), "--quiet"]) == 0
 
@@ -105,7 +134,9 @@ def test_help_teaches_and_answers_without_loading_the_heavy_parts():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "unmirage audit LOGS --out REPORT" in done.stdout
-    version = subprocess.run([sys.executable, "-m", "unmirage", "--version"], capture_output=True, text=True, check=True)
+    version = subprocess.run(
+        [sys.executable, "-m", "unmirage", "--version"], capture_output=True, text=True, check=True
+    )
     assert version.stdout.strip() == unmirage.__version__
 
 
@@ -149,7 +180,20 @@ def test_a_csv_without_the_scale_column(tmp_path, capsys):
     # What the message says to write is enough.
     blocks = "".join(f'[models."m{m}"]\nn_params = {10 ** (m + 6)}\n' for m in range(6))
     (tmp_path / "sizes.toml").write_text(blocks)
-    assert main(["audit", str(path), "--families", str(tmp_path / "sizes.toml"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    assert (
+        main(
+            [
+                "audit",
+                str(path),
+                "--families",
+                str(tmp_path / "sizes.toml"),
+                "--out",
+                str(tmp_path / "out"),
+                "--quiet",
+            ]
+        )
+        == 0
+    )
 
 
 def test_a_duplicate_item(tmp_path, capsys):
@@ -168,8 +212,19 @@ def test_an_item_that_is_repeated_exactly_is_left_out_with_a_warning(tmp_path, c
 
 def test_a_truncated_last_line_is_left_out_with_a_warning(tmp_path, capsys):
     lines = [
-        json.dumps({"family": "f", "model": f"m{m}", "task": "t", "item_id": f"i{i}", "n_params": 10.0 ** (m + 6), "target": "1", "output": "1"})
-        for m in range(6) for i in range(5)
+        json.dumps(
+            {
+                "family": "f",
+                "model": f"m{m}",
+                "task": "t",
+                "item_id": f"i{i}",
+                "n_params": 10.0 ** (m + 6),
+                "target": "1",
+                "output": "1",
+            }
+        )
+        for m in range(6)
+        for i in range(5)
     ]
     path = tmp_path / "logs.jsonl"
     path.write_text("\n".join(lines)[:-20])
@@ -187,7 +242,11 @@ def test_a_truncated_last_line_is_left_out_with_a_warning(tmp_path, capsys):
 
 @pytest.mark.parametrize("value", ["NaN", "nan"])
 def test_a_nan_log_probability(tmp_path, capsys, value):
-    rows = [f'f,m{m},t,i{i},{10 ** (m + 6)},"[-1.0, {value if m == 3 else -2.0}]",0' for m in range(6) for i in range(3)]
+    rows = [
+        f'f,m{m},t,i{i},{10 ** (m + 6)},"[-1.0, {value if m == 3 else -2.0}]",0'
+        for m in range(6)
+        for i in range(3)
+    ]
     path = table(tmp_path / "logs.csv", rows, "family,model,task,item_id,n_params,choice_logprobs,answer\n")
     message = refused(capsys, tmp_path, path)
     assert str(path) in message
@@ -196,9 +255,17 @@ def test_a_nan_log_probability(tmp_path, capsys, value):
 def test_a_log_probability_of_minus_infinity_is_a_probability_of_zero(tmp_path):
     frame = pl.DataFrame(
         [
-            {"family": "f", "model": f"m{m}", "task": "t", "item_id": f"i{i}", "n_params": 10.0 ** (m + 6), "answer": 0,
-             "choice_logprobs": [-1.0, float("-inf") if i == 0 else -2.0]}
-            for m in range(6) for i in range(10)
+            {
+                "family": "f",
+                "model": f"m{m}",
+                "task": "t",
+                "item_id": f"i{i}",
+                "n_params": 10.0 ** (m + 6),
+                "answer": 0,
+                "choice_logprobs": [-1.0, float("-inf") if i == 0 else -2.0],
+            }
+            for m in range(6)
+            for i in range(10)
         ]
     )
     frame.write_parquet(tmp_path / "logs.parquet")
@@ -212,7 +279,17 @@ def test_a_log_probability_of_minus_infinity_is_a_probability_of_zero(tmp_path):
 
 def test_every_choice_at_minus_infinity_is_refused(tmp_path, capsys):
     frame = pl.DataFrame(
-        [{"family": "f", "model": "m", "task": "t", "item_id": "i", "n_params": 10.0, "answer": 0, "choice_logprobs": [float("-inf")] * 2}]
+        [
+            {
+                "family": "f",
+                "model": "m",
+                "task": "t",
+                "item_id": "i",
+                "n_params": 10.0,
+                "answer": 0,
+                "choice_logprobs": [float("-inf")] * 2,
+            }
+        ]
     )
     frame.write_parquet(tmp_path / "logs.parquet")
     assert "every choice has log-probability -inf" in refused(capsys, tmp_path, tmp_path / "logs.parquet")
@@ -224,12 +301,16 @@ def test_a_model_that_misses_half_of_the_items_is_compared_on_the_rest(tmp_path)
     assert main(["audit", str(source), "--out", str(tmp_path / "out"), "--quiet"]) == 0
     document = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert {row["n"] for row in document["curves"]} == {10}
-    assert any(w["code"] == "different-items" and "m2 10, the most 20" in w["message"] for w in document["warnings"])
+    assert any(
+        w["code"] == "different-items" and "m2 10, the most 20" in w["message"] for w in document["warnings"]
+    )
 
 
 def test_models_that_share_no_item(tmp_path, capsys):
     rows = [f"f,m{m},t,m{m}i{i},{10 ** (m + 6)},1,1" for m in range(6) for i in range(5)]
-    assert "no task has an item that all its models answered" in refused(capsys, tmp_path, table(tmp_path / "logs.csv", rows))
+    assert "no task has an item that all its models answered" in refused(
+        capsys, tmp_path, table(tmp_path / "logs.csv", rows)
+    )
 
 
 def test_two_runs_of_one_model(tmp_path, shared_data):

@@ -130,8 +130,6 @@ def _replicates(cell: Cell, settings: Settings, rng: np.random.Generator) -> dic
     return out
 
 
-
-
 def _combined(layer: Layer, means: Floats, n: int) -> Floats:
     return means[..., 0] if layer.metric.combine is None else layer.metric.combine(means, n)
 
@@ -186,7 +184,9 @@ def _interval(
     if layer.exact and cell.clustered:
         clusters = int(cell.clusters.max()) + 1
         errors = np.nan_to_num(stderr[there])
-        low[there], high[there] = statistics.korn_graubard(mean[there], errors, n, clusters, settings.confidence)
+        low[there], high[there] = statistics.korn_graubard(
+            mean[there], errors, n, clusters, settings.confidence
+        )
         return low, high, "korn-graubard"
     if layer.exact:
         interval = statistics.wilson if settings.interval == "wilson" else statistics.clopper_pearson
@@ -308,9 +308,21 @@ def result_rows(results: pl.DataFrame, settings: Settings) -> list[dict[str, obj
             method, note = "normal, reported standard error", ""
         out.append(
             {
-                "family": row["family"], "task": row["task"], "metric": row["metric"], "model": row["model"],
-                "axis": settings.axis, "axis_value": row["axis_value"], "n": n, "mean": value, "stderr": stderr or None,
-                "low": low, "high": high, "chance": chance, "resolution": resolution, "method": method, "note": note or None,
+                "family": row["family"],
+                "task": row["task"],
+                "metric": row["metric"],
+                "model": row["model"],
+                "axis": settings.axis,
+                "axis_value": row["axis_value"],
+                "n": n,
+                "mean": value,
+                "stderr": stderr or None,
+                "low": low,
+                "high": high,
+                "chance": chance,
+                "resolution": resolution,
+                "method": method,
+                "note": note or None,
             }
         )
     return out

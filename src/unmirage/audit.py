@@ -104,10 +104,20 @@ def audit(
     mapping = maps.parse((reading or Reading(**read_options)).map)
     settings = _checked(
         Settings(
-            axis=axis, headline=_canonical(headline), companion=_canonical(companion),
-            metrics=None if metrics is None else tuple(metrics), seed=seed, alpha=alpha, confidence=confidence,
-            interval=interval, replicates=replicates, adjust=adjust, checkpoint=checkpoint, samples=samples,
-            tokens=tokens, chance={**mapping.chance, **maps.levels(dict(chance or {}), where="chance")},
+            axis=axis,
+            headline=_canonical(headline),
+            companion=_canonical(companion),
+            metrics=None if metrics is None else tuple(metrics),
+            seed=seed,
+            alpha=alpha,
+            confidence=confidence,
+            interval=interval,
+            replicates=replicates,
+            adjust=adjust,
+            checkpoint=checkpoint,
+            samples=samples,
+            tokens=tokens,
+            chance={**mapping.chance, **maps.levels(dict(chance or {}), where="chance")},
         )
     )
     limits = Thresholds()
@@ -148,7 +158,9 @@ def read(source: Sources, *, table: str = "responses", **read_options: Any) -> p
         raise SettingsError(f"there is no table {table!r}", where="table", hint="Say responses or results.")
     if not frames[table]:
         other = "results" if table == "responses" else "responses"
-        raise SettingsError(f"the source holds no {table}", where="table", hint=f"It holds {other}: table={other!r}.")
+        raise SettingsError(
+            f"the source holds no {table}", where="table", hint=f"It holds {other}: table={other!r}."
+        )
     return frames[table][0]
 
 
@@ -166,7 +178,12 @@ def score(
     """
     responses = read(source, **read_options)
     scored = _score(responses, Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics)))
-    _say([tables.warning("skipped-metric", f"{r['task']}: {r['metric']} {r['reason']}") for r in scored.skipped.iter_rows(named=True)])
+    _say(
+        [
+            tables.warning("skipped-metric", f"{r['task']}: {r['metric']} {r['reason']}")
+            for r in scored.skipped.iter_rows(named=True)
+        ]
+    )
     return scored.scores
 
 
@@ -187,7 +204,9 @@ def _say(notes: Sequence[Mapping[str, object]]) -> None:
 
 
 _NO_BREAK_TEST = tables.warning(
-    "no-break-test", "p_break, step and link are null: this version has no break test and fits no link", count=0
+    "no-break-test",
+    "p_break, step and link are null: this version has no break test and fits no link",
+    count=0,
 )
 
 
@@ -226,7 +245,8 @@ def _select(loaded: Loaded, settings: Settings) -> _Kept:
     results = loaded.results[0] if loaded.results else None
     models, notes = scales.select(
         scales.models_of([frame for frame in (responses, results) if frame is not None and frame.height]),
-        settings.axis, settings.checkpoint,
+        settings.axis,
+        settings.checkpoint,
     )
     responses = scales.on_axis(responses, models)
     results = None if results is None else scales.on_axis(results, models)
@@ -246,15 +266,20 @@ def _thin(responses: pl.DataFrame, samples: int, seed: int) -> tuple[pl.DataFram
     fewest = int(counted["n_samples"].min() or 0)  # type: ignore[arg-type]
     if samples > fewest:
         raise SettingsError(
-            f"{samples} attempts an item are not there: one item has {fewest}", where="--samples",
+            f"{samples} attempts an item are not there: one item has {fewest}",
+            where="--samples",
             hint=f"Ask for {fewest} at most.",
         )
     drawn = statistics.thin(counted["n_correct"].to_numpy(), counted["n_samples"].to_numpy(), samples, seed)
-    thinned = counted.with_columns(n_correct=pl.Series(drawn, dtype=pl.Int64), n_samples=pl.lit(samples, dtype=pl.Int64))
+    thinned = counted.with_columns(
+        n_correct=pl.Series(drawn, dtype=pl.Int64), n_samples=pl.lit(samples, dtype=pl.Int64)
+    )
     rest = responses.filter(pl.col("kind") != "count")
     return pl.concat([thinned, rest]), [
         tables.warning(
-            "attempts-drawn", f"{samples} of the attempts an item are kept, drawn without replacement", count=counted.height
+            "attempts-drawn",
+            f"{samples} of the attempts an item are kept, drawn without replacement",
+            count=counted.height,
         )
     ]
 
@@ -284,7 +309,13 @@ def _judge(
     notes: list[dict[str, object]] = []
     aggregated = [] if kept.results is None else result_rows(kept.results, settings)
     found = list(
-        cells(kept.responses, scored.scores, order=kept.families, chance=settings.chance, wanted=_aggregates(settings))
+        cells(
+            kept.responses,
+            scored.scores,
+            order=kept.families,
+            chance=settings.chance,
+            wanted=_aggregates(settings),
+        )
     )
     dependent = _dependent_items(found, settings, limits)
     for done, cell in enumerate(found):
@@ -300,7 +331,9 @@ def _judge(
         notes += _unequal_attempts(cell, mine)
         if message is not None:
             notes.append(
-                tables.warning("dependent-items", f"{cell.task}: {message}", where=f"{cell.family} / {cell.task}")
+                tables.warning(
+                    "dependent-items", f"{cell.task}: {message}", where=f"{cell.family} / {cell.task}"
+                )
             )
     itemised = {(cell.family, cell.task) for cell in found}
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -316,7 +349,9 @@ def _judge(
     return rows, verdicts, differences, notes
 
 
-def _dependent_items(found: list[Cell], settings: Settings, limits: Thresholds) -> dict[tuple[str, tuple[str, ...]], str]:
+def _dependent_items(
+    found: list[Cell], settings: Settings, limits: Thresholds
+) -> dict[tuple[str, tuple[str, ...]], str]:
     """What is to be said of tasks whose items depend on each other; a property of the items, so one family's finding serves all."""
     strongest: dict[tuple[str, tuple[str, ...]], tuple[float, str]] = {}
     for cell in found:
@@ -346,7 +381,8 @@ def _unequal_attempts(cell: Cell, rows: list[dict[str, object]]) -> list[dict[st
             "unequal-attempts",
             f"{cell.task}: items had different numbers of attempts, so the pooled ratio (pooled_rate in the curves) is not the mean over "
             f"items (pass_rate, which is judged): for {most} {value['pooled_rate', most]:.3g} against {value['pass_rate', most]:.3g}",
-            where=f"{cell.family} / {cell.task}", count=len(apart),
+            where=f"{cell.family} / {cell.task}",
+            count=len(apart),
         )
     ]
 
@@ -380,7 +416,8 @@ def _extra(
             "aggregates-only",
             f"{cell.task}: the items of {', '.join(models[:3])}{f' and {len(models) - 3} more' if len(models) > 3 else ''} are not in "
             "the logs; their aggregate scores are used, without a companion",
-            where=f"{cell.family} / {cell.task}", count=len(models),
+            where=f"{cell.family} / {cell.task}",
+            count=len(models),
         )
     ]
 
@@ -408,7 +445,11 @@ def _checked(settings: Settings) -> Settings:
         (settings.replicates >= 100, "--replicates", "must be 100 at least"),
         (settings.seed >= 0, "--seed", "must be 0 at least"),
         (settings.samples is None or settings.samples >= 1, "--samples", "must be 1 at least"),
-        (settings.interval in ("clopper-pearson", "wilson"), "--interval", "must be clopper-pearson or wilson"),
+        (
+            settings.interval in ("clopper-pearson", "wilson"),
+            "--interval",
+            "must be clopper-pearson or wilson",
+        ),
         (settings.adjust in ("bh", "holm"), "--adjust", "must be bh or holm"),
     )
     for holds, where, rule in rules:

@@ -90,7 +90,9 @@ def cells(
     wanted: names of aggregate metrics to add, or None for those that the rows allow.
     """
     place = {name: i for i, name in enumerate(order)}
-    groups = {(str(f), str(t)): rows for (f, t), rows in responses.group_by(["family", "task"], maintain_order=True)}
+    groups = {
+        (str(f), str(t)): rows for (f, t), rows in responses.group_by(["family", "task"], maintain_order=True)
+    }
     for family, task in sorted(groups, key=lambda pair: (place[pair[0]], pair[1])):
         mine = scores.filter(pl.col("family") == family, pl.col("task") == task)
         yield _cell(family, task, groups[family, task], mine, chance, wanted)
@@ -130,7 +132,9 @@ def _cell(
         components, present = _cube(part.select("model", "item_id", pl.col("score")), place, ["score"])
         values = components[:, present, 0]
         level = _chance(known, first, given)
-        trials = known.card.binary or (cell.attempts is not None and bool((cell.attempts == 1).all()) and name == "pass_rate")
+        trials = known.card.binary or (
+            cell.attempts is not None and bool((cell.attempts == 1).all()) and name == "pass_rate"
+        )
         exact = bool(once and trials and np.isin(values, (0.0, 1.0)).all())
         cell.layers[name] = Layer(known, components, present, level, exact)
     for name in aggregate_names(rows) if wanted is None else wanted:
@@ -156,7 +160,9 @@ def _cube(
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """(items, models, d) means over epochs, NaN where there is no row, and which models have every item."""
     positions = {
-        name: pl.col(name).replace_strict({v: i for i, v in enumerate(values)}, default=None, return_dtype=pl.Int64)
+        name: pl.col(name).replace_strict(
+            {v: i for i, v in enumerate(values)}, default=None, return_dtype=pl.Int64
+        )
         for name, values in place.items()
     }
     means = frame.group_by("model", "item_id").agg(pl.col(columns).mean())

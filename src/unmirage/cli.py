@@ -31,70 +31,140 @@ task, with error bars, and what data would settle the rest:
 `unmirage demo` does that on a small family that comes with the package.
 """
 
-app = App(name="unmirage", help=HELP, help_format="markdown", version=__version__, suppress_keyboard_interrupt=False)
+app = App(
+    name="unmirage", help=HELP, help_format="markdown", version=__version__, suppress_keyboard_interrupt=False
+)
 
 READING = Group("Reading", sort_key=1)
 JUDGING = Group("Judging", sort_key=2)
 OUTPUT = Group("Output", sort_key=3)
 
 Sources = Annotated[tuple[Path, ...], Parameter(help="Files or folders of logs; folders are searched.")]
-Format = Annotated[str | None, Parameter(group=READING, help="lm-eval or table; by default each file is looked at.")]
+Format = Annotated[
+    str | None, Parameter(group=READING, help="lm-eval or table; by default each file is looked at.")
+]
 Family = Annotated[str | None, Parameter(group=READING, help="One family name for all models.")]
 Families = Annotated[
     tuple[Path, ...],
-    Parameter(group=READING, negative=(), consume_multiple=False, help="A TOML file with sizes of models that are not known. Can be repeated."),
+    Parameter(
+        group=READING,
+        negative=(),
+        consume_multiple=False,
+        help="A TOML file with sizes of models that are not known. Can be repeated.",
+    ),
 ]
 Maps = Annotated[
     tuple[str, ...],
     Parameter(
-        name="--map", group=READING, negative=(), consume_multiple=False,
+        name="--map",
+        group=READING,
+        negative=(),
+        consume_multiple=False,
         help="For tables: SOURCE=NAME, where SOURCE is a column or a SQL expression over columns (-nll=target_logprob), or a TOML file of them. Can be repeated.",
     ),
 ]
 Tokens = Annotated[
     tuple[str, ...],
     Parameter(
-        group=READING, negative=(), consume_multiple=False,
+        group=READING,
+        negative=(),
+        consume_multiple=False,
         help="How texts are cut into tokens: characters or words, for all tasks or as TASK=characters. By default characters where all targets of a task are numbers, else words.",
     ),
 ]
-Axis = Annotated[str, Parameter(group=JUDGING, help="n_params, n_tokens, flops, loss, or another numeric column of the logs.")]
+Axis = Annotated[
+    str,
+    Parameter(group=JUDGING, help="n_params, n_tokens, flops, loss, or another numeric column of the logs."),
+]
 Metrics = Annotated[
     tuple[str, ...],
-    Parameter(name="--metric", group=JUDGING, negative=(), consume_multiple=False, help="Score these metrics only. Can be repeated; `unmirage metrics` lists them."),
+    Parameter(
+        name="--metric",
+        group=JUDGING,
+        negative=(),
+        consume_multiple=False,
+        help="Score these metrics only. Can be repeated; `unmirage metrics` lists them.",
+    ),
 ]
 Chance = Annotated[
     tuple[str, ...],
-    Parameter(group=JUDGING, negative=(), consume_multiple=False, help="Chance level of a task's headline where the log cannot tell it: TASK=0.25, or 0.25 for all. Can be repeated."),
+    Parameter(
+        group=JUDGING,
+        negative=(),
+        consume_multiple=False,
+        help="Chance level of a task's headline where the log cannot tell it: TASK=0.25, or 0.25 for all. Can be repeated.",
+    ),
 ]
-Checkpoint = Annotated[str, Parameter(group=JUDGING, help="On n_params and flops, which checkpoint of a run stands for it: last, first, or COLUMN=VALUE.")]
-Seed = Annotated[int, Parameter(group=JUDGING, help="Of every resampling; the same seed gives the same bytes.")]
+Checkpoint = Annotated[
+    str,
+    Parameter(
+        group=JUDGING,
+        help="On n_params and flops, which checkpoint of a run stands for it: last, first, or COLUMN=VALUE.",
+    ),
+]
+Seed = Annotated[
+    int, Parameter(group=JUDGING, help="Of every resampling; the same seed gives the same bytes.")
+]
 
 
 @app.command
 def audit(
     *sources: Path,
-    out: Annotated[Path, Parameter(group=OUTPUT, help="Folder for report.html, audit.json and the tables.")] = Path("unmirage-report"),
+    out: Annotated[
+        Path, Parameter(group=OUTPUT, help="Folder for report.html, audit.json and the tables.")
+    ] = Path("unmirage-report"),
     axis: Axis = "n_params",
-    headline: Annotated[str | None, Parameter(group=JUDGING, help="The metric that people report; by default exact match, multiple-choice accuracy or the pass rate, as the responses allow.")] = None,
-    companion: Annotated[str | None, Parameter(group=JUDGING, help="The continuous metric to hold beside it; by default from log-probabilities, where the logs have them.")] = None,
+    headline: Annotated[
+        str | None,
+        Parameter(
+            group=JUDGING,
+            help="The metric that people report; by default exact match, multiple-choice accuracy or the pass rate, as the responses allow.",
+        ),
+    ] = None,
+    companion: Annotated[
+        str | None,
+        Parameter(
+            group=JUDGING,
+            help="The continuous metric to hold beside it; by default from log-probabilities, where the logs have them.",
+        ),
+    ] = None,
     metric: Metrics = (),
     chance: Chance = (),
     checkpoint: Checkpoint = "last",
-    samples: Annotated[int | None, Parameter(group=JUDGING, help="Keep this many of the counted attempts an item, drawn at random: what a smaller evaluation would have shown.")] = None,
+    samples: Annotated[
+        int | None,
+        Parameter(
+            group=JUDGING,
+            help="Keep this many of the counted attempts an item, drawn at random: what a smaller evaluation would have shown.",
+        ),
+    ] = None,
     alpha: Annotated[float, Parameter(group=JUDGING, help="Level of the tests against chance.")] = 0.05,
     confidence: Annotated[float, Parameter(group=JUDGING, help="Of every interval.")] = 0.95,
-    interval: Annotated[Literal["clopper-pearson", "wilson"], Parameter(group=JUDGING, help="For 0/1 scores.")] = "clopper-pearson",
+    interval: Annotated[
+        Literal["clopper-pearson", "wilson"], Parameter(group=JUDGING, help="For 0/1 scores.")
+    ] = "clopper-pearson",
     replicates: Annotated[int, Parameter(group=JUDGING, help="Resamples of the items.")] = 2000,
-    adjust: Annotated[Literal["bh", "holm"], Parameter(group=JUDGING, help="How p-values are adjusted over the audit.")] = "bh",
+    adjust: Annotated[
+        Literal["bh", "holm"], Parameter(group=JUDGING, help="How p-values are adjusted over the audit.")
+    ] = "bh",
     seed: Seed = 0,
     format: Format = None,
     family: Family = None,
     families: Families = (),
     map: Maps = (),
     tokens: Tokens = (),
-    charts: Annotated[tuple[Literal["png", "svg", "pdf"], ...], Parameter(group=OUTPUT, negative=(), consume_multiple=False, help="Also write each task's chart as a file of this format. Can be repeated.")] = (),
-    quiet: Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the report only.")] = False,
+    charts: Annotated[
+        tuple[Literal["png", "svg", "pdf"], ...],
+        Parameter(
+            group=OUTPUT,
+            negative=(),
+            consume_multiple=False,
+            help="Also write each task's chart as a file of this format. Can be repeated.",
+        ),
+    ] = (),
+    quiet: Annotated[
+        bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the report only.")
+    ] = False,
 ) -> None:
     """Judge every task of the logs; write a page, a JSON file and the tables to a folder."""
     import unmirage
@@ -103,10 +173,25 @@ def audit(
     with _progress(quiet) as progress:
         result = unmirage.audit(
             list(sources),
-            axis=axis, headline=headline, companion=companion, metrics=metric or None, seed=seed, alpha=alpha,
-            confidence=confidence, interval=interval, replicates=replicates, adjust=adjust, checkpoint=checkpoint,
-            samples=samples, tokens=_tokens(tokens), chance=_chance(chance), format=format, family=family,
-            families=families, map=map, progress=progress,
+            axis=axis,
+            headline=headline,
+            companion=companion,
+            metrics=metric or None,
+            seed=seed,
+            alpha=alpha,
+            confidence=confidence,
+            interval=interval,
+            replicates=replicates,
+            adjust=adjust,
+            checkpoint=checkpoint,
+            samples=samples,
+            tokens=_tokens(tokens),
+            chance=_chance(chance),
+            format=format,
+            family=family,
+            families=families,
+            map=map,
+            progress=progress,
         )
     _finish(result, out, charts, quiet)
 
@@ -116,8 +201,18 @@ def demo(
     *,
     out: Annotated[Path, Parameter(group=OUTPUT, help="Folder for the report.")] = Path("unmirage-demo"),
     seed: Seed = 0,
-    charts: Annotated[tuple[Literal["png", "svg", "pdf"], ...], Parameter(group=OUTPUT, negative=(), consume_multiple=False, help="Also write each task's chart as a file of this format. Can be repeated.")] = (),
-    quiet: Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the report only.")] = False,
+    charts: Annotated[
+        tuple[Literal["png", "svg", "pdf"], ...],
+        Parameter(
+            group=OUTPUT,
+            negative=(),
+            consume_multiple=False,
+            help="Also write each task's chart as a file of this format. Can be repeated.",
+        ),
+    ] = (),
+    quiet: Annotated[
+        bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the report only.")
+    ] = False,
 ) -> None:
     """Audit the embedded family: eight small transformers that learned addition, from their real logs."""
     import unmirage
@@ -137,7 +232,10 @@ Out = Annotated[
 def read(
     *sources: Path,
     out: Out = "-",
-    table: Annotated[Literal["responses", "results"], Parameter(group=OUTPUT, help="The responses, or the aggregates that the logs hold.")] = "responses",
+    table: Annotated[
+        Literal["responses", "results"],
+        Parameter(group=OUTPUT, help="The responses, or the aggregates that the logs hold."),
+    ] = "responses",
     format: Format = None,
     family: Family = None,
     families: Families = (),
@@ -148,7 +246,9 @@ def read(
 
     _needs(sources, "read")
     with _said():
-        frame = unmirage.read(list(sources), table=table, format=format, family=family, families=families, map=map)
+        frame = unmirage.read(
+            list(sources), table=table, format=format, family=family, families=families, map=map
+        )
     _write(frame, out)
 
 
@@ -169,7 +269,13 @@ def score(
     _needs(sources, "score")
     with _said():
         frame = unmirage.score(
-            list(sources), metric or None, tokens=_tokens(tokens), format=format, family=family, families=families, map=map
+            list(sources),
+            metric or None,
+            tokens=_tokens(tokens),
+            format=format,
+            family=family,
+            families=families,
+            map=map,
         )
     _write(frame, out)
 
@@ -195,14 +301,28 @@ def curves(
     _needs(sources, "curves")
     with _said():
         frame = unmirage.curves(
-            list(sources), axis=axis, metrics=metric or None, chance=_chance(chance), checkpoint=checkpoint, seed=seed,
-            tokens=_tokens(tokens), format=format, family=family, families=families, map=map,
+            list(sources),
+            axis=axis,
+            metrics=metric or None,
+            chance=_chance(chance),
+            checkpoint=checkpoint,
+            seed=seed,
+            tokens=_tokens(tokens),
+            format=format,
+            family=family,
+            families=families,
+            map=map,
         )
     _write(frame, out)
 
 
 @app.command
-def metrics(name: Annotated[str | None, Parameter(help="A metric, or an expression such as threshold(brier_one_sided,0.1).")] = None, /) -> None:
+def metrics(
+    name: Annotated[
+        str | None, Parameter(help="A metric, or an expression such as threshold(brier_one_sided,0.1).")
+    ] = None,
+    /,
+) -> None:
     """List the metrics, or explain one: definition, range, chance level, source, and its names in other tools."""
     from unmirage.metrics import describe, listing
     from unmirage.metrics import metric as find
@@ -242,7 +362,9 @@ def _chance(entries: tuple[str, ...]) -> dict[str, float]:
         try:
             levels[task or "*"] = float(text)
         except ValueError:
-            raise SettingsError(f"cannot read {entry!r}", where="--chance", hint="Write TASK=0.25, or 0.25 for all.") from None
+            raise SettingsError(
+                f"cannot read {entry!r}", where="--chance", hint="Write TASK=0.25, or 0.25 for all."
+            ) from None
     return levels
 
 
@@ -290,8 +412,13 @@ class _progress:
 
         console = _console(stderr=True)
         self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=console, transient=True, disable=self._quiet or not console.is_terminal,
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=self._quiet or not console.is_terminal,
         )
         self._bar.start()
         steps: dict[str, Any] = {}

@@ -45,7 +45,8 @@ def write_table(frame: pl.DataFrame, target: Path | BinaryIO, kind: str) -> None
             Path(draft).unlink(missing_ok=True)
     except OSError as problem:
         raise OutputError(
-            f"cannot be written: {problem.strerror or problem}", where=str(target),
+            f"cannot be written: {problem.strerror or problem}",
+            where=str(target),
             hint="Name a file in a folder that can be written: --out FILE",
         ) from None
 
@@ -57,7 +58,9 @@ def _dump(frame: pl.DataFrame, file: BinaryIO, kind: str) -> None:
         frame.write_ndjson(file)
     else:
         nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-        texts = {name: [None if v is None else json.dumps(v) for v in frame[name].to_list()] for name in nested}
-        frame.with_columns(pl.Series(name, values, dtype=pl.String) for name, values in texts.items()).write_csv(
-            file, line_terminator="\n"
-        )
+        texts = {
+            name: [None if v is None else json.dumps(v) for v in frame[name].to_list()] for name in nested
+        }
+        frame.with_columns(
+            pl.Series(name, values, dtype=pl.String) for name, values in texts.items()
+        ).write_csv(file, line_terminator="\n")

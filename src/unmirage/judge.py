@@ -49,7 +49,11 @@ class Choice:
 
 def choose(cell: Cell, settings: Settings) -> Choice:
     """Headline and companion of a cell: what the user named, else the first of the kind's list that can be computed."""
-    there = {name: layer for name, layer in cell.layers.items() if layer.present.any() and layer.metric.combine is None}
+    there = {
+        name: layer
+        for name, layer in cell.layers.items()
+        if layer.present.any() and layer.metric.combine is None
+    }
     if cell.kind == "score":
         named = sorted(there, key=lambda name: (not there[name].metric.card.binary, list(there).index(name)))
         headlines, companions = tuple(named), tuple(n for n in there if there[n].metric.card.continuous)
@@ -65,7 +69,11 @@ def choose(cell: Cell, settings: Settings) -> Choice:
             return Choice(None, None, f"none of {', '.join(headlines)} can be computed on this task")
     if settings.companion is not None:
         companion = settings.companion if settings.companion in there else None
-    elif there[headline].metric.card.continuous and not there[headline].metric.card.binary and cell.kind != "count":
+    elif (
+        there[headline].metric.card.continuous
+        and not there[headline].metric.card.binary
+        and cell.kind != "count"
+    ):
         companion = headline
     else:
         companion = next((name for name in companions if name in there and name != headline), None)
@@ -81,12 +89,19 @@ def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds) 
     rate = layer.chance is not None and (layer.metric.card.binary or cell.attempts is not None)
     points = []
     for j, m in enumerate(there):
-        model, value, mean, error = cell.models[m], float(cell.axis_values[m]), float(means[j]), float(errors[j])
+        model, value, mean, error = (
+            cell.models[m],
+            float(cell.axis_values[m]),
+            float(means[j]),
+            float(errors[j]),
+        )
         if not rate or layer.chance is None:
             points.append(Point(model, value, mean, error, n=len(cell.items)))
             continue
         common: dict[str, Any] = {
-            "scales": scales, "alpha": settings.alpha, "min_successes": limits.min_successes,
+            "scales": scales,
+            "alpha": settings.alpha,
+            "min_successes": limits.min_successes,
         }
         if cell.attempts is not None and cell.passes is not None:
             tried, passed = int(cell.attempts[:, m].sum()), float(cell.passes[:, m].sum())
@@ -129,11 +144,17 @@ def judge_cell(
     points = points_of(cell, layer, settings, limits)
     level = None if layer.chance is None else float(layer.chance.mean())
     more = [row for row in extra if row["metric"] == choice.headline]
-    points += _result_points(more, level, settings, limits, scales=len({*cell.axis_values, *(r["axis_value"] for r in more)}))
+    points += _result_points(
+        more, level, settings, limits, scales=len({*cell.axis_values, *(r["axis_value"] for r in more)})
+    )
     points.sort(key=lambda point: (point.axis_value, point.model))
     card = layer.metric.card
     curve = Curve(
-        tuple(points), choice.headline, choice.companion, card.higher_is_better, _bounded(card),
+        tuple(points),
+        choice.headline,
+        choice.companion,
+        card.higher_is_better,
+        _bounded(card),
         "attempts" if cell.attempts is not None else "items",
     )
     verdict = _decide(curve, limits)
@@ -170,7 +191,12 @@ def known_card(name: str) -> Card | None:
 
 
 def _result_points(
-    rows: Sequence[Mapping[str, Any]], chance: float | None, settings: Settings, limits: Thresholds, *, scales: int
+    rows: Sequence[Mapping[str, Any]],
+    chance: float | None,
+    settings: Settings,
+    limits: Thresholds,
+    *,
+    scales: int,
 ) -> list[Point]:
     points = []
     for row in rows:
@@ -180,8 +206,15 @@ def _result_points(
         if whole and level is not None:
             points.append(
                 rate_point(
-                    row["model"], row["axis_value"], row["mean"], error, row["n"], level, scales=scales,
-                    alpha=settings.alpha, min_successes=limits.min_successes,
+                    row["model"],
+                    row["axis_value"],
+                    row["mean"],
+                    error,
+                    row["n"],
+                    level,
+                    scales=scales,
+                    alpha=settings.alpha,
+                    min_successes=limits.min_successes,
                 )
             )
         else:
@@ -193,8 +226,11 @@ def _decide(curve: Curve, limits: Thresholds) -> Verdict:
     bad = [point.model for point in curve.points if not np.isfinite(point.mean)]
     if bad:
         return Verdict(
-            "cannot-tell", None,
-            [f"the mean of {curve.headline} is infinite for {', '.join(bad)}: an item has probability 0 there"],
+            "cannot-tell",
+            None,
+            [
+                f"the mean of {curve.headline} is infinite for {', '.join(bad)}: an item has probability 0 there"
+            ],
             ["a headline metric that stays finite, such as target_prob or token_prob (--headline)"],
         )
     return decide(curve, limits)
@@ -262,8 +298,6 @@ def _row(
         "reasons": reasons,
         "would_settle": verdict.would_settle,
     }
-
-
 
 
 def _number(value: float) -> float | None:

@@ -38,21 +38,35 @@ def ours(recorded_as: str, kind: str) -> str | None:
 def compare_items(responses: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     """One row a family, task and recorded metric: how many item scores are equal to ours, and the largest difference."""
     key = ["family", "model", "task", "item_id", "epoch"]
-    rows = responses.filter(pl.col("kind") != "score").select(*key, "kind", "recorded").explode("recorded").drop_nulls("recorded")
+    rows = (
+        responses.filter(pl.col("kind") != "score")
+        .select(*key, "kind", "recorded")
+        .explode("recorded")
+        .drop_nulls("recorded")
+    )
     rows = rows.unnest("recorded").rename({"metric": "recorded_as"})
     if rows.height == 0:
         return pl.DataFrame(schema=COMPARED)
     pairs = rows.select("kind", "recorded_as").unique(maintain_order=True)
     named = pairs.with_columns(
         metric=pl.Series([ours(name, str(kind)) for kind, name in pairs.iter_rows()], dtype=pl.String),
-        tolerance=pl.Series([ROUNDED.get(name, TOLERANCE) for _, name in pairs.iter_rows()], dtype=pl.Float64),
+        tolerance=pl.Series(
+            [ROUNDED.get(name, TOLERANCE) for _, name in pairs.iter_rows()], dtype=pl.Float64
+        ),
     )
     joined = rows.join(named, on=["kind", "recorded_as"], nulls_equal=True).join(scores, on=[*key, "metric"])
     difference = (pl.col("score") - pl.col("value")).abs()
     same = (pl.col("score") == pl.col("value")) | (difference <= pl.col("tolerance"))
     return (
         joined.group_by("family", "task", "metric", "recorded_as", maintain_order=True)
-        .agg(n=pl.len().cast(pl.Int64), equal=same.sum().cast(pl.Int64), largest_difference=pl.when(pl.col("score") == pl.col("value")).then(0.0).otherwise(difference).max())
+        .agg(
+            n=pl.len().cast(pl.Int64),
+            equal=same.sum().cast(pl.Int64),
+            largest_difference=pl.when(pl.col("score") == pl.col("value"))
+            .then(0.0)
+            .otherwise(difference)
+            .max(),
+        )
         .with_columns(level=pl.lit("item"))
         .select(list(COMPARED))
         .sort("family", "task", "recorded_as")
@@ -66,7 +80,11 @@ def compare_aggregates(results: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFr
     difference = (pl.col("mean") - pl.col("value")).abs()
     return (
         joined.group_by("family", "task", "metric", maintain_order=True)
-        .agg(n=pl.len().cast(pl.Int64), equal=(difference <= TOLERANCE).sum().cast(pl.Int64), largest_difference=difference.max())
+        .agg(
+            n=pl.len().cast(pl.Int64),
+            equal=(difference <= TOLERANCE).sum().cast(pl.Int64),
+            largest_difference=difference.max(),
+        )
         .with_columns(recorded_as="metric", level=pl.lit("aggregate"))
         .select(list(COMPARED))
         .sort("family", "task", "recorded_as")

@@ -29,9 +29,13 @@ def models_of(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     rows = []
     for frame in frames:
         names = [
-            c for c in frame.columns if c in tables.AXES or (c not in NOT_AXES and frame[c].dtype.is_numeric())
+            c
+            for c in frame.columns
+            if c in tables.AXES or (c not in NOT_AXES and frame[c].dtype.is_numeric())
         ]
-        rows.append(frame.select("family", "model", pl.col(names).cast(pl.Float64)).unique(maintain_order=True))
+        rows.append(
+            frame.select("family", "model", pl.col(names).cast(pl.Float64)).unique(maintain_order=True)
+        )
     table = pl.concat(rows, how="diagonal")
     axes = [c for c in table.columns if c not in ("family", "model")]
     grouped = table.group_by("family", "model", maintain_order=True)
@@ -45,7 +49,9 @@ def models_of(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
             f"{', '.join(f'{v:g}' for v in values.drop_nulls().unique().sort().head(3))}",
             hint="Give each checkpoint or variant a model name of its own.",
         )
-    steady = [c for c in axes if (versions[c] <= 1).all()]  # a column that differs from item to item is no axis
+    steady = [
+        c for c in axes if (versions[c] <= 1).all()
+    ]  # a column that differs from item to item is no axis
     return grouped.agg(pl.col(steady).drop_nulls().first())
 
 
@@ -93,11 +99,20 @@ def select(models: pl.DataFrame, axis: str, checkpoint: str) -> tuple[pl.DataFra
         label = pl.col("n_params").replace_strict(labels, default="?", return_dtype=pl.String)
         family = pl.when("several").then(pl.format("{} {}", "family", label)).otherwise("family")
         if kept["several"].any():
-            notes.append(tables.warning("sizes-apart", f"on {axis} each size of a family is a curve of its own"))
+            notes.append(
+                tables.warning("sizes-apart", f"on {axis} each size of a family is a curve of its own")
+            )
     chosen = kept.select(
-        family=family, source_family="family", model="model", axis_value=axis, n_params="n_params", n_tokens="n_tokens"
+        family=family,
+        source_family="family",
+        model="model",
+        axis_value=axis,
+        n_params="n_params",
+        n_tokens="n_tokens",
     ).with_columns(size=pl.col("n_params").min().over("family"))
-    chosen = chosen.sort("source_family", "size", "family", "axis_value", "model", nulls_last=True).drop("size")
+    chosen = chosen.sort("source_family", "size", "family", "axis_value", "model", nulls_last=True).drop(
+        "size"
+    )
     notes += _confounded(chosen, axis) + _replicates(chosen, axis)
     return chosen.drop("n_params", "n_tokens"), notes
 
@@ -106,7 +121,11 @@ def on_axis(rows: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     """The rows of the chosen models, with `axis_value`, under the name of their curve's family."""
     named = models.rename({"family": "__family"})
     joined = rows.join(
-        named, left_on=["family", "model"], right_on=["source_family", "model"], how="inner", maintain_order="left"
+        named,
+        left_on=["family", "model"],
+        right_on=["source_family", "model"],
+        how="inner",
+        maintain_order="left",
     )
     return joined.with_columns(family="__family").drop("__family")
 
@@ -146,7 +165,9 @@ def _one_checkpoint(models: pl.DataFrame, checkpoint: str) -> tuple[pl.DataFrame
     else:
         best = pl.col(order).max() if checkpoint == "last" else pl.col(order).min()
         kept = models.filter(
-            pl.col(order).is_null() | pl.col("n_params").is_null() | (pl.col(order) == best.over("family", "n_params"))
+            pl.col(order).is_null()
+            | pl.col("n_params").is_null()
+            | (pl.col(order) == best.over("family", "n_params"))
         )
     if kept.height == models.height:
         return models, []
@@ -169,13 +190,16 @@ def _named_checkpoint(models: pl.DataFrame, checkpoint: str) -> pl.DataFrame:
         value = float("nan")
     if not sign or name not in models.columns or value != value:
         raise SettingsError(
-            f"cannot read {checkpoint!r}", where="--checkpoint",
+            f"cannot read {checkpoint!r}",
+            where="--checkpoint",
             hint='Say "last", "first" or COLUMN=VALUE, for example step=100000.',
         )
     kept = models.filter(pl.col(name) == value)
     if kept.height == 0:
         there = ", ".join(f"{v:g}" for v in models[name].drop_nulls().unique().sort().head(12))
-        raise SettingsError(f"no model has {name} = {text}", where="--checkpoint", hint=f"There are: {there}.")
+        raise SettingsError(
+            f"no model has {name} = {text}", where="--checkpoint", hint=f"There are: {there}."
+        )
     return kept
 
 
@@ -183,9 +207,11 @@ def _confounded(chosen: pl.DataFrame, axis: str) -> list[Note]:
     """On the size axis, sizes that were trained on different numbers of tokens."""
     if axis != "n_params":
         return []
-    spread = chosen.group_by("family", maintain_order=True).agg(
-        low=pl.col("n_tokens").min(), high=pl.col("n_tokens").max()
-    ).filter(pl.col("high") > UNEQUAL_TRAINING * pl.col("low"))
+    spread = (
+        chosen.group_by("family", maintain_order=True)
+        .agg(low=pl.col("n_tokens").min(), high=pl.col("n_tokens").max())
+        .filter(pl.col("high") > UNEQUAL_TRAINING * pl.col("low"))
+    )
     return [
         tables.warning(
             "unequal-training",
@@ -223,7 +249,9 @@ def common_items(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
     counts = pairs.group_by(*group, "model", maintain_order=True).len("answered")
     models = counts.group_by(group, maintain_order=True).agg(models=pl.len(), most=pl.col("answered").max())
     shared = pairs.group_by(*group, "item_id", maintain_order=True).len("by").join(models, on=group)
-    shared = shared.filter(pl.col("by") == pl.col("models")).select(*group, "item_id", shared=pl.lit(value=True))
+    shared = shared.filter(pl.col("by") == pl.col("models")).select(
+        *group, "item_id", shared=pl.lit(value=True)
+    )
     sizes = models.join(shared.group_by(group).len("common"), on=group, how="left", maintain_order="left")
     notes: list[Note] = []
     for row in sizes.with_columns(pl.col("common").fill_null(0)).iter_rows(named=True):
@@ -239,7 +267,12 @@ def common_items(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
         notes.append(
             tables.warning(
                 "different-items" if row["common"] else "no-common-item",
-                message + (f"all are compared on the {row['common']} that they share" if row["common"] else "none is shared, so the task is left out"),
+                message
+                + (
+                    f"all are compared on the {row['common']} that they share"
+                    if row["common"]
+                    else "none is shared, so the task is left out"
+                ),
                 where=f"{row['family']} / {row['task']}",
                 count=lost,
             )

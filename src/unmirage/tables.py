@@ -105,10 +105,7 @@ RESOLUTION = pl.Struct(
     }
 )
 SHARPNESS = pl.Struct(
-    {
-        name: pl.Float64
-        for name in ("width", "t10", "t90", "emergence_score", "breakthroughness", "linearity")
-    }
+    dict.fromkeys(("width", "t10", "t90", "emergence_score", "breakthroughness", "linearity"), pl.Float64)
 )
 LINK = pl.Struct({"r2_held_out": pl.Float64, "r2_smooth": pl.Float64})
 
@@ -225,7 +222,9 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
     unused = [c for c in others if not frame[c].dtype.is_numeric()]
     if unused:
         notes.append(
-            warning("unused-columns", f"columns not used: {', '.join(unused)}", where=where, count=len(unused))
+            warning(
+                "unused-columns", f"columns not used: {', '.join(unused)}", where=where, count=len(unused)
+            )
         )
         frame = frame.drop(unused)
     frame = frame.with_columns(
@@ -270,7 +269,12 @@ def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, l
     kept = frame.unique(subset=KEY, keep="first", maintain_order=True)
     n = frame.height - kept.height
     return kept, [
-        warning("duplicate-rows", f"{n} rows repeat an earlier row exactly and were left out", where=where, count=n)
+        warning(
+            "duplicate-rows",
+            f"{n} rows repeat an earlier row exactly and were left out",
+            where=where,
+            count=n,
+        )
     ]
 
 
@@ -281,8 +285,12 @@ def _rules() -> list[tuple[str, pl.Expr, str | None]]:
         return pl.col(name).list.eval(test).list.any().fill_null(False)
 
     element = pl.element()
-    logs = "Natural logarithms of probabilities are at most 0; if these are losses, map them with a minus sign."
-    nan = "A NaN log-probability usually means an overflow in half precision: run that model again in float32."
+    logs = (
+        "Natural logarithms of probabilities are at most 0; if these are losses, map them with a minus sign."
+    )
+    nan = (
+        "A NaN log-probability usually means an overflow in half precision: run that model again in float32."
+    )
     rules: list[tuple[str, pl.Expr, str | None]] = [
         (f"{name} is empty", pl.col(name).is_null(), None) for name in ("family", "model", "task", "item_id")
     ]
@@ -335,7 +343,9 @@ def _rules() -> list[tuple[str, pl.Expr, str | None]]:
         (
             "a recorded score is NaN or missing",
             (pl.col("kind") == "score")
-            & pl.col("recorded").list.eval(element.struct.field("value").is_null() | element.struct.field("value").is_nan()).list.any(),
+            & pl.col("recorded")
+            .list.eval(element.struct.field("value").is_null() | element.struct.field("value").is_nan())
+            .list.any(),
             "Leave out the rows that have no score, or give them one.",
         ),
         *(
@@ -360,8 +370,10 @@ def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, lis
         names = ", ".join(void.get_column("model").unique(maintain_order=True).head(3))
         notes.append(
             warning(
-                "missing-values", f"{void.height} aggregates have no value and were left out (models: {names})",
-                where=where, count=void.height,
+                "missing-values",
+                f"{void.height} aggregates have no value and were left out (models: {names})",
+                where=where,
+                count=void.height,
             )
         )
         frame = frame.filter(pl.col("value").is_not_null() & pl.col("value").is_not_nan())

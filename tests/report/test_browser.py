@@ -1,4 +1,4 @@
-"""The page in a real browser: charts are drawn, nothing is fetched, nothing foreign runs, phones can read it."""
+"""The page in a real browser: charts are drawn, nothing is fetched, nothing foreign runs, phones show it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from unmirage.report import page
 from unmirage.result import Audit
 
+DRAWN = '<div class="chart vega-embed drawn"'
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.browser,
@@ -35,18 +36,27 @@ FLAGS = (
 )
 
 
-def opened(path: Path, *flags: str) -> tuple[str, str]:
-    """The document after its scripts ran, and what the browser logged."""
+def opened(path: Path, *flags: str, until: str) -> tuple[str, str]:
+    """The document after its scripts ran, and what the browser logged.
+
+    The browser's clock does not wait for a busy machine and can end before the scripts began; then the
+    document lacks `until`, and the page is opened again, three times at most.
+    """
     assert CHROMIUM is not None
-    profile = path.parent / "profile"
-    done = subprocess.run(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *flags, path.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if ":CONSOLE" in line)
+    dom = console = ""
+    for attempt in range(3):
+        profile = path.parent / f"profile-{attempt}"
+        done = subprocess.run(
+            [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *flags, path.as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        dom, console = done.stdout, "\n".join(ln for ln in done.stderr.splitlines() if ":CONSOLE" in ln)
+        if until in dom:
+            break
+    return dom, console
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +67,7 @@ def html(audit: Audit) -> str:
 def test_charts_are_drawn_and_nothing_is_fetched(audit: Audit, html: str, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text(html, encoding="utf-8")
     log = tmp_path / "net.json"
-    dom, console = opened(tmp_path / "report.html", f"--log-net-log={log}")
+    dom, console = opened(tmp_path / "report.html", f"--log-net-log={log}", until=DRAWN)
     assert console == ""
     for word in audit.verdicts["verdict"]:
         assert re.search(rf'<span class="badge \w+">{word}</span>', dom)
@@ -72,13 +82,13 @@ def test_charts_are_drawn_and_nothing_is_fetched(audit: Audit, html: str, tmp_pa
     hosts = {urlsplit(url).hostname or "" for url in re.findall(r'"url":"(https?:[^"]*)"', log.read_text())}
     assert json.loads(log.read_text())["events"]
     assert not {host for host in hosts if not host.endswith((".google.com", ".googleapis.com", ".gvt1.com"))}
-    assert "google" not in html
+    assert not re.search(r"\.(google|googleapis|gvt1)\.com", html)
 
 
 def test_an_injected_script_does_not_run(html: str, tmp_path: Path) -> None:
     bad = '<script>document.title = "taken"</script><img src="x" onerror="document.title=\'taken\'">'
     (tmp_path / "report.html").write_text(html.replace("</main>", bad + "</main>"), encoding="utf-8")
-    dom, console = opened(tmp_path / "report.html")
+    dom, console = opened(tmp_path / "report.html", until=DRAWN)
     assert "<title>unmirage: 6 verdicts</title>" in dom
     assert "Content Security Policy" in console
 
@@ -90,11 +100,12 @@ def test_no_page_is_wider_than_its_window(html: str, tmp_path: Path, width: int)
     (tmp_path / "report.html").write_text(unfolded, encoding="utf-8")
     # A headless window cannot be as narrow as a phone; a frame can.
     (tmp_path / "frame.html").write_text(
-        f'<iframe id="f" src="report.html" style="width:{width}px;height:9000px;border:0"></iframe>'
+        f'<iframe id="f" src="report.html" style="width:{width}px;height:9000px"></iframe>'
         """<p id="r"></p><script>const look = () => {
         const inside = document.getElementById("f").contentDocument;
         const root = inside.documentElement;
-        const charts = [...inside.querySelectorAll(".drawn svg.marks")].map((one) => one.getBoundingClientRect());
+        const drawn = [...inside.querySelectorAll(".drawn svg.marks")];
+        const charts = drawn.map((one) => one.getBoundingClientRect());
         if (charts.length < 1) return setTimeout(look, 50);
         document.getElementById("r").textContent = JSON.stringify({
           wide: root.scrollWidth, window: root.clientWidth,
@@ -104,7 +115,8 @@ def test_no_page_is_wider_than_its_window(html: str, tmp_path: Path, width: int)
         }; look();</script>""",
         encoding="utf-8",
     )
-    dom, _ = opened(tmp_path / "frame.html", "--allow-file-access-from-files", "--window-size=1200,9000")
+    flags = ("--allow-file-access-from-files", "--window-size=1200,9000")
+    dom, _ = opened(tmp_path / "frame.html", *flags, until='<p id="r">{')
     found = re.search(r'<p id="r">(.+?)</p>', dom)
     assert found, "no chart was drawn"
     size = json.loads(found[1])

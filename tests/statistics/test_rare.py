@@ -49,7 +49,9 @@ def test_no_success_bounds_the_mean_of_these_problems():
     # No assignment of rates that shows nothing with probability a/2 or more has a larger mean.
     samples = np.array([10, 30, 1000])
     found = optimize.minimize(
-        lambda q: -np.mean(-np.expm1(-q)), x0=[0.1, 0.01, 0.001], bounds=[(0, 5)] * 3,
+        lambda q: -np.mean(-np.expm1(-q)),
+        x0=[0.1, 0.01, 0.001],
+        bounds=[(0, 5)] * 3,
         constraints={"type": "ineq", "fun": lambda q: -np.log(0.025) - samples @ q},
     )
     assert -found.fun <= zero_rate_bound(samples) + 1e-9

@@ -16,8 +16,15 @@ SHARP = (0, 0, 0, 0.02, 0.5, 0.95, 1, 1)
 def curve(means, n=200, chance=0.0, companion="cross_entropy", scales=SCALES, **changes):
     points = tuple(
         rate_point(
-            f"m{i}", x, mean, float(np.sqrt(mean * (1 - mean) / n)) or float("nan"), n, chance,
-            scales=len(scales), alpha=0.05, min_successes=3,
+            f"m{i}",
+            x,
+            mean,
+            float(np.sqrt(mean * (1 - mean) / n)) or float("nan"),
+            n,
+            chance,
+            scales=len(scales),
+            alpha=0.05,
+            min_successes=3,
         )
         for i, (x, mean) in enumerate(zip(scales, means, strict=True))
     )
@@ -105,7 +112,9 @@ def test_a_falling_curve_is_no_jump():
 
 
 def test_lower_is_better_turns_the_curve_over():
-    points = tuple(Point(f"m{i}", x, 3 - mean, 0.01) for i, (x, mean) in enumerate(zip(SCALES, SHARP, strict=True)))
+    points = tuple(
+        Point(f"m{i}", x, 3 - mean, 0.01) for i, (x, mean) in enumerate(zip(SCALES, SHARP, strict=True))
+    )
     verdict = decide(Curve(points, "cross_entropy", "cross_entropy", False, False))
     assert verdict.verdict == "cannot-tell"
     assert verdict.sharpness is not None

@@ -40,9 +40,16 @@ def test_emergence_score_is_guarded():
         emergence_score([0.5, np.nan])
 
 
-@pytest.mark.parametrize(("length", "score", "line"), [
-    (1, 2.807, 0.981), (2, 3.221, 0.850), (3, 4.354, 0.746), (4, 6.358, 0.682), (5, 9.616, 0.642),
-])
+@pytest.mark.parametrize(
+    ("length", "score", "line"),
+    [
+        (1, 2.807, 0.981),
+        (2, 3.221, 0.850),
+        (3, 4.354, 0.746),
+        (4, 6.358, 0.682),
+        (5, 9.616, 0.642),
+    ],
+)
 def test_the_papers_model(length, score, line):
     accuracy = P**length
     assert emergence_score(accuracy) == pytest.approx(score, abs=5e-4)

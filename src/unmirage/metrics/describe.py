@@ -100,7 +100,11 @@ def listing() -> str:
             nature = row["nature"].split(",")[0].replace("not continuous", "a step").replace(" an item", "")
             kind = "linear" if "linear" in row["nature"] else nature
             extra = f" ({row['extra']} extra)" if row["extra"] else ""
-            text = row["title"] + extra if group == "any" else f"{row['better']:<7} {kind:<11} {row['title']}{extra}"
+            text = (
+                row["title"] + extra
+                if group == "any"
+                else f"{row['better']:<7} {kind:<11} {row['title']}{extra}"
+            )
             lines += textwrap.wrap(
                 text, 80, initial_indent=f"  {row['name']:<{width}}", subsequent_indent=" " * (width + 2)
             )

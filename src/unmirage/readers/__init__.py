@@ -21,7 +21,13 @@ __all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "read_sources"]
 
 READERS = (
     Reader(lm_eval.NAME, "lm-evaluation-harness", "0.4.0 to 0.4.13", lm_eval.claims, lm_eval.read),
-    Reader(tabular.NAME, "CSV, JSON lines or Parquet table", "polars 2.1, pandas 3.0", tabular.claims, tabular.read),
+    Reader(
+        tabular.NAME,
+        "CSV, JSON lines or Parquet table",
+        "polars 2.1, pandas 3.0",
+        tabular.claims,
+        tabular.read,
+    ),
 )
 LOOKS_LIKE_DATA = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 
@@ -52,7 +58,9 @@ def read_sources(
     """
     names = [reader.name for reader in READERS]
     if format is not None and format not in names:
-        raise SourceError(f"there is no format {format!r}", where="--format", hint=f"Known are: {', '.join(names)}.")
+        raise SourceError(
+            f"there is no format {format!r}", where="--format", hint=f"Known are: {', '.join(names)}."
+        )
     if not sources:
         raise SourceError("there is nothing to read", hint="Name a file or a folder of logs.")
     loaded = Loaded()
@@ -79,7 +87,8 @@ def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path,
             reader = tabular.NAME  # its own checks say which column is missing
         if reader is None:
             raise SourceError(
-                "is of no format that is known", where=str(source),
+                "is of no format that is known",
+                where=str(source),
                 hint=f"Known are: {'; '.join(f'{r.title} (--format {r.name})' for r in READERS)}.",
             )
         return [(source, reader)]
@@ -95,7 +104,8 @@ def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path,
                 left.append(path)
     if not found:
         raise SourceError(
-            "holds no log of a format that is known", where=str(source),
+            "holds no log of a format that is known",
+            where=str(source),
             hint=f"Known are: {'; '.join(r.title for r in READERS)}. Name a file itself to see why it is not read.",
         )
     if left:
@@ -103,7 +113,8 @@ def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path,
             tables.warning(
                 "files-not-read",
                 f"{len(left)} files are of no format that is known ({', '.join(p.name for p in left[:3])}{', ...' if len(left) > 3 else ''})",
-                where=str(source), count=len(left),
+                where=str(source),
+                count=len(left),
             )
         )
     return found

@@ -21,7 +21,7 @@ class Options:
     Attributes
     ----------
     families: known model families, the user's files among them.
-    family: a family name for every model whose family is not known, or None.
+    family: one family name for every model, known or not; None: each model's own.
     columns: target column -> source column or SQL expression over the source columns (tables only).
     constants: target column -> a value for every row (tables only).
     chance: task (or "*") -> chance level of its headline metric.
@@ -97,11 +97,11 @@ def head(path: Path, size: int = 4096) -> bytes:
 
 
 def lenient_json(text: bytes) -> bytes:
-    """The same JSON with NaN and Infinity, which Python writes and JSON does not know, as null.
+    """The same JSON with NaN and Infinity, which Python writes and JSON does not know, as strings that `float` reads.
 
     Raises ValueError where it is not JSON even so.
     """
-    return json.dumps(json.loads(text, parse_constant=lambda word: None)).encode()
+    return json.dumps(json.loads(text, parse_constant=str)).encode()
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:

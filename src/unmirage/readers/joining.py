@@ -26,12 +26,18 @@ def join_likelihoods(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[s
         best: tuple[float, str] | None = None
         others = kinds.filter(pl.col("family") == family, pl.col("kind") == "likelihood")["task"]
         for other in sorted(others):
-            theirs = responses.filter(pl.col("family") == family, pl.col("task") == other, pl.col("epoch") == 0)
+            theirs = responses.filter(
+                pl.col("family") == family, pl.col("task") == other, pl.col("epoch") == 0
+            )
             both = mine.filter(pl.col("model").is_in(theirs["model"].unique().implode()))
-            pairs = both.join(theirs.select("model", "item_id", reference="target"), on=["model", "item_id"], how="left")
+            pairs = both.join(
+                theirs.select("model", "item_id", reference="target"), on=["model", "item_id"], how="left"
+            )
             if both.height == 0 or pairs["reference"].null_count():
                 continue
-            equal = pairs.select((pl.col("reference").str.strip_chars() == pl.col("target").str.strip_chars()).mean()).item()
+            equal = pairs.select(
+                (pl.col("reference").str.strip_chars() == pl.col("target").str.strip_chars()).mean()
+            ).item()
             if best is None or equal > best[0]:
                 best = (equal, other)
         if best is None:

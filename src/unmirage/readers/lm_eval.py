@@ -7,170 +7,85 @@ several, and lays the records out as responses; decoding a samples file is `lm_e
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import polars as pl
 
 from unmirage import tables
-from unmirage.errors import SourceError
 from unmirage.families import Scale, common_family
-from unmirage.readers.base import Input, Loaded, Options, head, lenient_json, sha256
+from unmirage.readers.base import Input, Loaded, Options, sha256
 from unmirage.readers.lm_eval_frames import frame_of
 from unmirage.readers.lm_eval_records import Columns, read_columns
+from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, step_of
+
+__all__ = ["NAME", "axes", "claims", "group_of", "read"]
 
 NAME = "lm-eval"
-TIME = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?"
-SAMPLES = re.compile(rf"^samples_(?P<task>.+)_(?P<time>{TIME})\.jsonl$")
-MODEL_KEYS = ("peft", "delta", "pretrained", "model", "path", "engine")
 # A greedy token has probability 1/vocabulary at least, and a token one byte: no vocabulary is larger than 2**19.
 LEAST_GREEDY_BYTE = -math.log(2**19)
 
 
-def claims(path: Path) -> bool:
-    """Whether a file is a results or a samples file of the harness, by its first bytes."""
-    if path.suffix == ".json":
-        return re.match(rb'^\{\s*"results"\s*:', head(path)) is not None
-    if path.suffix == ".jsonl":
-        return SAMPLES.match(path.name) is not None or re.match(rb'^\[?\s*\{\s*"doc_id"\s*:', head(path)) is not None
-    return False
-
-
-class Config(msgspec.Struct):
-    """`config` of a results file: how the model was made."""
-
-    model_args: dict[str, Any] | str | None = None
-    model_num_parameters: int | None = None
-    model_revision: str | None = None
-
-
-class Results(msgspec.Struct):
-    """A results file, the keys that are used."""
-
-    results: dict[str, dict[str, Any]]
-    configs: dict[str, dict[str, Any]] = {}
-    config: Config = msgspec.field(default_factory=Config)
-    samples: dict[str, dict[str, Any]] = msgspec.field(name="n-samples", default_factory=dict)
-    model_name: str | None = None
-    lm_eval_version: str | None = None
-    group_subtasks: dict[str, list[str]] = {}
-
-    def arguments(self) -> dict[str, str]:
-        """`model_args`, which was the text "k=v,k=v" before 0.4.10."""
-        raw = self.config.model_args
-        if isinstance(raw, dict):
-            return {key: str(value) for key, value in raw.items()}
-        return dict(part.split("=", 1) for part in (raw or "").split(",") if "=" in part)
-
-    def filters(self, task: str) -> list[str]:
-        """The filters that the task was scored with, in the order of the file."""
-        keys = [key.split(",", 1)[1] for key in self.results.get(task, {}) if "," in key]
-        return list(dict.fromkeys(keys))
-
-
-@dataclass
-class Run:
-    """One invocation for one model: its results file and its samples files, either of which may be missing."""
-
-    time: str
-    folder: Path
-    path: Path | None = None
-    results: Results | None = None
-    samples: dict[str, Path] = field(default_factory=dict)
-
-    def config(self, task: str) -> dict[str, Any] | None:
-        return self.results.configs.get(task) if self.results else None
-
-    def model(self) -> tuple[str, str | None]:
-        """(name, revision) of the model; without a results file the name comes from the folder's."""
-        if self.results is None:
-            return self.folder.name.split("__")[-1], None
-        arguments = self.results.arguments()
-        name = next((arguments[key] for key in MODEL_KEYS if arguments.get(key)), self.results.model_name)
-        revision = arguments.get("revision") or self.results.config.model_revision
-        return (name or self.folder.name.split("__")[-1]), (revision if revision not in (None, "", "main") else None)
-
-
 def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
-    """Read every run in the files; of several runs of one model and task the newest is kept, and a warning says so."""
+    """Read every run in the files.
+
+    Of several runs of one model and task the newest is kept, and a warning says so. A task that was run with several numbers of
+    examples in the prompt is kept apart by them, as "task (5-shot)". Where no results file belongs to the samples, a warning says
+    what the model is called then.
+    """
     loaded = Loaded()
-    runs = sorted(_runs(paths), key=lambda run: (run.time, str(run.folder)), reverse=True)
+    runs = sorted(runs_of(paths), key=lambda run: (run.time, str(run.folder), str(run.path)), reverse=True)
     scales = _scales(runs, options)
+    shots, notes = _shots(runs)
+    loaded.warnings += notes
     sampled: dict[tuple[str, str], Run] = {}
     aggregated: dict[tuple[str, str, str], Run] = {}
     for run in runs:
-        scale = scales[id(run)]
+        scale, step = scales[id(run)]
+        if run.results is None:
+            loaded.warnings.append(_no_results(run, scale))
         for task, path in sorted(run.samples.items()):
-            newer = sampled.setdefault((scale.model, task), run)
+            newer = sampled.setdefault((scale.model, task + shots.get((id(run), task), "")), run)
             if newer is not run:
                 loaded.warnings.append(_older(scale.model, task, path, run, newer))
                 continue
-            loaded.extend(_read_task(run, task, path, scale, on_rows))
-        if run.results is not None and run.path is not None:
-            rows = _aggregates(run.results, scale)
-            fresh = [r for r in rows if aggregated.setdefault((scale.model, r["task"], r["metric"]), run) is run]
-            if fresh:
-                frame, notes = tables.check_results(pl.DataFrame(fresh, schema=dict(tables.RESULTS)), where=str(run.path))
-                loaded.results.append(frame)
-                loaded.warnings += notes
-            loaded.inputs.append(Input(str(run.path), NAME, sha256(run.path), len(fresh)))
+            label = task + shots.get((id(run), task), "")
+            loaded.extend(_read_task(run, task, label, path, {**axes(scale), "step": step}, scale, on_rows))
+        if run.results is None or run.path is None:
+            continue
+        suffixes = {task: shots.get((id(run), task), "") for task in run.results.results}
+        rows = _aggregates(run.results, scale, suffixes)
+        owners = [aggregated.setdefault((scale.model, r["task"], r["metric"]), run) for r in rows]
+        fresh = [row for row, owner in zip(rows, owners, strict=True) if owner is run]
+        if fresh:
+            table = pl.DataFrame(fresh, schema=dict(tables.RESULTS)).with_columns(
+                step=pl.lit(step, dtype=pl.Float64)
+            )
+            frame, notes = tables.check_results(_without_empty_step(table), where=str(run.path))
+            loaded.results.append(frame)
+            loaded.warnings += notes
+        stale = {row["task"]: owner for row, owner in zip(rows, owners, strict=True) if owner is not run}
+        loaded.warnings += [
+            _older(scale.model, task, run.path, run, owner)
+            for task, owner in stale.items()
+            if task not in run.samples
+        ]
+        if not rows:
+            loaded.warnings.append(
+                tables.warning(
+                    "no-aggregates",
+                    "no score of a task is in it (predict-only runs and versions before 0.4.0 write none that can be read)",
+                    where=str(run.path),
+                )
+            )
+        loaded.inputs.append(Input(str(run.path), NAME, sha256(run.path), len(fresh)))
     loaded.inputs.sort(key=lambda entry: entry.path)
     return loaded
 
 
-def _runs(paths: Sequence[Path]) -> Iterator[Run]:
-    """Pair samples with the results file of the same folder and time (or, before 0.4.3, of the same folder)."""
-    runs: dict[tuple[Path, str], Run] = {}
-    given = set(paths)
-    for path in sorted(given):
-        if path.suffix == ".json":
-            time = _time(path)
-            run = runs.setdefault((path.parent, time), Run(time, path.parent))
-            run.path, run.results = path, _decode(path)
-    for path in sorted(given):
-        if path.suffix != ".jsonl":
-            continue
-        match = SAMPLES.match(path.name)
-        time = match["time"] if match else ""
-        run = runs.setdefault((path.parent, time), Run(time, path.parent))
-        if run.results is None:
-            beside = [p for p in sorted(path.parent.glob(f"*{time}.json")) if claims(p) and _time(p) == time]
-            if beside:
-                run.path, run.results = beside[0], _decode(beside[0])
-        run.samples[match["task"] if match else _old_task(path, run.results)] = path
-    yield from runs.values()
-
-
-def _time(path: Path) -> str:
-    match = re.search(rf"_({TIME})\.json$", path.name)
-    return match[1] if match else ""
-
-
-def _old_task(path: Path, results: Results | None) -> str:
-    """The task of `<model arguments>_<task>.jsonl`: the longest task name of the results that it ends with."""
-    names = sorted(results.results if results else (), key=len, reverse=True)
-    return next((name for name in names if path.stem.endswith(name)), path.stem.rsplit("_", 1)[-1])
-
-
-def _decode(path: Path) -> Results:
-    try:
-        content = path.read_bytes()
-        try:
-            return msgspec.json.decode(content, type=Results)
-        except msgspec.DecodeError:
-            return msgspec.json.decode(lenient_json(content), type=Results)
-    except OSError as problem:
-        raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
-    except (msgspec.DecodeError, ValueError) as problem:
-        raise SourceError(f"is not a results file of lm-evaluation-harness: {problem}", where=str(path)) from None
-
-
-def _scales(runs: Sequence[Run], options: Options) -> dict[int, Scale]:
-    """Family, label and scale of each run's model: the log's parameter count, else the known families."""
+def _scales(runs: Sequence[Run], options: Options) -> dict[int, tuple[Scale, float | None]]:
+    """Family, label and scale of each run's model, and its step: the log's parameter count, else the known families."""
     names = {id(run): run.model() for run in runs}
     unknown = [name for name, revision in names.values() if options.families.find(name, revision) is None]
     fallback = options.family or common_family(sorted(set(unknown)))
@@ -178,16 +93,56 @@ def _scales(runs: Sequence[Run], options: Options) -> dict[int, Scale]:
     for run in runs:
         name, revision = names[id(run)]
         known = options.families.find(name, revision)
-        logged = run.results.config.model_num_parameters if run.results else None
+        counted = run.results.config.model_num_parameters if run.results else None
+        logged = counted if counted and counted > 0 else None  # -1 where the harness could not count them
         label = name.rstrip("/").rsplit("/", 1)[-1] + (f"@{revision}" if revision else "")
-        scales[id(run)] = Scale(
-            family=options.family or (known.family if known else fallback or run.folder.parent.name or "family"),
+        scale = Scale(
+            family=options.family
+            or (known.family if known else fallback or run.folder.parent.name or "family"),
             model=known.model if known else label,
-            n_params=float(logged) if logged else (known.n_params if known else None),
+            n_params=logged or (known.n_params if known else None),
             n_tokens=known.n_tokens if known else None,
             source="log" if logged else (known.source if known else ""),
         )
+        scales[id(run)] = (scale, step_of(revision))
     return scales
+
+
+def _shots(runs: Sequence[Run]) -> tuple[dict[tuple[int, str], str], list[dict[str, object]]]:
+    """(run, task) -> " (5-shot)" for the tasks that were run with several numbers of examples in the prompt."""
+    counts: dict[str, dict[int, int]] = {}
+    for run in runs:
+        for task in {*run.samples, *(run.results.results if run.results else ())}:
+            config = run.config(task)
+            if config is not None:
+                counts.setdefault(task, {})[id(run)] = int(config.get("num_fewshot") or 0)
+    several = sorted(task for task, of_run in counts.items() if len(set(of_run.values())) > 1)
+    if not several:
+        return {}, []
+    labels = {(run, task): f" ({n}-shot)" for task in several for run, n in counts[task].items()}
+    return labels, [
+        tables.warning(
+            "shots-split",
+            f"tasks with several shot counts are kept apart: {', '.join(several)}",
+            count=len(several),
+        )
+    ]
+
+
+def _without_empty_step(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.drop("step") if frame["step"].null_count() == frame.height else frame
+
+
+def _no_results(run: Run, scale: Scale) -> dict[str, object]:
+    files = sorted(run.samples.values())
+    how = "the files' names" if run.named else "the folder's name"
+    return tables.warning(
+        "no-results-file",
+        f"no results file belongs to {files[0].name}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: the model is called "
+        f"{scale.model} after {how}, and the task {', '.join(sorted(run.samples))}",
+        where=str(run.folder),
+        count=len(files),
+    )
 
 
 def axes(scale: Scale) -> dict[str, float | None]:
@@ -197,11 +152,13 @@ def axes(scale: Scale) -> dict[str, float | None]:
 
 
 def _older(model: str, task: str, path: Path, run: Run, newer: Run) -> dict[str, object]:
-    settings = ""
-    if run.results and newer.results:
-        mine, theirs = run.results.arguments(), newer.results.arguments()
-        changed = sorted(key for key in mine | theirs if mine.get(key) != theirs.get(key))
-        settings = f"; their model_args differ in {', '.join(changed)}" if changed else ""
+    mine, theirs = run.arguments(), newer.arguments()
+    changed = (
+        sorted(key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key))
+        if mine and theirs
+        else []
+    )
+    settings = f"; their model_args differ in {', '.join(changed)}" if changed else ""
     return tables.warning(
         "older-run",
         f"{model} has more than one run of {task}: the newest ({newer.time or newer.folder}) is used, "
@@ -210,20 +167,31 @@ def _older(model: str, task: str, path: Path, run: Run, newer: Run) -> dict[str,
     )
 
 
-def _read_task(run: Run, task: str, path: Path, scale: Scale, on_rows: Callable[[int], None]) -> Loaded:
+def _read_task(
+    run: Run,
+    task: str,
+    label: str,
+    path: Path,
+    known: dict[str, float | None],
+    scale: Scale,
+    on_rows: Callable[[int], None],
+) -> Loaded:
     config = run.config(task)
     columns = read_columns(path, config, on_rows)
     loaded = Loaded(inputs=[Input(str(path), NAME, sha256(path), len(columns))])
-    frame, notes = frame_of(columns, config, run.results.filters(task) if run.results else [], where=str(path))
-    named = pl.col("filter").replace_strict({"": task}, default=pl.format("{},{}", pl.lit(task), pl.col("filter")))
-    known = axes(scale)
+    frame, notes = frame_of(
+        columns, config, run.results.filters(task) if run.results else [], where=str(path)
+    )
+    named = pl.col("filter").replace_strict(
+        {"": label}, default=pl.format("{},{}", pl.lit(label), pl.col("filter"))
+    )
     frame = frame.with_columns(
         family=pl.lit(scale.family),
         model=pl.lit(scale.model),
         task=named,
         **{name: pl.lit(value, dtype=pl.Float64) for name, value in known.items()},
     ).drop("filter")
-    frame, more = tables.check_responses(frame, where=str(path))
+    frame, more = tables.check_responses(_without_empty_step(frame), where=str(path))
     loaded.responses.append(frame)
     loaded.warnings += [*notes, *more, *_consistency(columns, path, task, scale.model)]
     return loaded
@@ -244,13 +212,14 @@ def _consistency(columns: Columns, path: Path, task: str, model: str) -> list[di
             "impossible-logprob",
             f"{model}: {broken} items of {task} are marked greedy but have a log-probability that no greedy text of that length can have. "
             "lm-eval's logits cache mixes up requests whose context and continuation overlap: run again with logits_cache=False",
-            where=str(path), count=broken,
+            where=str(path),
+            count=broken,
         )
     ]
 
 
-def _aggregates(results: Results, scale: Scale) -> list[dict[str, Any]]:
-    """The aggregate scores of the leaf tasks, a row a metric; groups are sums of tasks and left out."""
+def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> list[dict[str, Any]]:
+    """The aggregate scores of the leaf tasks, a row a metric; groups are sums of tasks and left out. No value is NaN."""
     from unmirage.metrics import by_alias
 
     known = axes(scale)
@@ -261,28 +230,48 @@ def _aggregates(results: Results, scale: Scale) -> list[dict[str, Any]]:
         output_type = str(results.configs[task].get("output_type", ""))
         filters = results.filters(task)
         size = results.samples.get(task, {}).get("effective", entries.get("sample_len"))
-        for key, value in entries.items():
+        taken: set[tuple[str, str]] = set()
+        for key, logged in entries.items():
             name, _, filter_name = key.partition(",")
-            if not filter_name or name.endswith("_stderr") or name == "bypass" or not isinstance(value, int | float):
+            value = _number(logged)
+            if not filter_name or name.endswith("_stderr") or name == "bypass" or value is None:
                 continue
-            if name == "perplexity" and not 0 < value < math.inf:
+            if name == "perplexity" and value <= 0:
                 continue
-            stderr = entries.get(f"{name}_stderr,{filter_name}")
+            stderr = _number(entries.get(f"{name}_stderr,{filter_name}"))
             if name == "perplexity":
                 # In aggregate exp(-mean log-likelihood), of an item the log-likelihood itself: ours is the latter.
                 value, stderr = -math.log(value), None
+            ours = by_alias(NAME, name, group_of(output_type)) or name
+            # acc_norm and acc_bytes are one metric of ours, over characters or bytes; the first that is listed has the name.
+            metric = name if (ours, filter_name) in taken else ours
+            taken.add((metric, filter_name))
             rows.append(
                 {
-                    "family": scale.family, "model": scale.model, **known, "loss": None,
-                    "task": task if len(filters) == 1 else f"{task},{filter_name}",
-                    "metric": by_alias(NAME, name, group_of(output_type)) or name,
-                    "value": float(value),
-                    "stderr": float(stderr) if isinstance(stderr, int | float) else None,
+                    "family": scale.family,
+                    "model": scale.model,
+                    **known,
+                    "loss": None,
+                    "task": f"{task}{suffixes.get(task, '')}"
+                    + ("" if len(filters) == 1 else f",{filter_name}"),
+                    "metric": metric,
+                    "value": value,
+                    "stderr": stderr,
                     "n": int(size) if isinstance(size, int | float) else None,
                     "chance": None,
                 }
             )
     return rows
+
+
+def _number(value: object) -> float | None:
+    """A logged number as a float, NaN and infinities among them; None for "N/A", a blank, and what is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
 def group_of(output_type: str) -> str:

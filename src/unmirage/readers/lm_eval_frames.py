@@ -45,8 +45,18 @@ def frame_of(
         frame, more = _choices(columns, pl.DataFrame(base, schema=schema), where)
     else:
         frame = pl.DataFrame(
-            {**base, "target": columns.target, "target_logprobs": columns.loglikelihoods, "greedy": columns.greedy},
-            schema={**schema, "target": pl.String, "target_logprobs": pl.List(pl.Float64), "greedy": pl.Boolean},
+            {
+                **base,
+                "target": columns.target,
+                "target_logprobs": columns.loglikelihoods,
+                "greedy": columns.greedy,
+            },
+            schema={
+                **schema,
+                "target": pl.String,
+                "target_logprobs": pl.List(pl.Float64),
+                "greedy": pl.Boolean,
+            },
         ).with_columns(kind=pl.lit("likelihood"))
         more = []
     return frame, notes + more
@@ -85,12 +95,15 @@ def _choices(columns: Columns, frame: pl.DataFrame, where: str) -> tuple[pl.Data
             tables.warning(
                 "unknown-answer",
                 f"the right choice of the {len(columns)} items cannot be told ({how}); only the recorded scores are used",
-                where=where, count=len(columns),
+                where=where,
+                count=len(columns),
             )
         ]
     if how != "target as index":
         notes.append(
-            tables.warning("answer-found", f"the right choice is read from {how}", where=where, count=len(columns))
+            tables.warning(
+                "answer-found", f"the right choice is read from {how}", where=where, count=len(columns)
+            )
         )
     if columns.gold.several:
         notes.append(
@@ -98,7 +111,8 @@ def _choices(columns: Columns, frame: pl.DataFrame, where: str) -> tuple[pl.Data
                 "several-answers",
                 f"{columns.gold.several} items have several right choices; the likeliest of them stands for all, so choice "
                 "probabilities there count it alone",
-                where=where, count=columns.gold.several,
+                where=where,
+                count=columns.gold.several,
             )
         )
     greedy = [
@@ -137,7 +151,8 @@ def _generations(
                 tables.warning(
                     "repeats-used",
                     "the harness scored the first of several repeats an item; all of them are used, as epochs",
-                    where=where, count=len(columns),
+                    where=where,
+                    count=len(columns),
                 )
             )
         else:
@@ -145,7 +160,8 @@ def _generations(
                 tables.warning(
                     "repeats-filtered",
                     "the task's filters keep one output of several repeats an item; the filtered one is used",
-                    where=where, count=len(columns),
+                    where=where,
+                    count=len(columns),
                 )
             )
     frame = frame.with_columns(
@@ -157,7 +173,10 @@ def _generations(
     if empty:
         notes.append(
             tables.warning(
-                "no-output", f"{empty} records have no output and count as empty text", where=where, count=empty
+                "no-output",
+                f"{empty} records have no output and count as empty text",
+                where=where,
+                count=empty,
             )
         )
         frame = frame.with_columns(
@@ -167,7 +186,9 @@ def _generations(
         "output", "epoch"
     )
     frame = frame.with_columns(
-        recorded=pl.when(pl.col("epoch") == 0).then(pl.col("recorded")).otherwise(pl.lit([], dtype=tables.RECORDED))
+        recorded=pl.when(pl.col("epoch") == 0)
+        .then(pl.col("recorded"))
+        .otherwise(pl.lit([], dtype=tables.RECORDED))
     )
     rule, normalise = _normaliser(config or {})
     if normalise is not None:
@@ -175,11 +196,13 @@ def _generations(
             tables.warning(
                 "normalised-text",
                 f"the task's exact_match compares after {rule}; outputs and targets are read that way",
-                where=where, count=frame.height,
+                where=where,
+                count=frame.height,
             )
         )
         frame = frame.with_columns(
-            pl.Series(name, [normalise(text) for text in frame[name]], dtype=pl.String) for name in ("target", "output")
+            pl.Series(name, [normalise(text) for text in frame[name]], dtype=pl.String)
+            for name in ("target", "output")
         )
     return frame, notes
 
@@ -187,7 +210,12 @@ def _generations(
 def _normaliser(config: dict[str, Any]) -> tuple[str, Callable[[str], str] | None]:
     """What the task's exact_match does to both texts before it compares them (lm-eval `exact_match_hf_evaluate`)."""
     entry: dict[str, Any] = next(
-        (m for m in config.get("metric_list") or [] if isinstance(m, dict) and m.get("metric") == "exact_match"), {}
+        (
+            m
+            for m in config.get("metric_list") or []
+            if isinstance(m, dict) and m.get("metric") == "exact_match"
+        ),
+        {},
     )
     patterns = [re.compile(str(p)) for p in entry.get("regexes_to_ignore") or []]
     case, marks, digits = (bool(entry.get(f"ignore_{what}")) for what in ("case", "punctuation", "numbers"))

@@ -22,8 +22,7 @@ from unmirage.readers.base import head, lenient_json, numbered_lines
 from unmirage.readers.lm_eval_gold import GoldCandidates
 
 KNOWN_KEYS = frozenset(
-    "doc_id doc target arguments resps filtered_resps filter metrics doc_hash prompt_hash target_hash "
-    "schema_version".split()
+    ["doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash", "target_hash", "schema_version"]
 )
 BYPASS = "bypass"  # the metric of predict-only runs, always 999
 
@@ -70,9 +69,7 @@ class Columns:
         return len(self.item)
 
 
-def read_columns(
-    path: Path, config: dict[str, Any] | None, on_rows: Callable[[int], None]
-) -> Columns:
+def read_columns(path: Path, config: dict[str, Any] | None, on_rows: Callable[[int], None]) -> Columns:
     """Decode a samples file.
 
     Parameters
@@ -124,7 +121,9 @@ def read_columns(
     on_rows(pending)
     if columns is None:
         raise SourceError(
-            "there is no complete record in it" if broken is None else f"line {broken[0]} is not JSON: {broken[1]}",
+            "there is no complete record in it"
+            if broken is None
+            else f"line {broken[0]} is not JSON: {broken[1]}",
             where=str(path),
         )
     if broken is not None:
@@ -167,7 +166,10 @@ def _records(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _sample_type(metrics: list[str]) -> type[Any]:
     # Field names must be identifiers; metric names need not be.
-    fields = [(f"metric_{i}", msgspec.Raw, msgspec.field(name=name, default=msgspec.Raw(b"null"))) for i, name in enumerate(metrics)]
+    fields = [
+        (f"metric_{i}", msgspec.Raw, msgspec.field(name=name, default=msgspec.Raw(b"null")))
+        for i, name in enumerate(metrics)
+    ]
     return msgspec.defstruct("SampleWithMetrics", fields, bases=(Sample,))
 
 
@@ -194,7 +196,9 @@ def _requests(arguments: dict[str, dict[str, Any]] | list[Any]) -> list[list[Any
 def _append(columns: Columns, sample: Any, metrics: list[str], config: dict[str, Any]) -> None:
     requests = _requests(sample.arguments)
     recorded = {
-        name: msgspec.json.decode(getattr(sample, f"metric_{i}")) for i, name in enumerate(metrics) if name != BYPASS
+        name: msgspec.json.decode(getattr(sample, f"metric_{i}"))
+        for i, name in enumerate(metrics)
+        if name != BYPASS
     }
     columns.doc_id.append(str(sample.doc_id))
     columns.item.append(sample.doc_hash or _doc_hash(sample.doc))
@@ -253,7 +257,12 @@ def _append_choices(
 def _conditional(requests: list[list[Any]]) -> int:
     """How many requests score a choice: acc_mutual_info adds as many again with an empty context."""
     half, odd = divmod(len(requests), 2)
-    if not odd and half and all(request[0] == "" for request in requests[half:]) and any(r[0] for r in requests[:half]):
+    if (
+        not odd
+        and half
+        and all(request[0] == "" for request in requests[half:])
+        and any(r[0] for r in requests[:half])
+    ):
         return half
     return len(requests)
 
@@ -288,7 +297,11 @@ def _reference(target: object, outputs: list[str]) -> str:
             accepted = ast.literal_eval(target)
         except (ValueError, SyntaxError):
             accepted = target
-    if isinstance(accepted, list) and accepted and all(isinstance(text, str | int | float) for text in accepted):
+    if (
+        isinstance(accepted, list)
+        and accepted
+        and all(isinstance(text, str | int | float) for text in accepted)
+    ):
         texts = [str(text) for text in accepted]
         output = outputs[0] if outputs else ""
         if output in texts:

@@ -58,7 +58,9 @@ def parse(entries: Sequence[str]) -> Mapping:
         source, sign, name = entry.rpartition("=")
         if not sign or not source.strip() or not name.strip():
             raise SettingsError(
-                f"cannot read {entry!r}", where="--map", hint="Write SOURCE=NAME, for example --map question_id=item_id"
+                f"cannot read {entry!r}",
+                where="--map",
+                hint="Write SOURCE=NAME, for example --map question_id=item_id",
             )
         columns[name.strip()] = source.strip()
     return Mapping(columns, constants, chance)
@@ -68,7 +70,9 @@ def levels(table: dict[str, Any], *, where: str) -> dict[str, float]:
     """Chance levels, checked to lie in [0, 1)."""
     for task, value in table.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-            raise SettingsError(f"the chance level of {task} must be a number in [0, 1), not {value!r}", where=where)
+            raise SettingsError(
+                f"the chance level of {task} must be a number in [0, 1), not {value!r}", where=where
+            )
     return {task: float(value) for task, value in table.items()}
 
 
@@ -82,7 +86,8 @@ def _load(path: Path) -> dict[str, Any]:
     unknown = set(table) - {"columns", "constants", "chance"}
     if unknown:
         raise SettingsError(
-            f"has unknown sections: {', '.join(sorted(unknown))}", where=str(path),
+            f"has unknown sections: {', '.join(sorted(unknown))}",
+            where=str(path),
             hint="Known are [columns], [constants] and [chance].",
         )
     return table
@@ -101,7 +106,8 @@ def apply(frame: pl.DataFrame, mapping: Mapping, *, where: str) -> pl.DataFrame:
             added = frame.select(pl.sql_expr(source).alias(name) for name, source in mapping.columns.items())
         except pl.exceptions.PolarsError as problem:
             raise TableError(
-                f"a mapped column cannot be made: {str(problem).splitlines()[0]}", where=where,
+                f"a mapped column cannot be made: {str(problem).splitlines()[0]}",
+                where=where,
                 hint=f"The columns are: {', '.join(frame.columns)}",
             ) from None
         renamed = [s for n, s in mapping.columns.items() if s in frame.columns and n != s]

@@ -106,7 +106,8 @@ def _load_lines(path: Path) -> tuple[pl.DataFrame, list[dict[str, object]]]:
             broken = (number, str(problem))
     if not records:
         raise SourceError(
-            "is empty" if broken is None else f"line {broken[0]} is not a JSON object: {broken[1]}", where=str(path)
+            "is empty" if broken is None else f"line {broken[0]} is not a JSON object: {broken[1]}",
+            where=str(path),
         )
     frame = pl.DataFrame(records, infer_schema_length=None)
     if broken is None:
@@ -128,7 +129,8 @@ def _lists(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
                 frame = frame.with_columns(pl.col(name).str.json_decode(pl.List(inner)))
             except pl.exceptions.PolarsError:
                 raise SourceError(
-                    f"column {name} holds text that is not a JSON list", where=str(path),
+                    f"column {name} holds text that is not a JSON list",
+                    where=str(path),
                     hint="Write lists as [-1.2, -0.3].",
                 ) from None
     return frame

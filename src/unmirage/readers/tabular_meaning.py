@@ -29,7 +29,9 @@ TWO_CLASS_ROWS = 20  # fewer rows cannot tell two classes from more
 Note = dict[str, object]
 
 
-def interpret(frame: pl.DataFrame, options: Options, *, where: str, stem: str) -> tuple[pl.DataFrame, list[Note]]:
+def interpret(
+    frame: pl.DataFrame, options: Options, *, where: str, stem: str
+) -> tuple[pl.DataFrame, list[Note]]:
     """The same rows in columns of our own; rules that changed a meaning are in the notes."""
     notes: list[Note] = []
     for ours, theirs in ALIASES.items():
@@ -41,7 +43,9 @@ def interpret(frame: pl.DataFrame, options: Options, *, where: str, stem: str) -
         return frame, notes  # the check of the table names what is missing
     if "task" not in frame.columns:
         frame = frame.with_columns(task=pl.lit(stem))
-        notes.append(tables.warning("task-named", f"there is no column task: the task is called {stem}", where=where))
+        notes.append(
+            tables.warning("task-named", f"there is no column task: the task is called {stem}", where=where)
+        )
     frame = frame.with_columns(pl.col("model", "task").cast(pl.String))
     frame, more = _shots(frame, where)
     notes += more
@@ -70,12 +74,17 @@ def _shots(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
     split = frame.filter(several)["task"].unique().sort()
     return named, [
         tables.warning(
-            "shots-split", f"tasks with several shot counts are kept apart: {', '.join(split)}", where=where, count=len(split)
+            "shots-split",
+            f"tasks with several shot counts are kept apart: {', '.join(split)}",
+            where=where,
+            count=len(split),
         )
     ]
 
 
-def _families(frame: pl.DataFrame, options: Options, where: str, stem: str) -> tuple[pl.DataFrame, list[Note]]:
+def _families(
+    frame: pl.DataFrame, options: Options, where: str, stem: str
+) -> tuple[pl.DataFrame, list[Note]]:
     """Family, parameters, tokens and compute of known models where the table does not give them."""
     names = frame["model"].unique(maintain_order=True).drop_nulls().to_list()
     known = {name: scale for name in names if (scale := options.families.find(name)) is not None}
@@ -83,7 +92,9 @@ def _families(frame: pl.DataFrame, options: Options, where: str, stem: str) -> t
     if "family" not in frame.columns or options.family:
         fallback = options.family or common_family([n for n in names if n not in known]) or stem
         family = {n: options.family or (known[n].family if n in known else fallback) for n in names}
-        frame = frame.with_columns(family=pl.col("model").replace_strict(family, default=None, return_dtype=pl.String))
+        frame = frame.with_columns(
+            family=pl.col("model").replace_strict(family, default=None, return_dtype=pl.String)
+        )
     for name in ("n_params", "n_tokens"):
         values = {n: getattr(scale, name) for n, scale in known.items()}
         looked_up = pl.col("model").replace_strict(values, default=None, return_dtype=pl.Float64)
@@ -93,14 +104,18 @@ def _families(frame: pl.DataFrame, options: Options, where: str, stem: str) -> t
             if filled and name == "n_params":
                 notes.append(
                     tables.warning(
-                        "scale-looked-up", f"{name} of {len(filled)} models comes from the list of known families",
-                        where=where, count=len(filled),
+                        "scale-looked-up",
+                        f"{name} of {len(filled)} models comes from the list of known families",
+                        where=where,
+                        count=len(filled),
                     )
                 )
         elif frame[name].null_count():
             frame = frame.with_columns(pl.coalesce(pl.col(name).cast(pl.Float64), looked_up).alias(name))
     if "flops" not in frame.columns:
-        frame = frame.with_columns(flops=6.0 * pl.col("n_params").cast(pl.Float64) * pl.col("n_tokens").cast(pl.Float64))
+        frame = frame.with_columns(
+            flops=6.0 * pl.col("n_params").cast(pl.Float64) * pl.col("n_tokens").cast(pl.Float64)
+        )
     return frame, notes
 
 
@@ -124,8 +139,10 @@ def _checkpoints(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[No
         )
         return frame, [
             tables.warning(
-                "checkpoints-named", f"{several.height} models have several checkpoints, which are told apart by {name}",
-                where=where, count=several.height,
+                "checkpoints-named",
+                f"{several.height} models have several checkpoints, which are told apart by {name}",
+                where=where,
+                count=several.height,
             )
         ]
     return frame, []
@@ -136,7 +153,10 @@ def _losses(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
     name = next((name for name in LOSSES if name in frame.columns and frame[name].dtype.is_numeric()), None)
     if name is None or "item_id" not in frame.columns or "kind" in frame.columns:
         return frame, []
-    if name == "loss" and frame.group_by("family", "model", "task").agg(pl.col(name).n_unique() == 1)[name].all():
+    if (
+        name == "loss"
+        and frame.group_by("family", "model", "task").agg(pl.col(name).n_unique() == 1)[name].all()
+    ):
         return frame, []
     loss = pl.col(name).cast(pl.Float64)
     frame = frame.with_columns(loss.alias("__loss")).drop(name)
@@ -175,7 +195,8 @@ def _losses(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
             tables.warning(
                 "two-choices",
                 f"in {', '.join(sorted(binary))} an item is right exactly where its loss is below ln 2, so there are two choices and chance is 1/2",
-                where=where, count=len(binary),
+                where=where,
+                count=len(binary),
             )
         )
     frame = frame.drop("correct", "__loss", *(["total_logprob"] if "total_logprob" in frame.columns else []))
@@ -191,7 +212,11 @@ def _kinds(frame: pl.DataFrame) -> pl.DataFrame:
         frame = frame.with_columns(
             target_logprobs=pl.when(summed.is_not_null()).then(pl.concat_list(summed))
         ).drop("target_logprob")
-    if "correct" in frame.columns and "score.accuracy" not in frame.columns and "n_samples" not in frame.columns:
+    if (
+        "correct" in frame.columns
+        and "score.accuracy" not in frame.columns
+        and "n_samples" not in frame.columns
+    ):
         frame = frame.rename({"correct": "score.accuracy"})
     if "score" in frame.columns:
         frame = frame.rename({"score": "score.score"})
@@ -205,12 +230,18 @@ def _kinds(frame: pl.DataFrame) -> pl.DataFrame:
 
     scored = [name for name in frame.columns if name.startswith("score.")]
     return frame.with_columns(
-        kind=pl.when(filled("n_samples", "n_correct")).then(pl.lit("count"))
-        .when(filled("choice_logprobs")).then(pl.lit("choice"))
-        .when(filled("target", "output")).then(pl.lit("generation"))
-        .when(pl.any_horizontal([filled(name) for name in scored] or [pl.lit(value=False)])).then(pl.lit("score"))
-        .when(filled("target_logprobs")).then(pl.lit("likelihood"))
-        .when(filled("recorded")).then(pl.lit("score"))
+        kind=pl.when(filled("n_samples", "n_correct"))
+        .then(pl.lit("count"))
+        .when(filled("choice_logprobs"))
+        .then(pl.lit("choice"))
+        .when(filled("target", "output"))
+        .then(pl.lit("generation"))
+        .when(pl.any_horizontal([filled(name) for name in scored] or [pl.lit(value=False)]))
+        .then(pl.lit("score"))
+        .when(filled("target_logprobs"))
+        .then(pl.lit("likelihood"))
+        .when(filled("recorded"))
+        .then(pl.lit("score"))
     )
 
 
@@ -220,7 +251,8 @@ def _scores(frame: pl.DataFrame) -> pl.DataFrame:
     if not names:
         return frame
     entries = [
-        pl.struct(metric=pl.lit(name.removeprefix("score.")), value=pl.col(name).cast(pl.Float64)) for name in names
+        pl.struct(metric=pl.lit(name.removeprefix("score.")), value=pl.col(name).cast(pl.Float64))
+        for name in names
     ]
     lists = pl.concat_list(entries).list.filter(pl.element().struct.field("value").is_not_null())
     if "recorded" in frame.columns:

@@ -49,24 +49,31 @@
 
   const drawAll = () => Promise.all(charts.map(draw));
 
+  // A chart is drawn when it is at most this many pixels below the window.
+  const AHEAD = 800;
   const near = new IntersectionObserver(
     (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
       near.unobserve(entry.target);
       draw(entry.target);
     }),
-    { rootMargin: "800px" },
+    { rootMargin: `${AHEAD}px` },
   );
-  charts.forEach((box) => near.observe(box));
+  charts.forEach((box) => {
+    if (box.getBoundingClientRect().top < window.innerHeight + AHEAD) draw(box);
+    else near.observe(box);
+  });
 
   // Charts that nobody has scrolled to are drawn one by one while the page is idle: printing does not wait for
   // scripts, and so finds them all there.
-  const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+  const idle = window.requestIdleCallback
+    ? (work) => window.requestIdleCallback(work, { timeout: 100 })
+    : (work) => setTimeout(work, 50);
   const rest = [...charts];
   const next = () => {
     const box = rest.shift();
     if (box) draw(box).then(() => idle(next));
   };
-  window.addEventListener("load", () => idle(next));
+  idle(next);
 
   let waiting;
   window.addEventListener("resize", () => {

@@ -40,8 +40,7 @@ def drawable(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def scale_means(rows: pl.DataFrame) -> list[tuple[float, float]]:
-    """(scale, mean of the models' means) of one metric's curve rows, from the smallest scale to the
-    largest."""
+    """(scale, mean of the models' means) of one metric's curve rows, smallest scale first."""
     means = drawable(rows).group_by("axis_value").agg(pl.col("mean").mean()).sort("axis_value")
     pairs = list(means.iter_rows())
     falling = rows.height > 0 and rows["axis"][0] in FALLING
@@ -54,9 +53,8 @@ def scale_counts(row: dict[str, Any], rows: pl.DataFrame) -> tuple[int, int | No
     Parameters
     ----------
     row: a verdict.
-    rows: the curve rows of its headline; they are counted where the verdict has no resolution entries, and
-        the second
-        number is None then.
+    rows: the curve rows of its headline. Where the verdict has no resolution entries these are counted, and
+        the second number is None.
     """
     entries = row["resolution"] or []
     if not entries:

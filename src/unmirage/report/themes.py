@@ -9,8 +9,8 @@ from unmirage.errors import SettingsError
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 
-# Headline and companion differ in hue (vermilion, blue) and in lightness, so that they stay apart for
-# colour-blind readers and in grey print; each has a contrast of 4.5 or more against its background.
+# Vermilion and blue stay apart for colour-blind readers, and never share a panel, so grey print loses nothing.
+# Text and marks have a contrast of 4.5 or more against their background.
 PALETTES: dict[str, dict[str, str]] = {
     "light": {
         "paper": "#ffffff",

@@ -112,7 +112,10 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
         return Verdict(
             CANNOT_TELL,
             shape,
-            [f"{curve.headline} looks sharp, and there is no continuous metric of the same responses to hold beside it", how],
+            [
+                f"{curve.headline} looks sharp, and there is no continuous metric of the same responses to hold beside it",
+                how,
+            ],
             ["log-probabilities of the targets or of the choices, on the same items"],
         )
     return Verdict(

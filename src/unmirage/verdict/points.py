@@ -90,7 +90,16 @@ def rate_point(
     floor = float(statistics.floor(units, level, alpha))
     needed = needed_items(count * units / n, units, level, alpha / scales, min_successes)
     return Point(
-        model, axis_value, mean, stderr, n, count, level, p, floor if np.isfinite(floor) else None, told,
+        model,
+        axis_value,
+        mean,
+        stderr,
+        n,
+        count,
+        level,
+        p,
+        floor if np.isfinite(floor) else None,
+        told,
         None if needed is None else int(np.ceil(needed * n / units)),
     )
 

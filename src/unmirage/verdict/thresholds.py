@@ -19,14 +19,21 @@ class Thresholds:
     min_successes: int = _threshold(  # type: ignore[assignment]
         3, "with fewer successes the 95% interval of a rate reaches down to a third of it or less"
     )
-    min_rise: float = _threshold(0.05, "a rise below five points of a 0-1 score is no jump that anyone reports")
-    min_rise_errors: float = _threshold(4.0, "a rise below four standard errors is found in flat curves when many are looked at")
+    min_rise: float = _threshold(
+        0.05, "a rise below five points of a 0-1 score is no jump that anyone reports"
+    )
+    min_rise_errors: float = _threshold(
+        4.0, "a rise below four standard errors is found in flat curves when many are looked at"
+    )
     sharp_width: float = _threshold(
         0.45, "the rise of a smooth family with realistic items takes .6 of the range or more; .45 separates"
     )
-    late_start: float = _threshold(0.35, "smooth families have made a tenth of their rise by .28 of the range")
+    late_start: float = _threshold(
+        0.35, "smooth families have made a tenth of their rise by .28 of the range"
+    )
     dependence: float = _threshold(
-        0.2, "item scores in file order that correlate more than this with their neighbours come from templates"
+        0.2,
+        "item scores in file order that correlate more than this with their neighbours come from templates",
     )
     dependence_p: float = _threshold(0.005, "and do so by chance in fewer than one task in two hundred")
 
