@@ -1,9 +1,11 @@
-"""Reading a samples file of lm-evaluation-harness: time and peak memory against json.loads into a list of records.
+"""Reading a samples file of lm-evaluation-harness: time and peak memory against json.loads into a list of
+records.
 
     python benchmarks/reading.py [RECORDS]
 
-Writes RECORDS (default 50,000) multiple-choice records of real shape with a 4 kB prompt to a temporary folder and reads them in a process
-of its own, three times each; prints the medians. The peer is what people write: json.loads of every line, and the columns that they need.
+Writes RECORDS (default 50,000) multiple-choice records of real shape with a 4 kB prompt to a temporary folder
+and reads them in a process of its own, three times each; prints the medians. The peer is what people write:
+json.loads of every line, and the columns that they need.
 """
 
 from __future__ import annotations
@@ -28,11 +30,15 @@ start = time.perf_counter()
 records = [json.loads(line) for line in open(path)]
 frame = polars.DataFrame({
     "item_id": [r["doc_hash"] for r in records], "answer": [int(r["target"]) for r in records],
-    "choice_logprobs": [[float(pair[0]) for pair in r["filtered_resps"]] for r in records], "acc": [r["acc"] for r in records],
+    "choice_logprobs": [[float(pair[0]) for pair in r["filtered_resps"]] for r in records],
+    "acc": [r["acc"] for r in records],
 })
 print(frame.height, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
-EMPTY = "import resource, polars, unmirage.audit; print(0, 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+EMPTY = """
+import resource, polars, unmirage.audit
+print(0, 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
 
 
 def write_logs(folder: Path, records: int) -> int:
@@ -98,7 +104,8 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for label, (seconds, memory) in (("unmirage.read", ours), ("json.loads of every line", peer)):
         print(
-            f"| {label} | {seconds:.2f} | {records / seconds:,.0f} | {memory - base:,.0f} | {(memory - base) / size:.0%} |"
+            f"| {label} | {seconds:.2f} | {records / seconds:,.0f} | {memory - base:,.0f} | "
+            f"{(memory - base) / size:.0%} |"
         )
     print(f"\ntime ratio {peer[0] / ours[0]:.1f}, memory ratio {(peer[1] - base) / (ours[1] - base):.1f}")
 

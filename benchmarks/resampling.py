@@ -1,17 +1,13 @@
 """Intervals of every metric and model of a task: one set of item resamples, against scipy.stats.bootstrap.
 
-    python benchmarks/resampling.py
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/resampling.py
 
-Prints times (median of three) and ratios. Scipy is used in two ways: a call a cell, as a loop over models and metrics does, and one
-vectorised call with the batch that was fastest here. All give percentile intervals from the same 2,000 resamples.
+Prints times (median of three) and ratios. Scipy is used in two ways: a call a cell, as a loop over models and
+metrics does, and one vectorised call with the batch that was fastest here. All give percentile intervals from
+the same 2,000 resamples.
 """
 
 from __future__ import annotations
-
-import os
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
 
 import statistics as standard
 import time
@@ -56,9 +52,10 @@ def vectorised(scores: np.ndarray, batch: int = 10) -> np.ndarray:
 
 def main() -> None:
     """Print the table."""
-    print(f"numpy {np.__version__}, scipy {scipy.__version__}, {REPLICATES} resamples, one thread\n")
+    print(f"numpy {np.__version__}, scipy {scipy.__version__}, {REPLICATES} resamples\n")
     print(
-        "| items | models × metrics | unmirage, s | scipy, a call a cell, s (ratio) | scipy, one call, s (ratio) | largest difference |"
+        "| items | models × metrics | unmirage, s | scipy, a call a cell, s (ratio) | scipy, one call, s "
+        "(ratio) | largest difference |"
     )
     print("|---|---|---|---|---|---|")
     rng = np.random.default_rng(0)
@@ -69,8 +66,8 @@ def main() -> None:
         slow = median_time(lambda s=scores: cell_by_cell(s), 1)
         middle = median_time(lambda s=scores: vectorised(s))
         print(
-            f"| {items:,} | {columns} | {fast:.3f} | {slow:.2f} ({slow / fast:.0f}) | {middle:.2f} ({middle / fast:.1f}) "
-            f"| {np.abs(mine - theirs).max():.1e} |"
+            f"| {items:,} | {columns} | {fast:.3f} | {slow:.2f} ({slow / fast:.0f}) | {middle:.2f} "
+            f"({middle / fast:.1f}) | {np.abs(mine - theirs).max():.1e} |"
         )
 
 

@@ -2,8 +2,8 @@
 
     python scripts/compact_example.py LOGS src/unmirage/examples/addition
 
-Keeps what an audit reads: of the samples the records without their prompt and target hashes, of the results the scores, the task
-configurations and the model's size. No number is changed.
+Keeps what an audit reads: of the samples the records without their prompt and target hashes, of the results
+    the scores, the task configurations and the model's size. No number is changed.
 """
 
 import json

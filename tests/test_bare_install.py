@@ -1,7 +1,9 @@
 """The wheel, alone with the dependencies that it declares, runs the demo.
 
-A bare environment is made from the wheel and from the files of the distributions that its metadata asks for (extras left out), taken from the
-environment of the tests: no network is needed, and a dependency that is used but not declared is missing there.
+A bare environment is made from the wheel and from the files of the distributions that its metadata asks for
+(extras left out), taken from the
+environment of the tests: no network is needed, and a dependency that is used but not declared is missing
+    there.
 """
 
 import os
@@ -20,7 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def closure(requirements, extras=frozenset({""}), found=None):
-    """Canonical name -> distribution of all that the requirements need, with the extras that they themselves ask for."""
+    """Canonical name -> distribution of all that the requirements need, with the extras that they themselves
+    ask for.
+    """
     found = {} if found is None else found
     for wanted in map(Requirement, requirements):
         needed = wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras)
@@ -89,8 +93,10 @@ def test_extras_are_not_there_and_say_how_to_install_them(bare, tmp_path):
         bare,
         "-c",
         "import polars as pl, unmirage\n"
-        "f = pl.DataFrame({'family': ['f'], 'model': ['m'], 'task': ['t'], 'item_id': ['i'], 'n_params': [1e6], 'target': ['a'], 'output': ['a']})\n"
-        "try:\n    unmirage.score(f, ['bleu'])\nexcept unmirage.UnmirageError as problem:\n    print(problem)",
+        "f = pl.DataFrame({'family': ['f'], 'model': ['m'], 'task': ['t'], 'item_id': ['i'], 'n_params': "
+        "[1e6], 'target': ['a'], 'output': ['a']})\n"
+        "try:\n    unmirage.score(f, ['bleu'])\nexcept unmirage.UnmirageError as problem:\n    "
+        "print(problem)",
         cwd=tmp_path,
     )
     assert "unmirage[text]" in said.stdout, said.stderr

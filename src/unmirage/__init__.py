@@ -62,7 +62,9 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Loading the module `unmirage.audit` must not hide the function of that name, which the import system would do."""
+    """Loading the module `unmirage.audit` must not hide the function of that name, which the import system
+    would do.
+    """
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):

@@ -1,6 +1,7 @@
 """From cells to curves: the mean of each metric for each model, with an interval that suits it.
 
-Which interval is used is one rule, `_interval`, and its name stands in the column `method`. The numbers come from `statistics`.
+Which interval is used is one rule, `_interval`, and its name stands in the column `method`. The numbers come
+from `statistics`.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def curves_frame(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
 
 
 def floor_of(cell: Cell, layer: Layer, alpha: float) -> Floats:
-    """(models,) the smallest mean that the cell's items tell from zero or from chance; NaN for scores that are no rate."""
+    """(models,) the smallest mean that the cell's items tell from zero or from chance; NaN for scores that
+    are no rate.
+    """
     m = len(cell.models)
     if layer.chance is None or not (layer.metric.card.binary or cell.attempts is not None):
         return np.full(m, np.nan)
@@ -201,14 +204,16 @@ def _interval(
 def _rare_interval(
     rates: Floats, attempts: npt.NDArray[np.int64], confidence: float
 ) -> tuple[float, float, str, str] | None:
-    """(low, high, method, note) of a pass rate that few problems or none contribute to; None where a resample will do."""
+    """(low, high, method, note) of a pass rate that few problems or none contribute to; None where a resample
+    will do.
+    """
     solved = int((rates > 0).sum())
     if solved == 0:
         bound = statistics.zero_rate_bound(attempts, confidence)
         beyond = float(statistics.clopper_pearson(0, len(rates), confidence)[1])
         note = (
-            f"no success in {attempts.sum():,} attempts: the bound is for these {len(rates)} problems; over the population of problems "
-            f"it is {beyond:.3g}"
+            f"no success in {attempts.sum():,} attempts: the bound is for these {len(rates)} problems; over "
+            f"the population of problems it is {beyond:.3g}"
         )
         return 0.0, bound, "clopper-pearson of the attempts", note
     if solved < FEW_SOLVED:
@@ -283,8 +288,8 @@ def differences_frame(rows: Sequence[dict[str, object]], method: str) -> pl.Data
 def result_rows(results: pl.DataFrame, settings: Settings) -> list[dict[str, object]]:
     """Curve rows of aggregates that a log holds; `results` with `axis_value`.
 
-    A value that is a whole number of successes out of n gets the exact interval; any other the one from the standard error that the tool
-    reported; without either there is none.
+    A value that is a whole number of successes out of n gets the exact interval; any other the one from the
+    standard error that the tool reported; without either there is none.
     """
     out: list[dict[str, object]] = []
     for row in results.iter_rows(named=True):

@@ -1,7 +1,8 @@
 """The main path, whole: read, score, aggregate, judge.
 
-Each step is a function of its own module and can be called alone; here they are in order. `read`, `score` and `curves` stop at their arrow
-and give the table there; what they have to say beside it comes as Python warnings.
+Each step is a function of its own module and can be called alone; here they are in order. `read`, `score` and
+`curves` stop at their arrow and give the table there; what they have to say beside it comes as Python
+warnings.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def audit(
     ----------
     source: a path (file or folder), several paths, or a polars frame in a schema of `unmirage.tables`.
     axis ... chance: see :class:`unmirage.result.Settings`.
-    reading: how to read the source; its fields may be given by name instead (`family="mine"`, `map=("nll=target_logprob",)`).
+    reading: how to read the source; its fields may be given by name instead (`family="mine"`,
+        `map=("nll=target_logprob",)`).
     progress: called with (step, done, total or None) as the work goes on.
 
     Returns
@@ -285,7 +287,9 @@ def _thin(responses: pl.DataFrame, samples: int, seed: int) -> tuple[pl.DataFram
 
 
 def _score(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
-    """Item scores of the metrics that were asked for (all that the rows allow, by default), headline and companion among them."""
+    """Item scores of the metrics that were asked for (all that the rows allow, by default), headline and
+    companion among them.
+    """
     wanted = settings.metrics
     if wanted is not None:
         named = [name for name in (settings.headline, settings.companion) if name]
@@ -352,7 +356,9 @@ def _judge(
 def _dependent_items(
     found: list[Cell], settings: Settings, limits: Thresholds
 ) -> dict[tuple[str, tuple[str, ...]], str]:
-    """What is to be said of tasks whose items depend on each other; a property of the items, so one family's finding serves all."""
+    """What is to be said of tasks whose items depend on each other; a property of the items, so one family's
+    finding serves all.
+    """
     strongest: dict[tuple[str, tuple[str, ...]], tuple[float, str]] = {}
     for cell in found:
         one = dependence(cell, settings, limits)
@@ -363,7 +369,9 @@ def _dependent_items(
 
 
 def _unequal_attempts(cell: Cell, rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Where items had different numbers of attempts, the mean over items and the pooled ratio differ; both are in the curves."""
+    """Where items had different numbers of attempts, the mean over items and the pooled ratio differ; both
+    are in the curves.
+    """
     if cell.attempts is None:
         return []
     value = {(row["metric"], row["model"]): float(row["mean"] or 0.0) for row in rows}  # type: ignore[arg-type]
@@ -379,8 +387,9 @@ def _unequal_attempts(cell: Cell, rows: list[dict[str, object]]) -> list[dict[st
     return [
         tables.warning(
             "unequal-attempts",
-            f"{cell.task}: items had different numbers of attempts, so the pooled ratio (pooled_rate in the curves) is not the mean over "
-            f"items (pass_rate, which is judged): for {most} {value['pooled_rate', most]:.3g} against {value['pass_rate', most]:.3g}",
+            f"{cell.task}: items had different numbers of attempts, so the pooled ratio (pooled_rate in the "
+            f"curves) is not the mean over items (pass_rate, which is judged): for {most} "
+            f"{value['pooled_rate', most]:.3g} against {value['pass_rate', most]:.3g}",
             where=f"{cell.family} / {cell.task}",
             count=len(apart),
         )
@@ -414,7 +423,8 @@ def _extra(
     return extra, [
         tables.warning(
             "aggregates-only",
-            f"{cell.task}: the items of {', '.join(models[:3])}{f' and {len(models) - 3} more' if len(models) > 3 else ''} are not in "
+            f"{cell.task}: the items of "
+            f"{', '.join(models[:3])}{f' and {len(models) - 3} more' if len(models) > 3 else ''} are not in "
             "the logs; their aggregate scores are used, without a companion",
             where=f"{cell.family} / {cell.task}",
             count=len(models),

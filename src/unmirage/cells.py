@@ -1,7 +1,7 @@
 """A cell: one task of one family, its scores as an item × model array a metric.
 
-Between the tables and the numeric core: everything after it works on arrays, and one resample of the items serves every model and
-metric of the cell. Intervals and verdicts are not made here.
+Between the tables and the numeric core: everything after it works on arrays, and one resample of the items
+    serves every model and metric of the cell. Intervals and verdicts are not made here.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 HELP = """Is that jump in a model family's ability real, or did the metric make it?
 
-Point it at the logs of a model family (a folder of lm-evaluation-harness output, or a table) and get a verdict for each
-task, with error bars, and what data would settle the rest:
+Point it at the logs of a model family (a folder of lm-evaluation-harness output, or a table) and get a
+verdict for each task, with error bars, and what data would settle the rest:
 
     unmirage audit LOGS --out REPORT
 
@@ -60,7 +60,10 @@ Maps = Annotated[
         group=READING,
         negative=(),
         consume_multiple=False,
-        help="For tables: SOURCE=NAME, where SOURCE is a column or a SQL expression over columns (-nll=target_logprob), or a TOML file of them. Can be repeated.",
+        help=(
+            "For tables: SOURCE=NAME, where SOURCE is a column or a SQL expression over columns "
+            "(-nll=target_logprob), or a TOML file of them. Can be repeated."
+        ),
     ),
 ]
 Tokens = Annotated[
@@ -69,7 +72,10 @@ Tokens = Annotated[
         group=READING,
         negative=(),
         consume_multiple=False,
-        help="How texts are cut into tokens: characters or words, for all tasks or as TASK=characters. By default characters where all targets of a task are numbers, else words.",
+        help=(
+            "How texts are cut into tokens: characters or words, for all tasks or as TASK=characters. By "
+            "default characters where all targets of a task are numbers, else words."
+        ),
     ),
 ]
 Axis = Annotated[
@@ -92,7 +98,10 @@ Chance = Annotated[
         group=JUDGING,
         negative=(),
         consume_multiple=False,
-        help="Chance level of a task's headline where the log cannot tell it: TASK=0.25, or 0.25 for all. Can be repeated.",
+        help=(
+            "Chance level of a task's headline where the log cannot tell it: TASK=0.25, or 0.25 for all. "
+            "Can be repeated."
+        ),
     ),
 ]
 Checkpoint = Annotated[
@@ -118,14 +127,20 @@ def audit(
         str | None,
         Parameter(
             group=JUDGING,
-            help="The metric that people report; by default exact match, multiple-choice accuracy or the pass rate, as the responses allow.",
+            help=(
+                "The metric that people report; by default exact match, multiple-choice accuracy or the "
+                "pass rate, as the responses allow."
+            ),
         ),
     ] = None,
     companion: Annotated[
         str | None,
         Parameter(
             group=JUDGING,
-            help="The continuous metric to hold beside it; by default from log-probabilities, where the logs have them.",
+            help=(
+                "The continuous metric to hold beside it; by default from log-probabilities, where the "
+                "logs have them."
+            ),
         ),
     ] = None,
     metric: Metrics = (),
@@ -135,7 +150,10 @@ def audit(
         int | None,
         Parameter(
             group=JUDGING,
-            help="Keep this many of the counted attempts an item, drawn at random: what a smaller evaluation would have shown.",
+            help=(
+                "Keep this many of the counted attempts an item, drawn at random: what a smaller "
+                "evaluation would have shown."
+            ),
         ),
     ] = None,
     alpha: Annotated[float, Parameter(group=JUDGING, help="Level of the tests against chance.")] = 0.05,
@@ -323,7 +341,9 @@ def metrics(
     ] = None,
     /,
 ) -> None:
-    """List the metrics, or explain one: definition, range, chance level, source, and its names in other tools."""
+    """List the metrics, or explain one: definition, range, chance level, source, and its names in other
+    tools.
+    """
     from unmirage.metrics import describe, listing
     from unmirage.metrics import metric as find
 

@@ -1,6 +1,7 @@
 """From a cell or from aggregates to a verdict row: which metric is the headline, and what its points are.
 
-The decision itself is in `verdict.decide`; here its inputs are taken from the scores and its answer is put into the table's words.
+The decision itself is in `verdict.decide`; here its inputs are taken from the scores and its answer is put
+into the table's words.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from unmirage.verdict.decide import Curve, Verdict, decide
 from unmirage.verdict.points import Point, rate_point
 from unmirage.verdict.thresholds import Thresholds
 
-# What people report for each kind of responses, and the continuous metrics to hold beside it; the first that is there is taken.
+# What people report for each kind of responses, and the continuous metrics to hold beside it; the first that
+# is there is taken.
 HEADLINES = {
     "generation": ("exact_match",),
     "choice": ("multiple_choice_grade",),
@@ -48,7 +50,9 @@ class Choice:
 
 
 def choose(cell: Cell, settings: Settings) -> Choice:
-    """Headline and companion of a cell: what the user named, else the first of the kind's list that can be computed."""
+    """Headline and companion of a cell: what the user named, else the first of the kind's list that can be
+    computed.
+    """
     there = {
         name: layer
         for name, layer in cell.layers.items()
@@ -134,7 +138,8 @@ def judge_cell(
 
     Parameters
     ----------
-    extra: curve rows of the same task whose models have aggregates only; those of the headline join the curve.
+    extra: curve rows of the same task whose models have aggregates only; those of the headline join the
+        curve.
     dependent: what `dependence_message` says of the items, or None.
     """
     choice = choose(cell, settings)
@@ -229,7 +234,8 @@ def _decide(curve: Curve, limits: Thresholds) -> Verdict:
             "cannot-tell",
             None,
             [
-                f"the mean of {curve.headline} is infinite for {', '.join(bad)}: an item has probability 0 there"
+                f"the mean of {curve.headline} is infinite for {', '.join(bad)}: an item has probability 0 "
+                "there"
             ],
             ["a headline metric that stays finite, such as target_prob or token_prob (--headline)"],
         )
@@ -247,8 +253,8 @@ def _bounded(card: Card) -> bool:
 def dependence(cell: Cell, settings: Settings, limits: Thresholds) -> statistics.SerialDependence | None:
     """How the items depend on each other, if they do: in the order of the log they should be exchangeable.
 
-    A test written from a few templates in turn is not, and intervals over its items are too narrow. Not asked where
-    clusters are given, or of fewer than 50 items.
+    A test written from a few templates in turn is not, and intervals over its items are too narrow. Not asked
+    where clusters are given, or of fewer than 50 items.
     """
     choice = choose(cell, settings)
     layer = cell.layers.get(choice.companion or choice.headline or "")
@@ -268,8 +274,9 @@ def dependence_message(found: statistics.SerialDependence, family: str) -> str:
     """One sentence for the reasons and warnings; `family` is where it was found."""
     apart = "next to each other" if found.lag == 1 else f"{found.lag} items apart"
     return (
-        f"the items depend on each other: scores {apart} correlate by {found.correlation:.2f} (p = {found.p_value:.2g}, in {family}), as when "
-        "few distinct items are written from a template; intervals over items are far too narrow"
+        f"the items depend on each other: scores {apart} correlate by {found.correlation:.2f} (p = "
+        f"{found.p_value:.2g}, in {family}), as when few distinct items are written from a template; "
+        "intervals over items are far too narrow"
     )
 
 

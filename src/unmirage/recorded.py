@@ -9,7 +9,8 @@ from unmirage.metrics import by_alias, names
 
 TOOL = "lm-eval"
 TOLERANCE = 1e-9
-# lm-eval logs the probabilities behind brier_score as text with 8 decimals; a sum of squares of them is that exact.
+# lm-eval logs the probabilities behind brier_score as text with 8 decimals; a sum of squares of them is that
+# exact.
 ROUNDED = {"brier_score": 1e-7}
 
 COMPARED: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -36,7 +37,9 @@ def ours(recorded_as: str, kind: str) -> str | None:
 
 
 def compare_items(responses: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
-    """One row a family, task and recorded metric: how many item scores are equal to ours, and the largest difference."""
+    """One row a family, task and recorded metric: how many item scores are equal to ours, and the largest
+    difference.
+    """
     key = ["family", "model", "task", "item_id", "epoch"]
     rows = (
         responses.filter(pl.col("kind") != "score")
@@ -96,8 +99,10 @@ def differing(compared: pl.DataFrame) -> list[dict[str, object]]:
     return [
         tables.warning(
             "differs-from-recorded",
-            f"{row['task']}: our {row['metric']} differs from the recorded {row['recorded_as']} on {row['n'] - row['equal']} of {row['n']} "
-            f"{'items' if row['level'] == 'item' else 'models'} (by up to {row['largest_difference']:.3g}); `unmirage metrics {row['metric']}` says how the two are defined",
+            f"{row['task']}: our {row['metric']} differs from the recorded {row['recorded_as']} on "
+            f"{row['n'] - row['equal']} of {row['n']} {'items' if row['level'] == 'item' else 'models'} (by "
+            f"up to {row['largest_difference']:.3g}); `unmirage metrics {row['metric']}` says how the two "
+            "are defined",
             where=f"{row['family']} / {row['task']}",
             count=row["n"] - row["equal"],
         )

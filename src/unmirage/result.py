@@ -29,7 +29,8 @@ class Settings:
     adjust: "bh" or "holm", over the audit.
     checkpoint: "last", "first" or "COLUMN=VALUE": which checkpoint of a run stands for it on a size axis.
     samples: attempts an item to keep of kind count (drawn without replacement), or None for all.
-    tokens: how texts are cut into tokens: "characters", "words", a mapping task -> rule, or None for the default.
+    tokens: how texts are cut into tokens: "characters", "words", a mapping task -> rule, or None for the
+        default.
     chance: task (or "*") -> chance level of its headline metric where the log cannot tell it.
     """
 
@@ -60,8 +61,10 @@ class Audit:
     Attributes
     ----------
     verdicts, curves, scores, responses, warnings: polars frames in the schemas of `unmirage.tables`.
-    differences: paired differences of the headline between neighbouring scales, with p-values adjusted over the audit.
-    recorded: our scores against the source tool's own: family, task, metric, recorded_as, n, equal, largest_difference.
+    differences: paired differences of the headline between neighbouring scales, with p-values adjusted over
+        the audit.
+    recorded: our scores against the source tool's own: family, task, metric, recorded_as, n, equal,
+        largest_difference.
     skipped: metrics that could not be computed: task, metric, reason.
     settings: what decided the numbers; `thresholds` of the decision tree included when saved.
     inputs: the files that were read.
@@ -79,7 +82,8 @@ class Audit:
     inputs: tuple[Input, ...]
 
     def save(self, directory: str | Path, *, formats: tuple[str, ...] = ()) -> Path:
-        """Write report.html, audit.json and the tables to a folder, whole or not at all; returns the page's path.
+        """Write report.html, audit.json and the tables to a folder, whole or not at all; returns the page's
+        path.
 
         `formats` names image formats (png, svg, pdf) for one chart file a task, under `charts/`.
         """

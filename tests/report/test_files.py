@@ -106,7 +106,7 @@ def test_a_failure_while_moving_leaves_the_folder_as_it_was(
             raise failure
         replace_file(source, target)
 
-    monkeypatch.setattr(files.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     expected = OutputError if isinstance(failure, OSError) else KeyboardInterrupt
     for folder in (earlier, tmp_path / "new" / "deep"):
         with pytest.raises(expected):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from unmirage.errors import SettingsError
 from unmirage.verdict.sharpness import emergence_score, isotonic, linearity, sharpness
 
-# The paper's four models (arXiv 2304.15004, Sec. 2): p = exp(-(N/c)^alpha) at 350M, 1.3B, 6.7B and 200B parameters.
+# The paper's four models (arXiv 2304.15004, Sec. 2): p = exp(-(N/c)^alpha) at 350M, 1.3B, 6.7B and 200B
+# parameters.
 SIZES = np.array([3.5e8, 1.3e9, 6.7e9, 2.0e11])
 P = np.exp(-((SIZES / 2.0e9) ** -0.5))
 

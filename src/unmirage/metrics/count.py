@@ -110,8 +110,9 @@ METRICS = (
             continuous=True,
             linear=False,
             unit="",
-            definition="All passes over all attempts: every attempt counts the same. Where hard items were given more "
-            "attempts it is far below pass_rate, and it estimates something else. An aggregate: a value for a model.",
+            definition="All passes over all attempts: every attempt counts the same. Where hard items were "
+            "given more attempts it is far below pass_rate, and it estimates something else. An aggregate: "
+            "a value for a model.",
             source="ratio estimator; compare Hu et al. 2023 (arXiv 2310.03262)",
         ),
         _pooled,

@@ -114,7 +114,8 @@ def listing() -> str:
             *lines,
             "",
             "Nature: 0 or 1 an item; a step (jumps); continuous in the model's probabilities; linear in",
-            "the error a token too. `unmirage metrics NAME` gives the exact definition and other tools' names.",
+            "the error a token too. `unmirage metrics NAME` gives the exact definition and other tools' "
+            "names.",
         ]
     )
 

@@ -9,7 +9,7 @@ from unmirage.errors import SettingsError
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 
-# Vermilion and blue stay apart for colour-blind readers, and never share a panel, so grey print loses nothing.
+# Vermilion and blue stay apart for colour-blind readers and never share a panel, so grey print loses nothing.
 # Text and marks have a contrast of 4.5 or more against their background.
 PALETTES: dict[str, dict[str, str]] = {
     "light": {

@@ -1,6 +1,7 @@
 """Intervals of a mean rate over problems when few problems, or none, were ever solved.
 
-There the percentile bootstrap is too narrow. Not for rates that many problems contribute to: see `counts.rate_interval`.
+There the percentile bootstrap is too narrow. Not for rates that many problems contribute to: see
+`counts.rate_interval`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from unmirage.statistics._arrays import Floats, check_fraction, probabilities, w
 def gamma_interval(rates: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
     """Interval of the mean of P rates of which few are above 0.
 
-    The solved problems are rare events with marks, their number Poisson, so the mean is a weighted sum of Poisson counts with
-    weights w_i = rate_i / P, and Fay & Feuer (1997, Statistics in Medicine 16, 791) bound it by gamma quantiles: with y = Σ w_i,
-    v = Σ w_i², w = max w_i,
+    The solved problems are rare events with marks, their number Poisson, so the mean is a weighted sum of
+    Poisson counts with weights w_i = rate_i / P, and Fay & Feuer (1997, Statistics in Medicine 16, 791) bound
+    it by gamma quantiles: with y = Σ w_i, v = Σ w_i², w = max w_i,
 
         low  = v/(2y) · χ²_{a/2}(2y²/v),    high = (v+w²)/(2(y+w)) · χ²_{1-a/2}(2(y+w)²/(v+w²)).
 
@@ -43,15 +44,17 @@ def gamma_interval(rates: ArrayLike, confidence: float = 0.95) -> tuple[float, f
 
 
 def zero_rate_bound(n_samples: ArrayLike, confidence: float = 0.95) -> float:
-    """The upper end of the two-sided interval of these problems' mean rate, when none of their attempts succeeded.
+    """The upper end of the two-sided interval of these problems' mean rate, when none of their attempts
+    succeeded.
 
-    Problem i shows nothing with probability (1-p_i)^n_i. With n the fewest attempts of a problem, all show nothing with at most the
-    probability Π (1-p_i)^n, and -log(1-p) is convex, so of all p that leave this at a/2 equal ones have the largest mean:
+    Problem i shows nothing with probability (1-p_i)^n_i. With n the fewest attempts of a problem, all show
+    nothing with at most the probability Π (1-p_i)^n, and -log(1-p) is convex, so of all p that leave this at
+    a/2 equal ones have the largest mean:
 
         1 - (a/2)^(1 / (P · min n_i)).
 
-    It speaks of these problems. Another problem of the kind may be solvable: for the population of problems nothing below
-    1 - (a/2)^(1/P) can be excluded (see `counts.rate_interval`).
+    It speaks of these problems. Another problem of the kind may be solvable: for the population of problems
+    nothing below 1 - (a/2)^(1/P) can be excluded (see `counts.rate_interval`).
 
     Parameters: n_samples (P,) whole numbers, at least 1; confidence in (0, 1).
     Returns a number in (0, 1).

@@ -1,7 +1,9 @@
-"""The decision tree: from the headline of a task to a verdict with its reasons, and what would settle the rest.
+"""The decision tree: from the headline of a task to a verdict with its reasons, and what would settle the
+rest.
 
-This form of the tree knows `insufficient`, `resolution-limited`, `smooth` and `cannot-tell`. Whether a sharp headline hides a
-break or was made by the metric needs the break test on the companion metric; until it is there such curves are `cannot-tell`.
+This form of the tree knows `insufficient`, `resolution-limited`, `smooth` and `cannot-tell`. Whether a sharp
+headline hides a break or was made by the metric needs the break test on the companion metric; until it is
+there such curves are `cannot-tell`.
 """
 
 from __future__ import annotations
@@ -103,8 +105,9 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
                 RESOLUTION_LIMITED,
                 shape,
                 [
-                    f"the {len(leading)} smallest scales cannot be told from {_ground(curve)} with these {curve.unit}, "
-                    f"so the sharp rise of {curve.headline} may have begun below what can be seen",
+                    f"the {len(leading)} smallest scales cannot be told from {_ground(curve)} with these "
+                    f"{curve.unit}, so the sharp rise of {curve.headline} may have begun below what can be "
+                    "seen",
                     how,
                 ],
                 resolving(curve, leading, limits),
@@ -113,7 +116,8 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
             CANNOT_TELL,
             shape,
             [
-                f"{curve.headline} looks sharp, and there is no continuous metric of the same responses to hold beside it",
+                f"{curve.headline} looks sharp, and there is no continuous metric of the same responses to "
+                "hold beside it",
                 how,
             ],
             ["log-probabilities of the targets or of the choices, on the same items"],
@@ -122,8 +126,8 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
         CANNOT_TELL,
         shape,
         [
-            f"{curve.headline} looks sharp; whether {curve.companion} breaks too needs the break test, which this version "
-            "does not have",
+            f"{curve.headline} looks sharp; whether {curve.companion} breaks too needs the break test, "
+            "which this version does not have",
             how,
         ],
         [f"a break test of {curve.companion}, which is in these data", *resolving(curve, leading, limits)],
@@ -131,9 +135,11 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
 
 
 def by_scale(points: Sequence[Point]) -> tuple[Floats, Floats, Floats]:
-    """(scales, means, standard errors) with replicates at one scale averaged; unknown errors of rates are estimated.
+    """(scales, means, standard errors) with replicates at one scale averaged; unknown errors of rates are
+    estimated.
 
-    A rate of 0 or 1 has no standard error of its own; Agresti and Coull's (two successes and two failures added) stands in.
+    A rate of 0 or 1 has no standard error of its own; Agresti and Coull's (two successes and two failures
+    added) stands in.
     """
     values = sorted({p.axis_value for p in points})
     means, errors = [], []
@@ -178,8 +184,8 @@ def _no_rise(
             RESOLUTION_LIMITED,
             shape,
             [
-                f"the {len(leading)} smallest scales cannot be told from {_ground(curve)} with these {curve.unit}, "
-                "so a rise there would not be seen",
+                f"the {len(leading)} smallest scales cannot be told from {_ground(curve)} with these "
+                f"{curve.unit}, so a rise there would not be seen",
                 rise,
             ],
             resolving(curve, leading, limits),
@@ -190,7 +196,8 @@ def _no_rise(
 def _how(shape: Sharpness, limits: Thresholds) -> str:
     return (
         f"10% to 90% of the rise of {shape.rise:.3g} takes {shape.width:.0%} of the log range (sharp is "
-        f"{limits.sharp_width:.0%} or less) and starts at {shape.t10:.0%} of it (late is after {limits.late_start:.0%})"
+        f"{limits.sharp_width:.0%} or less) and starts at {shape.t10:.0%} of it (late is after "
+        f"{limits.late_start:.0%})"
     )
 
 
@@ -223,13 +230,14 @@ def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list
         rate = successes / n
         needed = _expecting(limits.min_successes, rate)
         return [
-            f"{seen}, a rate of {rate:.2g}: to expect {limits.min_successes} successes takes {needed:,} {curve.unit}{each} at that rate, "
-            f"{_expecting(limits.min_successes, rate / 10):,} at a tenth of it (now {max(p.n or 0 for p in counted):,})"
+            f"{seen}, a rate of {rate:.2g}: to expect {limits.min_successes} successes takes {needed:,} "
+            f"{curve.unit}{each} at that rate, {_expecting(limits.min_successes, rate / 10):,} at a tenth "
+            f"of it (now {max(p.n or 0 for p in counted):,})"
         ]
     bound = 1 - 0.05 ** (1 / n)
     return [
-        f"{seen}, so the rate is below {bound:.2g} (95%): to expect {limits.min_successes} successes takes more than "
-        f"{_expecting(limits.min_successes, bound):,} {curve.unit}{each}"
+        f"{seen}, so the rate is below {bound:.2g} (95%): to expect {limits.min_successes} successes takes "
+        f"more than {_expecting(limits.min_successes, bound):,} {curve.unit}{each}"
     ]
 
 
@@ -238,13 +246,13 @@ def _above_chance(curve: Curve, points: Sequence[Point]) -> str:
     if known:
         most = max(known, key=lambda p: p.n_needed or 0)
         return (
-            f"{most.n_needed:,} {curve.unit} (there are {most.n:,}) would tell {most.model} from chance, if its score is the "
-            f"{most.mean:.3g} that it shows (80% power)"
+            f"{most.n_needed:,} {curve.unit} (there are {most.n:,}) would tell {most.model} from chance, if "
+            f"its score is the {most.mean:.3g} that it shows (80% power)"
         )
     n, floor = max(p.n or 0 for p in points), max(p.floor or 0.0 for p in points)
     return (
-        f"{n:,} {curve.unit} tell a score above {floor:.3g} from chance; models at or below chance need a continuous metric that "
-        "moves there (log-probabilities of the choices)"
+        f"{n:,} {curve.unit} tell a score above {floor:.3g} from chance; models at or below chance need a "
+        "continuous metric that moves there (log-probabilities of the choices)"
     )
 
 

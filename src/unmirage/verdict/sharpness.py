@@ -1,8 +1,8 @@
 """How sharp a curve looks: descriptions of a headline curve, never a verdict by themselves.
 
-The 10-90% width and the place of the first tenth of the rise are measured on the monotone (isotonic) curve through the means, on log10 of
-the scale. The emergence score, breakthroughness and linearity are those of the literature; they depend on the number of
-scales, so compare them within one grid only.
+The 10-90% width and the place of the first tenth of the rise are measured on the monotone (isotonic) curve
+through the means, on log10 of the scale. The emergence score, breakthroughness and linearity are those of the
+literature; they depend on the number of scales, so compare them within one grid only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Sharpness:
     width: share of the log range that the rise takes from 10% to 90%, in [0, 1].
     t10, t90: where on the log range (0 first scale, 1 last) 10% and 90% of the rise are reached.
     rise: last minus first value of the monotone curve, in the direction of improvement; at least 0.
-    emergence_score: sign · range / root median square of the steps; infinite where half the steps or more are flat.
+    emergence_score: sign · range / root median square of the steps; infinite where half the steps or more are
+        flat.
     breakthroughness: BIG-bench's name for the same number.
     linearity: sign · range / (number of steps · root mean square of the steps), in [-1, 1].
     notes: why a number is not defined or is infinite.
@@ -46,11 +47,12 @@ class Sharpness:
 def emergence_score(values: ArrayLike) -> float:
     """sign(argmax - argmin) · (max - min) / sqrt(median of squared steps).
 
-    Schaeffer et al. 2023 (arXiv 2304.15004), Eq. 1 of version 2; BIG-bench's breakthroughness (Srivastava et al. 2022, App. B).
+    Schaeffer et al. 2023 (arXiv 2304.15004), Eq. 1 of version 2; BIG-bench's breakthroughness (Srivastava et
+    al. 2022, App. B).
 
     Parameters: values (S,), S >= 2, in order of scale, finite.
-    Returns a number of at least 1 in absolute value; infinite where the median step is 0, NaN for a constant curve.
-    Raises SettingsError for fewer than two values or one that is not finite.
+    Returns a number of at least 1 in absolute value; infinite where the median step is 0, NaN for a constant
+    curve. Raises SettingsError for fewer than two values or one that is not finite.
     """
     y = _curve(values)
     size = _signed_range(y)
@@ -63,8 +65,8 @@ def emergence_score(values: ArrayLike) -> float:
 def linearity(values: ArrayLike) -> float:
     """sign(argmax - argmin) · (max - min) / ((S-1) · sqrt(mean of squared steps)): 1 for an even climb.
 
-    BIG-bench (Srivastava et al. 2022, App. B) with the 1/(S-1) that makes it at most 1 in absolute value (Cauchy-Schwarz).
-    Parameters, errors as `emergence_score`; NaN for a constant curve.
+    BIG-bench (Srivastava et al. 2022, App. B) with the 1/(S-1) that makes it at most 1 in absolute value
+    (Cauchy-Schwarz). Parameters, errors as `emergence_score`; NaN for a constant curve.
     """
     y = _curve(values)
     size = _signed_range(y)
@@ -94,7 +96,8 @@ def sharpness(scales: ArrayLike, values: ArrayLike, *, higher_is_better: bool = 
     Raises
     ------
     SettingsError
-        Shapes differ, fewer than two scales, scales not increasing or not above 0, a value that is not finite.
+        Shapes differ, fewer than two scales, scales not increasing or not above 0, a value that is not
+        finite.
     """
     y = _curve(values)
     x = np.asarray(scales, dtype=np.float64)

@@ -1,4 +1,6 @@
-"""The thresholds of the decision tree, as data, each with its reason. Changing one changes verdicts and nothing else."""
+"""The thresholds of the decision tree, as data, each with its reason. Changing one changes verdicts and
+nothing else.
+"""
 
 from __future__ import annotations
 
