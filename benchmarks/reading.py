@@ -1,5 +1,4 @@
-"""Reading a samples file of lm-evaluation-harness: time and peak memory against json.loads into a list of
-records.
+"""Reading a samples file of lm-evaluation-harness: time and memory, against json.loads of every line.
 
     python benchmarks/reading.py [RECORDS]
 

@@ -22,9 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def closure(requirements, extras=frozenset({""}), found=None):
-    """Canonical name -> distribution of all that the requirements need, with the extras that they themselves
-    ask for.
-    """
+    """Canonical name -> distribution of all that the requirements need."""
     found = {} if found is None else found
     for wanted in map(Requirement, requirements):
         needed = wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras)

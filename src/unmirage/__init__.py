@@ -62,9 +62,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Loading the module `unmirage.audit` must not hide the function of that name, which the import system
-    would do.
-    """
+    """Keeps the function `unmirage.audit` when the module of that name is loaded."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):

@@ -98,9 +98,7 @@ def curves_frame(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
 
 
 def floor_of(cell: Cell, layer: Layer, alpha: float) -> Floats:
-    """(models,) the smallest mean that the cell's items tell from zero or from chance; NaN for scores that
-    are no rate.
-    """
+    """(models,) the smallest mean told from zero or from chance by these items; NaN where it is no rate."""
     m = len(cell.models)
     if layer.chance is None or not (layer.metric.card.binary or cell.attempts is not None):
         return np.full(m, np.nan)
@@ -204,9 +202,7 @@ def _interval(
 def _rare_interval(
     rates: Floats, attempts: npt.NDArray[np.int64], confidence: float
 ) -> tuple[float, float, str, str] | None:
-    """(low, high, method, note) of a pass rate that few problems or none contribute to; None where a resample
-    will do.
-    """
+    """(low, high, method, note) of a pass rate with few problems solved; None where a resample will do."""
     solved = int((rates > 0).sum())
     if solved == 0:
         bound = statistics.zero_rate_bound(attempts, confidence)

@@ -287,9 +287,7 @@ def _thin(responses: pl.DataFrame, samples: int, seed: int) -> tuple[pl.DataFram
 
 
 def _score(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
-    """Item scores of the metrics that were asked for (all that the rows allow, by default), headline and
-    companion among them.
-    """
+    """Item scores of the metrics that were asked for, headline and companion among them."""
     wanted = settings.metrics
     if wanted is not None:
         named = [name for name in (settings.headline, settings.companion) if name]
@@ -343,7 +341,7 @@ def _judge(
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in aggregated:
         if (row["family"], row["task"]) not in itemised:
-            groups.setdefault((row["family"], row["task"]), []).append(row)
+            groups.setdefault((str(row["family"]), str(row["task"])), []).append(row)
     for group in groups.values():
         rows += group
         verdicts.append(judge_results(group, settings, limits))
@@ -356,9 +354,7 @@ def _judge(
 def _dependent_items(
     found: list[Cell], settings: Settings, limits: Thresholds
 ) -> dict[tuple[str, tuple[str, ...]], str]:
-    """What is to be said of tasks whose items depend on each other; a property of the items, so one family's
-    finding serves all.
-    """
+    """What to say of tasks whose items depend on each other: what one family shows serves all."""
     strongest: dict[tuple[str, tuple[str, ...]], tuple[float, str]] = {}
     for cell in found:
         one = dependence(cell, settings, limits)
@@ -369,9 +365,7 @@ def _dependent_items(
 
 
 def _unequal_attempts(cell: Cell, rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Where items had different numbers of attempts, the mean over items and the pooled ratio differ; both
-    are in the curves.
-    """
+    """A warning where the mean over items and the pooled ratio of passes differ; both are in the curves."""
     if cell.attempts is None:
         return []
     value = {(row["metric"], row["model"]): float(row["mean"] or 0.0) for row in rows}  # type: ignore[arg-type]

@@ -112,6 +112,7 @@ def _cell(
     first = rows.unique(subset="item_id", keep="first", maintain_order=True)
     named = first.select(pl.coalesce("cluster", "item_id")).to_series()
     codes = {name: i for i, name in enumerate(named.unique(maintain_order=True))}
+    attempts, passes = _counts(rows, place)
     cell = Cell(
         family=family,
         task=task,
@@ -121,7 +122,8 @@ def _cell(
         items=tuple(items),
         clusters=np.array([codes[name] for name in named], dtype=np.int64),
         clustered=len(codes) < len(items),
-        **_counts(rows, place),
+        attempts=attempts,
+        passes=passes,
     )
     once = rows.group_by("model", "item_id").len()["len"].max() == 1
     recorded = recorded_metrics(rows)
@@ -173,9 +175,10 @@ def _cube(
     return cube, ~np.isnan(cube).any(axis=(0, 2))
 
 
-def _counts(rows: pl.DataFrame, place: Mapping[str, list[str]]) -> dict[str, Ints]:
+def _counts(rows: pl.DataFrame, place: Mapping[str, list[str]]) -> tuple[Ints | None, Ints | None]:
+    """(items, models) attempts and passes, summed over epochs; None for rows that hold none."""
     if rows["kind"][0] != "count":
-        return {}
+        return None, None
     summed = rows.group_by("model", "item_id").agg(pl.col("n_samples", "n_correct").sum().cast(pl.Float64))
     cube, _ = _cube(summed, place, ["n_samples", "n_correct"])
-    return {"attempts": cube[:, :, 0].astype(np.int64), "passes": cube[:, :, 1].astype(np.int64)}
+    return cube[:, :, 0].astype(np.int64), cube[:, :, 1].astype(np.int64)

@@ -341,9 +341,7 @@ def metrics(
     ] = None,
     /,
 ) -> None:
-    """List the metrics, or explain one: definition, range, chance level, source, and its names in other
-    tools.
-    """
+    """List the metrics, or explain one: definition, range, chance level, source, other tools' names."""
     from unmirage.metrics import describe, listing
     from unmirage.metrics import metric as find
 

@@ -50,9 +50,7 @@ class Choice:
 
 
 def choose(cell: Cell, settings: Settings) -> Choice:
-    """Headline and companion of a cell: what the user named, else the first of the kind's list that can be
-    computed.
-    """
+    """Headline and companion of a cell: those that were named, else the first that can be computed."""
     there = {
         name: layer
         for name, layer in cell.layers.items()

@@ -37,9 +37,7 @@ def ours(recorded_as: str, kind: str) -> str | None:
 
 
 def compare_items(responses: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
-    """One row a family, task and recorded metric: how many item scores are equal to ours, and the largest
-    difference.
-    """
+    """How many recorded item scores are equal to ours, a row a family, task and recorded metric."""
     key = ["family", "model", "task", "item_id", "epoch"]
     rows = (
         responses.filter(pl.col("kind") != "score")

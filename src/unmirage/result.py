@@ -82,8 +82,7 @@ class Audit:
     inputs: tuple[Input, ...]
 
     def save(self, directory: str | Path, *, formats: tuple[str, ...] = ()) -> Path:
-        """Write report.html, audit.json and the tables to a folder, whole or not at all; returns the page's
-        path.
+        """Write the report folder, whole or not at all; returns the path of report.html.
 
         `formats` names image formats (png, svg, pdf) for one chart file a task, under `charts/`.
         """

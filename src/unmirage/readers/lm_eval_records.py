@@ -22,7 +22,20 @@ from unmirage.readers.base import head, lenient_json, numbered_lines
 from unmirage.readers.lm_eval_gold import GoldCandidates
 
 KNOWN_KEYS = frozenset(
-    ["doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash", "target_hash", "schema_version"]
+    [
+        "doc_id",
+        "doc",
+        "target",
+        "arguments",
+        "resps",
+        "filtered_resps",
+        "filter",
+        "metrics",
+        "doc_hash",
+        "prompt_hash",
+        "target_hash",
+        "schema_version",
+    ]
 )
 BYPASS = "bypass"  # the metric of predict-only runs, always 999
 

@@ -44,8 +44,7 @@ def gamma_interval(rates: ArrayLike, confidence: float = 0.95) -> tuple[float, f
 
 
 def zero_rate_bound(n_samples: ArrayLike, confidence: float = 0.95) -> float:
-    """The upper end of the two-sided interval of these problems' mean rate, when none of their attempts
-    succeeded.
+    """Upper end of the interval of these problems' mean rate when no attempt succeeded.
 
     Problem i shows nothing with probability (1-p_i)^n_i. With n the fewest attempts of a problem, all show
     nothing with at most the probability Π (1-p_i)^n, and -log(1-p) is convex, so of all p that leave this at

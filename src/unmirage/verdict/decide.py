@@ -1,5 +1,4 @@
-"""The decision tree: from the headline of a task to a verdict with its reasons, and what would settle the
-rest.
+"""The decision tree: from the headline of a task to a verdict, its reasons, and what would settle it.
 
 This form of the tree knows `insufficient`, `resolution-limited`, `smooth` and `cannot-tell`. Whether a sharp
 headline hides a break or was made by the metric needs the break test on the companion metric; until it is
@@ -78,7 +77,7 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
         )
     # 1. Nothing is told from zero or from chance.
     unresolved = _unresolved(curve.points)
-    if unresolved and len(unresolved) == sum(p.resolved is not None for p in curve.points):
+    if len(unresolved) == len(curve.points):
         return Verdict(
             RESOLUTION_LIMITED,
             shape,
@@ -135,8 +134,7 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
 
 
 def by_scale(points: Sequence[Point]) -> tuple[Floats, Floats, Floats]:
-    """(scales, means, standard errors) with replicates at one scale averaged; unknown errors of rates are
-    estimated.
+    """(scales, means, standard errors), with replicates at one scale averaged.
 
     A rate of 0 or 1 has no standard error of its own; Agresti and Coull's (two successes and two failures
     added) stands in.

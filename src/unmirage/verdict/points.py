@@ -1,6 +1,4 @@
-"""What the decision tree sees of a task: the headline metric at each scale, and how well the items resolve
-it.
-"""
+"""What the decision tree sees of a task: the headline at each scale, and how well items resolve it."""
 
 from __future__ import annotations
 
@@ -107,8 +105,7 @@ def rate_point(
 
 
 def needed_items(successes: float, n: int, chance: float, alpha: float, min_successes: int) -> int | None:
-    """Items that would resolve the rate that is seen; without a success, that would at the rate as likely as
-    not to hide so.
+    """Items that would resolve the rate that is seen.
 
     With no success in n items the rate is below 1 - .5^(1/n) with even odds; that rate is taken, so the
     number is the least to hope for. None at or below chance, where no number of items is known to do.

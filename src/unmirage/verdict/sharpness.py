@@ -76,12 +76,12 @@ def linearity(values: ArrayLike) -> float:
     return size / (len(steps) * float(np.sqrt(np.mean(steps**2))))
 
 
-def isotonic(values: ArrayLike, weights: ArrayLike | None = None) -> Floats:
-    """The nearest non-decreasing sequence in weighted squares (scipy's pool-adjacent-violators)."""
+def isotonic(values: ArrayLike) -> Floats:
+    """The nearest non-decreasing sequence in least squares (scipy's pool-adjacent-violators)."""
     from scipy.optimize import isotonic_regression
 
     y = _curve(values)
-    return np.asarray(isotonic_regression(y, weights=weights).x, dtype=np.float64)
+    return np.asarray(isotonic_regression(y).x, dtype=np.float64)
 
 
 def sharpness(scales: ArrayLike, values: ArrayLike, *, higher_is_better: bool = True) -> Sharpness:

@@ -1,13 +1,18 @@
-"""The thresholds of the decision tree, as data, each with its reason. Changing one changes verdicts and
-nothing else.
+"""The thresholds of the decision tree, as data, each with its reason.
+
+Changing one changes verdicts and nothing else.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import TypeVar
 
 
-def _threshold(value: float, reason: str) -> float:
+_Number = TypeVar("_Number", int, float)
+
+
+def _threshold(value: _Number, reason: str) -> _Number:
     return field(default=value, metadata={"reason": reason})
 
 
@@ -15,10 +20,10 @@ def _threshold(value: float, reason: str) -> float:
 class Thresholds:
     """Every number that the tree compares with; `reason(name)` says why it has its value."""
 
-    min_scales: int = _threshold(  # type: ignore[assignment]
+    min_scales: int = _threshold(
         5, "with four scales or fewer even a step of 80% cannot be told from a smooth curve"
     )
-    min_successes: int = _threshold(  # type: ignore[assignment]
+    min_successes: int = _threshold(
         3, "with fewer successes the 95% interval of a rate reaches down to a third of it or less"
     )
     min_rise: float = _threshold(
