@@ -162,6 +162,7 @@ def judge_cell(
     )
     verdict = _decide(curve, limits)
     if dependent is not None:
+        verdict.reasons[0] += "; and its items depend on each other"
         verdict.reasons.append(dependent)
         verdict.would_settle.append("a `cluster` column that names the template or passage of each item")
     return _row(cell.family, cell.task, settings, choice, curve, verdict)

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from unmirage.readers.base import Input
+from unmirage.verdict.thresholds import Thresholds
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,11 @@ class Settings:
     chance: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for audit.json."""
-        return asdict(self)
+        """Plain values, for audit.json, with the thresholds of the decision tree.
+
+        `w_min`, the narrowest curve that counts as smooth, belongs to the break test and is null without one.
+        """
+        return {**asdict(self), "w_min": None, "thresholds": Thresholds().as_dict()}
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Audit:
     recorded: our scores against the source tool's own: family, task, metric, recorded_as, n, equal,
         largest_difference.
     skipped: metrics that could not be computed: task, metric, reason.
-    settings: what decided the numbers; `thresholds` of the decision tree included when saved.
+    settings: what decided the numbers.
     inputs: the files that were read.
     """
 

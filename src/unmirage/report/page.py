@@ -173,14 +173,14 @@ def _counts(audit: Audit) -> list[tuple[str, str, int]]:
 
 
 def _read(audit: Audit) -> list[tuple[int, str]]:
-    """(how many, of what) was read; from the curves where the source held aggregates only."""
-    source = audit.responses if audit.responses.height else audit.curves
-    counts = [(len(audit.inputs), "file"), (source["family"].n_unique(), "family")]
-    counts.append((source.select("family", "model").unique().height, "model"))
-    counts.append((source["task"].n_unique(), "task"))
-    if audit.responses.height:
-        counts.append((source.select("task", "item_id").unique().height, "item"))
-        counts.append((source.height, "response"))
+    """(how many, of what) was read; the curves know the tasks and models that have aggregates only, too."""
+    curves, responses = audit.curves, audit.responses
+    counts = [(len(audit.inputs), "file"), (curves["family"].n_unique(), "family")]
+    counts.append((curves.select("family", "model").unique().height, "model"))
+    counts.append((curves["task"].n_unique(), "task"))
+    if responses.height:
+        counts.append((responses.select("task", "item_id").unique().height, "item"))
+        counts.append((responses.height, "response"))
     return [(n, what if n == 1 else "families" if what == "family" else f"{what}s") for n, what in counts]
 
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import polars as pl
 
+from unmirage.metrics import Card
 from unmirage.report import slices, words
 from unmirage.result import Audit
 
 MOST = 4
 PREFERRED = ("token_edit_distance", "choice_prob", "brier_sum")
 MOST_TICKS = 6
+# A bounded axis shows its whole range where the values use more of it than this.
+SMALL = 0.25
 
 Row = dict[str, Any]
 
@@ -31,7 +34,7 @@ class Panel:
     line: x, y: the mean over the models of each scale, in order of scale.
     chance, floor: x, y where they are known, in order of scale; a single entry where the level is the same
         everywhere.
-    domain: (low, high) of the y axis where the metric is bounded on both sides, else None.
+    domain: (low, high) of the y axis where the metric is bounded on both sides, else None; see `_domain`.
     crowded: chance and floor lie so close that their labels must make way for each other.
     """
 
@@ -82,8 +85,7 @@ def panel(audit: Audit, family: str, task: str, metric: str) -> Panel:
     points = [_point(r, r["model"] not in unresolved) for r in rows.iter_rows(named=True)]
     chance, floor = _level(rows, "chance"), _level(rows, "resolution")
     card = words.card(metric)
-    bounded = card is not None and math.isfinite(card.low) and math.isfinite(card.high)
-    domain = (card.low, card.high) if card is not None and bounded else None
+    domain = _domain(card, points, floor)
     direction = words.metric_direction(metric)
     return Panel(
         metric=metric,
@@ -160,6 +162,20 @@ def _level(rows: pl.DataFrame, column: str) -> list[Row]:
     by_scale = known.group_by("axis_value").agg(pl.col(column).mean()).sort("axis_value")
     levels = [{"x": x, "y": y} for x, y in by_scale.iter_rows()]
     return levels[:1] if len({level["y"] for level in levels}) == 1 else levels
+
+
+def _domain(card: Card | None, points: list[Row], floor: list[Row]) -> tuple[float, float] | None:
+    """The y axis of a metric that is bounded on both sides: its range, or the lower part that is used.
+
+    A pass rate of one in a hundred on an axis up to 1 would be a line along the bottom.
+    """
+    if card is None or not (math.isfinite(card.low) and math.isfinite(card.high)):
+        return None
+    ys = [p[k] for p in points for k in ("y", "low", "high") if p[k] is not None]
+    top = max([*ys, *(level["y"] for level in floor)], default=card.high) - card.low
+    if top <= 0 or top > SMALL * (card.high - card.low):
+        return card.low, card.high
+    return card.low, card.low + 1.1 * top
 
 
 def _crowded(
