@@ -7,13 +7,13 @@ into the table's words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from unmirage import statistics
 from unmirage.cells import Cell, Floats, Layer
+from unmirage.choosing import Choice, choose
 from unmirage.errors import MetricError
 from unmirage.metrics import Card, metric
 from unmirage.result import Settings
@@ -21,65 +21,9 @@ from unmirage.verdict.decide import Curve, Verdict, decide
 from unmirage.verdict.points import Point, rate_point
 from unmirage.verdict.thresholds import Thresholds
 
-# What people report for each kind of responses, and the continuous metrics to hold beside it; the first that
-# is there is taken.
-HEADLINES = {
-    "generation": ("exact_match",),
-    "choice": ("multiple_choice_grade",),
-    "likelihood": ("greedy_match", "cross_entropy", "target_logprob"),
-    "count": ("pass_rate",),
-}
-COMPANIONS = {
-    "generation": ("cross_entropy", "target_logprob"),
-    "choice": ("margin",),
-    "likelihood": ("cross_entropy", "target_logprob"),
-    "count": (),
-}
 AGGREGATES = ("exact_match", "multiple_choice_grade", "greedy_match", "pass_rate", "accuracy", "acc")
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The metrics that a task is judged by; `why_not` says why one that was asked for is not there."""
-
-    headline: str | None
-    companion: str | None
-    why_not: str | None = None
-
-
-def choose(cell: Cell, settings: Settings) -> Choice:
-    """Headline and companion of a cell: those that were named, else the first that can be computed."""
-    there = {
-        name: layer
-        for name, layer in cell.layers.items()
-        if layer.present.any() and layer.metric.combine is None
-    }
-    if cell.kind == "score":
-        named = sorted(there, key=lambda name: (not there[name].metric.card.binary, list(there).index(name)))
-        headlines, companions = tuple(named), tuple(n for n in there if there[n].metric.card.continuous)
-    else:
-        headlines, companions = HEADLINES[cell.kind], COMPANIONS[cell.kind]
-    if settings.headline is not None:
-        headline = settings.headline if settings.headline in there else None
-        if headline is None:
-            return Choice(None, None, f"{settings.headline} cannot be computed on this task")
-    else:
-        headline = next((name for name in headlines if name in there), None)
-        if headline is None:
-            return Choice(None, None, f"none of {', '.join(headlines)} can be computed on this task")
-    if settings.companion is not None:
-        companion = settings.companion if settings.companion in there else None
-    elif (
-        there[headline].metric.card.continuous
-        and not there[headline].metric.card.binary
-        and cell.kind != "count"
-    ):
-        companion = headline
-    else:
-        companion = next((name for name in companions if name in there and name != headline), None)
-    return Choice(headline, companion)
 
 
 def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds) -> list[Point]:
@@ -247,36 +191,6 @@ def _nothing(choice: Choice) -> Verdict:
 
 def _bounded(card: Card) -> bool:
     return card.low == 0 and card.high == 1
-
-
-def dependence(cell: Cell, settings: Settings, limits: Thresholds) -> statistics.SerialDependence | None:
-    """How the items depend on each other, if they do: in the order of the log they should be exchangeable.
-
-    A test written from a few templates in turn is not, and intervals over its items are too narrow. Not asked
-    where clusters are given, or of fewer than 50 items.
-    """
-    choice = choose(cell, settings)
-    layer = cell.layers.get(choice.companion or choice.headline or "")
-    if layer is None or cell.clustered or len(cell.items) < 50:
-        return None
-    scores = layer.scores[:, layer.present]
-    scores = scores[:, np.isfinite(scores).all(axis=0)]
-    if scores.shape[1] == 0:
-        return None
-    found = statistics.serial_dependence(scores, seed=settings.seed)
-    if abs(found.correlation) >= limits.dependence and found.p_value <= limits.dependence_p:
-        return found
-    return None
-
-
-def dependence_message(found: statistics.SerialDependence, family: str) -> str:
-    """One sentence for the reasons and warnings; `family` is where it was found."""
-    apart = "next to each other" if found.lag == 1 else f"{found.lag} items apart"
-    return (
-        f"the items depend on each other: scores {apart} correlate by {found.correlation:.2f} (p = "
-        f"{found.p_value:.2g}, in {family}), as when few distinct items are written from a template; "
-        "intervals over items are far too narrow"
-    )
 
 
 def _row(

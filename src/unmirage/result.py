@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from unmirage.errors import SettingsError
 from unmirage.readers.base import Input
 from unmirage.verdict.thresholds import Thresholds
 
@@ -56,6 +57,27 @@ class Settings:
         `w_min`, the narrowest curve that counts as smooth, belongs to the break test and is null without one.
         """
         return {**asdict(self), "w_min": None, "thresholds": Thresholds().as_dict()}
+
+
+def checked(settings: Settings) -> Settings:
+    """The settings, or a SettingsError that names the option whose value is out of range."""
+    rules = (
+        (0 < settings.alpha < 1, "--alpha", "must lie between 0 and 1"),
+        (0 < settings.confidence < 1, "--confidence", "must lie between 0 and 1"),
+        (settings.replicates >= 100, "--replicates", "must be 100 at least"),
+        (settings.seed >= 0, "--seed", "must be 0 at least"),
+        (settings.samples is None or settings.samples >= 1, "--samples", "must be 1 at least"),
+        (
+            settings.interval in ("clopper-pearson", "wilson"),
+            "--interval",
+            "must be clopper-pearson or wilson",
+        ),
+        (settings.adjust in ("bh", "holm"), "--adjust", "must be bh or holm"),
+    )
+    for holds, where, rule in rules:
+        if not holds:
+            raise SettingsError(rule, where=where)
+    return replace(settings, chance=dict(sorted(settings.chance.items())))
 
 
 @dataclass(frozen=True)

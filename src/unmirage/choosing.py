@@ -1,0 +1,65 @@
+"""Which metrics a task is judged by: the headline that people report, and its continuous companion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unmirage.cells import Cell
+from unmirage.result import Settings
+
+# What people report for each kind of responses, and the continuous metrics to hold beside it; the first that
+# is there is taken.
+HEADLINES = {
+    "generation": ("exact_match",),
+    "choice": ("multiple_choice_grade",),
+    "likelihood": ("greedy_match", "cross_entropy", "target_logprob"),
+    "count": ("pass_rate",),
+}
+COMPANIONS = {
+    "generation": ("cross_entropy", "target_logprob"),
+    "choice": ("margin",),
+    "likelihood": ("cross_entropy", "target_logprob"),
+    "count": (),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The metrics that a task is judged by; `why_not` says why one that was asked for is not there."""
+
+    headline: str | None
+    companion: str | None
+    why_not: str | None = None
+
+
+def choose(cell: Cell, settings: Settings) -> Choice:
+    """Headline and companion of a cell: those that were named, else the first that can be computed."""
+    there = {
+        name: layer
+        for name, layer in cell.layers.items()
+        if layer.present.any() and layer.metric.combine is None
+    }
+    if cell.kind == "score":
+        named = sorted(there, key=lambda name: (not there[name].metric.card.binary, list(there).index(name)))
+        headlines, companions = tuple(named), tuple(n for n in there if there[n].metric.card.continuous)
+    else:
+        headlines, companions = HEADLINES[cell.kind], COMPANIONS[cell.kind]
+    if settings.headline is not None:
+        headline = settings.headline if settings.headline in there else None
+        if headline is None:
+            return Choice(None, None, f"{settings.headline} cannot be computed on this task")
+    else:
+        headline = next((name for name in headlines if name in there), None)
+        if headline is None:
+            return Choice(None, None, f"none of {', '.join(headlines)} can be computed on this task")
+    if settings.companion is not None:
+        companion = settings.companion if settings.companion in there else None
+    elif (
+        there[headline].metric.card.continuous
+        and not there[headline].metric.card.binary
+        and cell.kind != "count"
+    ):
+        companion = headline
+    else:
+        companion = next((name for name in companions if name in there and name != headline), None)
+    return Choice(headline, companion)

@@ -1,0 +1,210 @@
+"""The options of the commands, once each, in the groups that `--help` shows. The commands are in `cli`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from unmirage.errors import SettingsError
+
+READING = Group("Reading", sort_key=1)
+JUDGING = Group("Judging", sort_key=2)
+OUTPUT = Group("Output", sort_key=3)
+
+
+def _option(group: Group, help: str, name: str | None = None, many: bool = False) -> Parameter:
+    if many:
+        return Parameter(
+            name=name,
+            group=group,
+            negative=(),
+            consume_multiple=False,
+            show_default=False,
+            help=f"{help} Can be repeated.",
+        )
+    return Parameter(name=name, group=group, help=help)
+
+
+@Parameter(name="*")
+@dataclass
+class ReadingOptions:
+    """How the sources are read."""
+
+    format: Annotated[
+        str | None, _option(READING, "lm-eval or table; by default each file is looked at.")
+    ] = None
+    family: Annotated[str | None, _option(READING, "One family name for all models.")] = None
+    families: Annotated[
+        tuple[Path, ...],
+        _option(READING, "A TOML file with sizes of models that are not known.", many=True),
+    ] = ()
+    map: Annotated[
+        tuple[str, ...],
+        _option(
+            READING,
+            "For tables: SOURCE=NAME, where SOURCE is a column or a SQL expression over columns "
+            "(-nll=target_logprob), or a TOML file of them.",
+            many=True,
+        ),
+    ] = ()
+
+    def arguments(self) -> dict[str, Any]:
+        """As arguments of the API."""
+        return {
+            "format": self.format,
+            "family": self.family,
+            "families": self.families,
+            "map": self.map,
+        }
+
+
+@Parameter(name="*")
+@dataclass
+class ScoringOptions:
+    """What is scored."""
+
+    metric: Annotated[
+        tuple[str, ...],
+        _option(JUDGING, "Score these metrics only; `unmirage metrics` lists them.", many=True),
+    ] = ()
+    tokens: Annotated[
+        tuple[str, ...],
+        _option(
+            JUDGING,
+            "How texts are cut into tokens: characters or words, for all tasks or as TASK=characters. By "
+            "default characters where all targets of a task are numbers, else words.",
+            many=True,
+        ),
+    ] = ()
+
+    def metrics(self) -> tuple[str, ...] | None:
+        """The metrics that were asked for, or None."""
+        return self.metric or None
+
+    def rules(self) -> str | dict[str, str] | None:
+        """One tokenisation for all tasks, one a task, or None."""
+        named = dict(entry.rsplit("=", 1) for entry in self.tokens if "=" in entry)
+        plain = [entry for entry in self.tokens if "=" not in entry]
+        if named and plain:
+            raise SettingsError(
+                "give one rule for all tasks, or TASK=RULE entries, not both", where="--tokens"
+            )
+        return named or (plain[-1] if plain else None)
+
+
+@Parameter(name="*")
+@dataclass
+class CurveOptions:
+    """What the curves are drawn against, and with what."""
+
+    axis: Annotated[
+        str,
+        _option(JUDGING, "n_params, n_tokens, flops, loss, or another numeric column of the logs."),
+    ] = "n_params"
+    checkpoint: Annotated[
+        str,
+        _option(
+            JUDGING,
+            "On n_params and flops, which checkpoint of a run stands for it: last, first, or COLUMN=VALUE.",
+        ),
+    ] = "last"
+    chance: Annotated[
+        tuple[str, ...],
+        _option(
+            JUDGING,
+            "Chance level of a task's headline where the log cannot tell it: TASK=0.25, or 0.25 for all.",
+            many=True,
+        ),
+    ] = ()
+    samples: Annotated[
+        int | None,
+        _option(
+            JUDGING,
+            "Keep this many of the counted attempts an item, drawn at random: what a smaller evaluation "
+            "would have shown.",
+        ),
+    ] = None
+    confidence: Annotated[float, _option(JUDGING, "Of every interval.")] = 0.95
+    interval: Annotated[Literal["clopper-pearson", "wilson"], _option(JUDGING, "For 0/1 scores.")] = (
+        "clopper-pearson"
+    )
+    replicates: Annotated[int, _option(JUDGING, "Resamples of the items.")] = 2000
+    seed: Annotated[int, _option(JUDGING, "Of every resampling; the same seed gives the same bytes.")] = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """As arguments of the API."""
+        return {
+            "axis": self.axis,
+            "checkpoint": self.checkpoint,
+            "chance": self._levels(),
+            "samples": self.samples,
+            "confidence": self.confidence,
+            "interval": self.interval,
+            "replicates": self.replicates,
+            "seed": self.seed,
+        }
+
+    def _levels(self) -> dict[str, float]:
+        levels = {}
+        for entry in self.chance:
+            task, _, text = entry.rpartition("=")
+            try:
+                levels[task or "*"] = float(text)
+            except ValueError:
+                raise SettingsError(
+                    f"cannot read {entry!r}", where="--chance", hint="Write TASK=0.25, or 0.25 for all."
+                ) from None
+        return levels
+
+
+@Parameter(name="*")
+@dataclass
+class JudgingOptions:
+    """What a task is judged by."""
+
+    headline: Annotated[
+        str | None,
+        _option(
+            JUDGING,
+            "The metric that people report; by default exact match, multiple-choice accuracy or the pass "
+            "rate, as the responses allow.",
+        ),
+    ] = None
+    companion: Annotated[
+        str | None,
+        _option(
+            JUDGING,
+            "The continuous metric to hold beside it; by default from log-probabilities, where the logs "
+            "have them.",
+        ),
+    ] = None
+    alpha: Annotated[float, _option(JUDGING, "Level of the tests against chance.")] = 0.05
+    adjust: Annotated[
+        Literal["bh", "holm"], _option(JUDGING, "How p-values are adjusted over the audit.")
+    ] = "bh"
+
+    def arguments(self) -> dict[str, Any]:
+        """As arguments of the API."""
+        return {
+            "headline": self.headline,
+            "companion": self.companion,
+            "alpha": self.alpha,
+            "adjust": self.adjust,
+        }
+
+
+@Parameter(name="*")
+@dataclass
+class ReportOptions:
+    """What is written beside the report's own files, and what is printed."""
+
+    charts: Annotated[
+        tuple[Literal["png", "svg", "pdf"], ...],
+        _option(OUTPUT, "Also write each task's chart as a file of this format.", many=True),
+    ] = ()
+    quiet: Annotated[
+        bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the report only.")
+    ] = field(default=False)

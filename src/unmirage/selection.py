@@ -1,0 +1,76 @@
+"""From what was read to what is compared: models on the axis, the items that they share, attempts kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from unmirage import scales, statistics, tables
+from unmirage.errors import SettingsError
+from unmirage.readers import Loaded
+from unmirage.result import Settings
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is compared.
+
+    Attributes
+    ----------
+    responses: rows of the models on the axis and of the items that all models of a task answered, with
+        `axis_value`; no rows where the source holds aggregates only.
+    results: aggregates of the models on the axis, with `axis_value`, or None.
+    families: the curves' families in order.
+    notes: warnings.
+    """
+
+    responses: pl.DataFrame
+    results: pl.DataFrame | None
+    families: list[str]
+    notes: list[dict[str, object]]
+
+
+def select(loaded: Loaded, settings: Settings) -> Kept:
+    """Models on the axis, items that all of them answered, attempts that are kept."""
+    responses = loaded.responses[0] if loaded.responses else tables.empty(tables.RESPONSES)
+    results = loaded.results[0] if loaded.results else None
+    models, notes = scales.select(
+        scales.models_of([frame for frame in (responses, results) if frame is not None and frame.height]),
+        settings.axis,
+        settings.checkpoint,
+    )
+    responses = scales.on_axis(responses, models)
+    results = None if results is None else scales.on_axis(results, models)
+    if responses.height:
+        responses, more = scales.common_items(responses)
+        notes += more
+    if settings.samples is not None:
+        responses, more = _thin(responses, settings.samples, settings.seed)
+        notes += more
+    return Kept(responses, results, models["family"].unique(maintain_order=True).to_list(), notes)
+
+
+def _thin(responses: pl.DataFrame, samples: int, seed: int) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    counted = responses.filter(pl.col("kind") == "count")
+    if counted.height == 0:
+        raise SettingsError("no item has counted attempts to keep some of", where="--samples")
+    fewest = int(counted["n_samples"].min() or 0)  # type: ignore[arg-type]
+    if samples > fewest:
+        raise SettingsError(
+            f"{samples} attempts an item are not there: one item has {fewest}",
+            where="--samples",
+            hint=f"Ask for {fewest} at most.",
+        )
+    drawn = statistics.thin(counted["n_correct"].to_numpy(), counted["n_samples"].to_numpy(), samples, seed)
+    thinned = counted.with_columns(
+        n_correct=pl.Series(drawn, dtype=pl.Int64), n_samples=pl.lit(samples, dtype=pl.Int64)
+    )
+    rest = responses.filter(pl.col("kind") != "count")
+    return pl.concat([thinned, rest]), [
+        tables.warning(
+            "attempts-drawn",
+            f"{samples} of the attempts an item are kept, drawn without replacement",
+            count=counted.height,
+        )
+    ]
