@@ -57,7 +57,8 @@ def _dependence(cell: Cell, settings: Settings, limits: Thresholds) -> statistic
     scores = scores[:, np.isfinite(scores).all(axis=0)]
     if scores.shape[1] == 0:
         return None
-    found = statistics.serial_dependence(scores, seed=settings.seed)
+    # 199 permutations can reach the p-value that the threshold asks for.
+    found = statistics.serial_dependence(scores, permutations=199, seed=settings.seed)
     if abs(found.correlation) >= limits.dependence and found.p_value <= limits.dependence_p:
         return found
     return None
