@@ -104,7 +104,7 @@ def test_gsm8k_thinned_to_one_sample_is_resolution_limited_and_says_how_many_wou
     a = unmirage.audit(shared_data / "pythia_gsm8k_samples.parquet", samples=1, seed=seed)
     verdict = verdict_of(a, "gsm8k")
     assert verdict["verdict"] == "resolution-limited"
-    assert "attempts for each" in verdict["would_settle"][0]
+    assert "a problem) for each at that rate" in verdict["would_settle"][0]
     assert [entry["n"] for entry in verdict["resolution"]] == [128] * 9
     assert all(entry["n_needed"] for entry in verdict["resolution"])
 

@@ -103,6 +103,7 @@ def judge_cell(
         card.higher_is_better,
         _bounded(card),
         "attempts" if cell.attempts is not None else "items",
+        len(cell.items) if cell.attempts is not None else None,
     )
     verdict = _decide(curve, limits)
     if dependent is not None:

@@ -51,6 +51,11 @@ def test_nothing_resolved_is_resolution_limited_and_says_how_many_items():
     assert "960 items" in verdict.would_settle[0]
 
 
+def test_attempts_are_given_a_problem_too():
+    few = curve([0, 0, 0, 0.005, 0, 0.005, 0.01, 0.005], unit="attempts", problems=100)
+    assert "960 attempts (10 a problem) for each" in decide(few).would_settle[0]
+
+
 def test_no_success_anywhere_gives_a_bound():
     verdict = decide(curve([0] * 8))
     assert verdict.verdict == "resolution-limited"

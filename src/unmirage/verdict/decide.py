@@ -34,6 +34,7 @@ class Curve:
     higher_is_better: direction of the headline.
     bounded: whether the headline lies in [0, 1], so that `min_rise` means points.
     unit: what is counted: "items" or "attempts".
+    problems: how many problems the attempts are made at, or None where items are counted.
     """
 
     points: tuple[Point, ...]
@@ -42,6 +43,7 @@ class Curve:
     higher_is_better: bool
     bounded: bool
     unit: str = "items"
+    problems: int | None = None
 
 
 @dataclass(frozen=True)
@@ -221,22 +223,28 @@ def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list
     if any(p.chance for p in counted):
         return [_above_chance(curve, counted)]
     n, successes = sum(p.n or 0 for p in counted), sum(p.successes or 0.0 for p in counted)
-    who = counted[0].model if len(counted) == 1 else f"the {len(counted)} unresolved models together"
-    each = "" if len(counted) == 1 else " for each"
-    seen = f"{who} {'shows' if len(counted) == 1 else 'show'} {successes:g} successes in {n:,} {curve.unit}"
-    if successes:
-        rate = successes / n
-        needed = _expecting(limits.min_successes, rate)
-        return [
-            f"{seen}, a rate of {rate:.2g}: to expect {limits.min_successes} successes takes {needed:,} "
-            f"{curve.unit}{each} at that rate, {_expecting(limits.min_successes, rate / 10):,} at a tenth "
-            f"of it (now {max(p.n or 0 for p in counted):,})"
-        ]
-    bound = 1 - 0.05 ** (1 / n)
+    alone = len(counted) == 1
+    who = counted[0].model if alone else f"the {len(counted)} unresolved models together"
+    seen = f"{who} {'shows' if alone else 'show'} {successes:g} successes in {n:,} {curve.unit}"
+    each = "" if alone else " for each"
+    wanted = f"to expect {limits.min_successes} successes takes"
+    if not successes:
+        bound = 1 - 0.05 ** (1 / n)
+        needed = _needed(curve, limits.min_successes / bound)
+        return [f"{seen}, so the rate is below {bound:.2g} (95%): {wanted} more than {needed}{each}"]
+    rate = successes / n
+    here, lower = (_needed(curve, limits.min_successes / r) for r in (rate, rate / 10))
     return [
-        f"{seen}, so the rate is below {bound:.2g} (95%): to expect {limits.min_successes} successes takes "
-        f"more than {_expecting(limits.min_successes, bound):,} {curve.unit}{each}"
+        f"{seen}, a rate of {rate:.2g}: {wanted} {here}{each} at that rate, {lower} at a tenth of it "
+        f"(now {max(p.n or 0 for p in counted):,})"
     ]
+
+
+def _needed(curve: Curve, amount: float) -> str:
+    """ "768 attempts (6 a problem)", rounded up."""
+    whole = int(np.ceil(amount * (1 - 1e-12)))
+    each = f" ({int(np.ceil(whole / curve.problems)):,} a problem)" if curve.problems else ""
+    return f"{whole:,} {curve.unit}{each}"
 
 
 def _above_chance(curve: Curve, points: Sequence[Point]) -> str:
@@ -252,7 +260,3 @@ def _above_chance(curve: Curve, points: Sequence[Point]) -> str:
         f"{n:,} {curve.unit} tell a score above {floor:.3g} from chance; models at or below chance need a "
         "continuous metric that moves there (log-probabilities of the choices)"
     )
-
-
-def _expecting(successes: int, rate: float) -> int:
-    return int(np.ceil(successes / rate * (1 - 1e-12)))
