@@ -56,22 +56,23 @@ def verdict_table(audit: Audit) -> Table:
 
 
 def summary(audit: Audit, console: Console) -> None:
-    """Print :func:`verdict_table`, then a line for each warning code: its count and its first message."""
+    """Print :func:`verdict_table`, then a line for each warning code: its first message, and how many more."""
     from rich.text import Text
 
     console.print(verdict_table(audit))
     for code, count, message in grouped_warnings(audit):
-        line = Text(f"{words.printable(code)} ({words.number(count)}): ", style="yellow")
-        line.append(words.printable(message), style="default")
+        line = Text(f"{words.printable(code)}: ", style="yellow")
+        more = f" (and {words.number(count - 1)} more)" if count > 1 else ""
+        line.append(words.printable(message) + more, style="default")
         console.print(line, soft_wrap=False)
 
 
 def grouped_warnings(audit: Audit) -> list[tuple[str, int, str]]:
-    """(code, sum of the counts, first message) of the warnings, in the order they were met."""
+    """(code, number of warnings, first message), in the order they were met."""
     groups: dict[str, tuple[int, str]] = {}
     for row in audit.warnings.iter_rows(named=True):
         count, message = groups.get(row["code"], (0, row["message"] or ""))
-        groups[row["code"]] = (count + (row["count"] or 0), message)
+        groups[row["code"]] = (count + 1, message)
     return [(code, count, message) for code, (count, message) in groups.items()]
 
 
