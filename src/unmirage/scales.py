@@ -1,4 +1,5 @@
-"""Which models make a curve on an axis: families, checkpoints, replicates, and the items that all of them answered."""
+"""Which models make a curve on an axis: families, checkpoints, replicates, and the items that all of them
+answered."""
 
 from __future__ import annotations
 
@@ -56,10 +57,12 @@ def models_of(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def select(models: pl.DataFrame, axis: str, checkpoint: str) -> tuple[pl.DataFrame, list[Note]]:
-    """The models on the axis: `family` (one a curve), `source_family`, `model`, `axis_value`, in the order of curves and scale.
+    """The models on the axis: `family` (one a curve), `source_family`, `model`, `axis_value`, in the order of
+    curves and scale.
 
-    On n_params and flops, of several checkpoints of one size the last (or `checkpoint`) stands for the run; models that then share a
-    value are replicates. On n_tokens, step and other training axes all checkpoints are kept, and each size is a family of its own.
+    On n_params and flops, of several checkpoints of one size the last (or `checkpoint`) stands for the run;
+    models that then share a value are replicates. On n_tokens, step and other training axes all checkpoints
+    are kept, and each size is a family of its own.
 
     Raises
     ------
@@ -85,12 +88,14 @@ def select(models: pl.DataFrame, axis: str, checkpoint: str) -> tuple[pl.DataFra
         notes.append(
             tables.warning(
                 "zero-scale",
-                f"{zero.height} models have {axis} = 0, which has no place on a logarithmic axis, and are left out "
-                f"(first: {zero['model'][0]})",
+                f"{zero.height} models have {axis} = 0, which has no place on a logarithmic axis, and are "
+                f"left out (first: {zero['model'][0]})",
                 count=zero.height,
             )
         )
         kept = kept.filter(pl.col(axis) > 0)
+    if kept.height == 0:
+        raise ScaleError(f"no model has {axis} above 0", where="--axis")
     family = pl.col("family")
     if axis not in (*SIZE_AXES, "loss"):
         sizes = kept.group_by("family").agg(several=pl.col("n_params").n_unique() > 1)
@@ -140,7 +145,9 @@ def _no_axis(models: pl.DataFrame, axis: str, known: list[str]) -> ScaleError:
     if axis in tables.AXES or not known:
         return _no_scale(models["model"].to_list(), axis)
     return ScaleError(
-        f"there is no column {axis}", where="--axis", hint=f"Axes with values here: {', '.join(known)}."
+        f"there is no axis {axis}: no such column, or one that differs from item to item",
+        where="--axis",
+        hint=f"Axes with values here: {', '.join(known)}.",
     )
 
 
@@ -152,23 +159,30 @@ def _no_scale(names: list[str], axis: str) -> ScaleError:
     return ScaleError(
         f"the scale of {shown} is not known: no {axis} in the log, and no family that is known has the name",
         where="--axis",
-        hint=f"Put this in a file, with a block for each model, and give it with --families FILE.toml{other}:\n\n{lines}",
+        hint="Put this in a file, with a block for each model, and give it with --families FILE.toml"
+        f"{other}:\n\n{lines}",
     )
 
 
 def _one_checkpoint(models: pl.DataFrame, checkpoint: str) -> tuple[pl.DataFrame, list[Note]]:
-    order = next((c for c in PROGRESS if c in models.columns and models[c].is_not_null().any()), None)
+    """Of the models of one family and size the ones furthest in training (or the least far); equally far are
+    seeds.
+
+    A model whose progress is unknown, beside others whose progress is known, is kept.
+    """
     if checkpoint not in ("last", "first"):
         kept = _named_checkpoint(models, checkpoint)
-    elif order is None:
-        return models, []
     else:
-        best = pl.col(order).max() if checkpoint == "last" else pl.col(order).min()
-        kept = models.filter(
-            pl.col(order).is_null()
-            | pl.col("n_params").is_null()
-            | (pl.col(order) == best.over("family", "n_params"))
-        )
+        progress = pl.lit(None, dtype=pl.Float64)
+        for column in reversed([c for c in PROGRESS if c in models.columns]):
+            known = pl.col(column).is_not_null().any().over("family", "n_params")
+            progress = pl.when(known).then(pl.col(column)).otherwise(progress)
+        placed = models.with_columns(progress.alias("__progress"))
+        place = pl.col("__progress")
+        best = place.max() if checkpoint == "last" else place.min()
+        kept = placed.filter(
+            place.is_null() | pl.col("n_params").is_null() | (place == best.over("family", "n_params"))
+        ).drop("__progress")
     if kept.height == models.height:
         return models, []
     sizes = kept.select("family", "n_params").n_unique()
@@ -216,7 +230,8 @@ def _confounded(chosen: pl.DataFrame, axis: str) -> list[Note]:
         tables.warning(
             "unequal-training",
             f"{row['family']}: sizes differ in training tokens too, from {size_label(row['low'])} to "
-            f"{size_label(row['high'])}: size is not all that changes along the axis (--axis flops counts both)",
+            f"{size_label(row['high'])}: size is not all that changes along the axis (--axis flops counts "
+            "both)",
             where=row["family"],
         )
         for row in spread.iter_rows(named=True)
@@ -230,7 +245,8 @@ def _replicates(chosen: pl.DataFrame, axis: str) -> list[Note]:
     return [
         tables.warning(
             "replicates",
-            f"{groups.height} values of {axis} have several models (up to {groups['len'].max()}); they are replicates",
+            f"{groups.height} values of {axis} have several models (up to {max(groups['len'].to_list())}); "
+            "they are replicates",
             count=groups.height,
         )
     ]
@@ -261,8 +277,8 @@ def common_items(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
             continue
         lost = row["most"] - row["common"]
         message = (
-            f"{row['task']}: {row['models']} models answered different items ({fewest['model']} {fewest['answered']}, the "
-            f"most {row['most']}); "
+            f"{row['task']}: {row['models']} models answered different items ({fewest['model']} "
+            f"{fewest['answered']}, the most {row['most']}); "
         )
         notes.append(
             tables.warning(

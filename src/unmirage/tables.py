@@ -185,22 +185,49 @@ def conform(
         if name not in frame.columns:
             columns.append(pl.lit(None, dtype=dtype).alias(name))
             continue
-        try:
-            columns.append(pl.lit(frame[name].cast(dtype)).alias(name))
-        except pl.exceptions.PolarsError as problem:
-            raise TableError(
-                f"column {name} cannot be read as {dtype}: {str(problem).splitlines()[0]}", where=where
-            ) from None
+        columns.append(pl.lit(_cast(frame[name], dtype, where)).alias(name))
     extra = [frame[name] for name in frame.columns if name not in schema]
     return pl.DataFrame([*frame.select(columns).get_columns(), *extra])
+
+
+TRUTH = {"true": True, "false": False, "1": True, "0": False}
+
+
+def _cast(values: pl.Series, dtype: pl.DataType | type[pl.DataType], where: str) -> pl.Series:
+    """The values in a type of a schema; a number that is no whole one is not cut to an integer in silence."""
+    try:
+        if dtype == pl.Boolean and values.dtype == pl.String:
+            return values.str.to_lowercase().replace_strict(TRUTH, return_dtype=pl.Boolean)
+        found = values.cast(dtype)
+    except pl.exceptions.PolarsError as problem:
+        raise TableError(
+            f"column {values.name} cannot be read as {_type_name(dtype)}: {str(problem).splitlines()[0]}",
+            where=where,
+        ) from None
+    if pl.DataFrame({"v": found}).schema["v"].is_integer() and values.dtype.is_float():
+        changed = values.is_not_null() & (found.cast(pl.Float64) != values.cast(pl.Float64))
+        if changed.any():
+            raise TableError(
+                f"column {values.name} must hold whole numbers, not {values.filter(changed)[0]:g}",
+                where=where,
+            )
+    return found
+
+
+def _type_name(dtype: pl.DataType | type[pl.DataType]) -> str:
+    if isinstance(dtype, pl.Enum):
+        return f"one of {', '.join(dtype.categories)}"
+    if dtype in (pl.Float64, pl.Int64, pl.Int32):
+        return "numbers"
+    return str(dtype)
 
 
 def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     """A frame in the responses schema that keeps every rule, and the warnings met on the way.
 
     Extra numeric columns stay, as axes that the user can name; other extra columns go, and a warning names
-    them. Rows that are equal in every column are kept once, with a warning; rows that share a key and differ are
-    refused.
+    them. Rows that are equal in every column are kept once, with a warning; rows that share a key and differ
+    are refused.
 
     Parameters
     ----------
@@ -228,12 +255,11 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
         )
         frame = frame.drop(unused)
     frame = frame.with_columns(
-        pl.col([c for c in others if c not in unused]).cast(pl.Float64),
-        pl.col("n_params", "n_tokens", "flops", "loss").fill_nan(None),
+        pl.col([c for c in others if c not in unused]).cast(pl.Float64).fill_nan(None),
+        pl.col(AXES).fill_nan(None),
     )
-    frame, dropped = _refuse_duplicates(frame, where)
+    rows, dropped = _refuse_duplicates(frame.with_row_index(_ROW, offset=1), where)
     notes += dropped
-    rows = frame.with_row_index(_ROW, offset=1)
     for rule, broken, hint in _rules():
         found = rows.filter(broken)
         if found.height:
@@ -244,7 +270,7 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
                 where=where,
                 hint=hint,
             )
-    return frame, notes
+    return rows.drop(_ROW), notes
 
 
 def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
@@ -252,7 +278,7 @@ def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, l
     if not repeated.any():
         return frame, []
     # Hashing the rest of the row compares list columns too, which `unique` cannot do.
-    rest = frame.drop(KEY).hash_rows(seed=0).alias("__hash")
+    rest = frame.drop(KEY, _ROW).hash_rows(seed=0).alias("__hash")
     differing = (
         frame.select(KEY).with_columns(rest).filter(repeated).group_by(KEY, maintain_order=True)
     ).agg(pl.col("__hash").n_unique().alias("versions"), pl.len().alias("rows"))
@@ -260,11 +286,12 @@ def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, l
     if conflicts.height:
         row = conflicts.row(0, named=True)
         raise TableError(
-            f"{conflicts.height} keys (model, task, item, epoch) have rows that contradict each other; first: "
-            f"model {row['model']}, task {row['task']}, item {row['item_id']}, epoch {row['epoch']} "
+            f"{conflicts.height} keys (model, task, item, epoch) have rows that contradict each other; "
+            f"first: model {row['model']}, task {row['task']}, item {row['item_id']}, epoch {row['epoch']} "
             f"({row['rows']} rows)",
             where=where,
-            hint="Two runs of one model need two model names (or families); repeats of an item need an epoch column.",
+            hint="Two runs of one model need two model names (or families); repeats of an item need an "
+            "epoch column.",
         )
     kept = frame.unique(subset=KEY, keep="first", maintain_order=True)
     n = frame.height - kept.height
@@ -280,83 +307,61 @@ def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, l
 
 def _rules() -> list[tuple[str, pl.Expr, str | None]]:
     """(rule, expression that is true where it is broken, what to do), in the order they are checked."""
+    rules: list[tuple[str, pl.Expr, str | None]] = []
+
+    def refuse(rule: str, broken: pl.Expr, hint: str | None = None) -> None:
+        rules.append((rule, broken, hint))
 
     def any_of(name: str, test: pl.Expr) -> pl.Expr:
         return pl.col(name).list.eval(test).list.any().fill_null(False)
 
-    element = pl.element()
-    logs = (
-        "Natural logarithms of probabilities are at most 0; if these are losses, map them with a minus sign."
-    )
-    nan = (
-        "A NaN log-probability usually means an overflow in half precision: run that model again in float32."
-    )
-    rules: list[tuple[str, pl.Expr, str | None]] = [
-        (f"{name} is empty", pl.col(name).is_null(), None) for name in ("family", "model", "task", "item_id")
-    ]
+    element, value = pl.element(), pl.element().struct.field("value")
+    logs = "Natural logarithms of probabilities are at most 0; losses are mapped with a minus sign."
+    nan = "A NaN usually means an overflow in half precision: run that model again in float32."
+    for name in ("family", "model", "task", "item_id"):
+        refuse(f"{name} is empty", pl.col(name).is_null())
     for kind, needs in NEEDS.items():
-        rules += [
-            (
-                f"a row of kind {kind} needs {name}",
-                (pl.col("kind") == kind)
-                & (
-                    pl.col(name).is_null() & (pl.col("greedy").is_null() | (kind != "likelihood"))
-                    if name != "recorded"
-                    else pl.col(name).list.len().fill_null(0) == 0
-                ),
-                None,
-            )
-            for name in needs
-        ]
+        for name in needs:
+            absent = pl.col(name).is_null()
+            if RESPONSES[name] == pl.List:
+                absent = pl.col(name).list.len().fill_null(0) == 0
+            if kind == "likelihood":
+                absent &= pl.col("greedy").is_null()
+            refuse(f"a row of kind {kind} needs {name}", (pl.col("kind") == kind) & absent)
     for name in ("target_logprobs", "choice_logprobs"):
-        rules += [
-            (f"{name} holds NaN", any_of(name, element.is_nan()), nan),
-            (f"{name} holds a missing value", any_of(name, element.is_null()), None),
-            (f"{name} holds a value above 0", any_of(name, element > 1e-6), logs),
-        ]
-    choices = pl.col("choice_logprobs")
-    return [
-        *rules,
-        (
-            "every choice has log-probability -inf, so none can be preferred",
-            choices.list.eval(element == -float("inf")).list.all() & (choices.list.len() > 0),
-            nan,
-        ),
-        ("a choice row needs two choices at least", choices.list.len() < 2, None),
-        (
-            "answer is outside the choices",
-            (pl.col("answer") < 0) | (pl.col("answer") >= choices.list.len()),
-            "answer is the index of the right choice, from 0.",
-        ),
-        (
-            "choice_lengths and choice_logprobs differ in number",
-            pl.col("choice_lengths").list.len() != choices.list.len(),
-            None,
-        ),
-        ("choice_lengths holds a length below 1", any_of("choice_lengths", element < 1), None),
-        ("n_samples is below 1", pl.col("n_samples") < 1, None),
-        (
-            "n_correct is outside 0..n_samples",
-            (pl.col("n_correct") < 0) | (pl.col("n_correct") > pl.col("n_samples")),
-            None,
-        ),
-        (
-            "a recorded score is NaN or missing",
-            (pl.col("kind") == "score")
-            & pl.col("recorded")
-            .list.eval(element.struct.field("value").is_null() | element.struct.field("value").is_nan())
-            .list.any(),
-            "Leave out the rows that have no score, or give them one.",
-        ),
-        *(
-            (f"{name} is negative", pl.col(name) < 0, None)
-            for name in ("epoch", "n_params", "n_tokens", "flops")
-        ),
-    ]
+        refuse(f"{name} holds NaN", any_of(name, element.is_nan()), nan)
+        refuse(f"{name} holds a missing value", any_of(name, element.is_null()))
+        refuse(f"{name} holds a value above 0", any_of(name, element > 1e-6), logs)
+    choices, answer = pl.col("choice_logprobs"), pl.col("answer")
+    impossible = choices.list.eval(element == -float("inf")).list.all() & (choices.list.len() > 0)
+    refuse("every choice has log-probability -inf, so none can be preferred", impossible, nan)
+    refuse("a choice row needs two choices at least", choices.list.len() < 2)
+    refuse(
+        "answer is outside the choices",
+        (answer < 0) | (answer >= choices.list.len()),
+        "answer is the index of the right choice, from 0.",
+    )
+    lengths = pl.col("choice_lengths").list.len()
+    refuse("choice_lengths and choice_logprobs differ in number", lengths != choices.list.len())
+    refuse("choice_lengths holds a length below 1", any_of("choice_lengths", element < 1))
+    tried, passed = pl.col("n_samples"), pl.col("n_correct")
+    refuse("n_samples is below 1", tried < 1)
+    refuse("n_correct is outside 0..n_samples", (passed < 0) | (passed > tried))
+    refuse(
+        "a recorded score is NaN or missing",
+        (pl.col("kind") == "score") & any_of("recorded", value.is_null() | value.is_nan()),
+        "Leave out the rows that have no score, or give them one.",
+    )
+    for name in ("epoch", "n_params", "n_tokens", "flops"):
+        refuse(f"{name} is negative", pl.col(name) < 0)
+    for name in AXES:
+        refuse(f"{name} is infinite", pl.col(name).is_infinite())
+    return rules
 
 
 def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    """A frame in the results schema (aggregates only) that keeps its rules; errors as in `check_responses`."""
+    """A frame in the results schema (aggregates only) that keeps its rules; errors as in
+    `check_responses`."""
     frame = conform(frame, RESULTS, where=where, required=("family", "model", "task", "metric", "value"))
     if frame.height == 0:
         raise TableError("there are no rows", where=where)

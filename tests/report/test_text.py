@@ -39,7 +39,7 @@ def test_everything_is_there_at_80_columns_without_colour(audit: Audit) -> None:
     assert "0.25 → 0.95" in out
     flat = " ".join(out.split())
     assert "duplicate-rows: 3 rows repeat an earlier row" in flat
-    assert "last-checkpoint (1): the last checkpoint of m1 is used" in flat
+    assert "last-checkpoint: the last checkpoint of m1 is used" in flat
 
 
 def test_a_row_holds_scales_headline_and_reason(audit: Audit) -> None:

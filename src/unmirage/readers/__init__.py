@@ -1,12 +1,13 @@
 """Reading: from paths or frames to the tables of `unmirage.tables`.
 
-To add a format, write a module with `claims` and `read` (see `base.Reader`) and list it in `READERS`; detection asks each in that order.
+To add a format, write a module with `claims` and `read` (see `base.Reader`) and list it in `READERS`;
+detection asks each in that order.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -29,7 +30,11 @@ READERS = (
         tabular.read,
     ),
 )
-LOOKS_LIKE_DATA = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+# Endings of files that a warning names where no reader takes them.
+LOOKS_LIKE_DATA = (
+    *(".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"),
+    *(".eval", ".gz", ".zst", ".feather", ".arrow", ".xlsx"),
+)
 
 Source = str | Path | pl.DataFrame
 
@@ -45,7 +50,8 @@ def read_sources(
 
     Parameters
     ----------
-    sources: paths, or frames in (or mapped to) a schema of `unmirage.tables`.
+    sources: paths, or frames in (or mapped to) a schema of `unmirage.tables`. Of a folder every file that a
+        reader knows is read, folders in it too, links followed; what begins with a dot is left out.
     format: the name of a reader, or None to detect it from each file.
     on_rows: called with numbers of rows as they are read, for progress.
 
@@ -64,17 +70,22 @@ def read_sources(
     if not sources:
         raise SourceError("there is nothing to read", hint="Name a file or a folder of logs.")
     loaded = Loaded()
-    files: dict[str, list[Path]] = {name: [] for name in names}
+    files: dict[str, dict[Path, Path]] = {name: {} for name in names}  # real path -> the path as it was named
     for source in sources:
         if isinstance(source, pl.DataFrame):
             loaded.extend(tabular.from_frame(source, options, where="the frame", stem="task"))
             continue
-        for path, reader in _files(Path(source), format, loaded):
-            if path not in files[reader]:
-                files[reader].append(path)
+        for path, name in _files(Path(source), format, loaded):
+            files[name].setdefault(path.resolve(), path)
     for reader in READERS:
         if files[reader.name]:
-            loaded.extend(reader.read(files[reader.name], options, on_rows))
+            loaded.extend(reader.read(list(files[reader.name].values()), options, on_rows))
+    if not loaded.responses and not loaded.results:
+        raise SourceError(
+            "there is no score and no response in them",
+            where=", ".join(str(source) for source in sources),
+            hint=" ".join(str(note["message"]) for note in loaded.warnings[:1]) or None,
+        )
     return _combine(loaded)
 
 
@@ -82,42 +93,73 @@ def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path,
     if not source.exists():
         raise SourceError("there is no such file or folder", where=str(source))
     if source.is_file():
-        reader = format or _detect(source)
-        if reader is None and source.suffix in tabular.SUFFIXES:
-            reader = tabular.NAME  # its own checks say which column is missing
-        if reader is None:
-            raise SourceError(
-                "is of no format that is known",
-                where=str(source),
-                hint=f"Known are: {'; '.join(f'{r.title} (--format {r.name})' for r in READERS)}.",
-            )
-        return [(source, reader)]
+        return [(source, _format_of(source, format))]
     found, left = [], []
-    for folder, folders, names in os.walk(source):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder) / name
-            reader = _detect(path) if format is None else (format if _claims(format, path) else None)
-            if reader is not None:
-                found.append((path, reader))
-            elif path.suffix in LOOKS_LIKE_DATA:
-                left.append(path)
+    for path in _searched(source):
+        name = _detect(path) if format is None else (format if _claims(format, path) else None)
+        if name is not None:
+            found.append((path, name))
+        elif path.suffix.lower() in LOOKS_LIKE_DATA:
+            left.append(path)
     if not found:
         raise SourceError(
             "holds no log of a format that is known",
             where=str(source),
-            hint=f"Known are: {'; '.join(r.title for r in READERS)}. Name a file itself to see why it is not read.",
+            hint=f"Known are: {'; '.join(r.title for r in READERS)}. Name a file itself to see why it is not "
+            "read.",
         )
     if left:
+        names = ", ".join(path.name for path in left[:3]) + (", ..." if len(left) > 3 else "")
         loaded.warnings.append(
             tables.warning(
                 "files-not-read",
-                f"{len(left)} files are of no format that is known ({', '.join(p.name for p in left[:3])}{', ...' if len(left) > 3 else ''})",
+                f"{len(left)} files are of no format that is known ({names})",
                 where=str(source),
                 count=len(left),
             )
         )
     return found
+
+
+def _format_of(file: Path, format: str | None) -> str:
+    """The reader of a file that the user named: what was asked for where its ending allows, else what is
+    found."""
+    table = file.suffix.lower() in tabular.SUFFIXES
+    if format is not None:
+        allowed = table if format == tabular.NAME else file.suffix in (".json", ".jsonl")
+        if not allowed:
+            raise SourceError(
+                f"cannot be of the format {format}: its ending is {file.suffix!r}", where=str(file)
+            )
+        return format
+    name = _detect(file)
+    if name is None and table:
+        return tabular.NAME  # its own checks say which column is missing
+    if name is None:
+        raise SourceError(
+            "is of no format that is known",
+            where=str(file),
+            hint=f"Known are: {'; '.join(f'{r.title} (--format {r.name})' for r in READERS)}.",
+        )
+    return name
+
+
+def _searched(folder: Path) -> Iterator[Path]:
+    """The files under a folder in the order of their names; a folder that links reach twice is searched
+    once."""
+
+    def refuse(problem: OSError) -> None:
+        raise SourceError(f"cannot be searched: {problem.strerror}", where=str(problem.filename))
+
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place) / name for name in sorted(names) if not name.startswith("."))
 
 
 def _detect(path: Path) -> str | None:

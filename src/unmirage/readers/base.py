@@ -1,4 +1,4 @@
-"""What every reader takes and gives. Formats are in the modules beside this one, and know nothing of each other."""
+"""What every reader takes and gives. The formats are in modules beside this one."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def head(path: Path, size: int = 4096) -> bytes:
 
 
 def lenient_json(text: bytes) -> bytes:
-    """The same JSON with NaN and Infinity, which Python writes and JSON does not know, as strings that `float` reads.
+    """The same JSON with NaN and Infinity, which Python writes and JSON does not know, as strings that
+    `float` reads.
 
     Raises ValueError where it is not JSON even so.
     """

@@ -1,7 +1,7 @@
 """Give a generative task the log-likelihood of its targets, from a likelihood task over the same documents.
 
-A generation carries no log-probabilities. Where the same model also ran a likelihood task on the same documents, the items (which are
-document hashes) meet, and the generation rows take over `target_logprobs`.
+A generation carries no log-probabilities. Where the same model also ran a likelihood task on the same
+documents, the items (which are document hashes) meet, and the generation rows take over `target_logprobs`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from unmirage import tables
 
 
 def join_likelihoods(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    """Fill `target_logprobs` and `greedy` of generation rows; one likelihood task serves a generative task for all models.
+    """Fill `target_logprobs` and `greedy` of generation rows; one likelihood task serves a generative task
+    for all models.
 
-    A likelihood task is a partner where, for every model that ran both, it covers all items of the generative task. Of several the one
-    with the most equal targets is taken, then the first by name; a warning names the pair.
+    A likelihood task is a partner where, for every model that ran both, it covers all items of the generative
+    task. Of several the one with the most equal targets is taken, then the first by name; a warning names the
+    pair.
     """
     notes: list[dict[str, object]] = []
     kinds = responses.group_by("family", "task", maintain_order=True).agg(pl.col("kind").first())
@@ -46,7 +48,8 @@ def join_likelihoods(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[s
         notes.append(
             tables.warning(
                 "joined-likelihood",
-                f"{task} takes the log-probability of its targets from {best[1]}, which has the same documents"
+                f"{task} takes the log-probability of its targets from {best[1]}, which has the same "
+                "documents"
                 + ("" if best[0] == 1 else f" (targets are the same text on {best[0]:.0%} of the items)"),
                 where=f"{family} / {task}",
             )

@@ -1,7 +1,8 @@
 """lm-evaluation-harness logs: `results_*.json` with the `samples_*.jsonl` of the same run.
 
-Checked on real logs of 0.4.13 and on the layouts of 0.4.0 to 0.4.12. This module finds the runs in the files, picks the newest of
-several, and lays the records out as responses; decoding a samples file is `lm_eval_records`.
+Checked on real logs of 0.4.13 and on the layouts of 0.4.0 to 0.4.12. This module finds the runs in the files,
+picks the newest of several, and lays the records out as responses; decoding a samples file is
+`lm_eval_records`.
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, step_of
 __all__ = ["NAME", "axes", "claims", "group_of", "read"]
 
 NAME = "lm-eval"
-# A greedy token has probability 1/vocabulary at least, and a token one byte: no vocabulary is larger than 2**19.
+# A greedy token has probability 1/vocabulary at least, and a token one byte: no vocabulary is larger than
+# 2**19.
 LEAST_GREEDY_BYTE = -math.log(2**19)
 
 
 def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
     """Read every run in the files.
 
-    Of several runs of one model and task the newest is kept, and a warning says so. A task that was run with several numbers of
-    examples in the prompt is kept apart by them, as "task (5-shot)". Where no results file belongs to the samples, a warning says
-    what the model is called then.
+    Of several runs of one model and task the newest is kept, and a warning says so. A task that was run with
+    several numbers of examples in the prompt is kept apart by them, as "task (5-shot)". Where no results file
+    belongs to the samples, a warning says what the model is called then.
     """
     loaded = Loaded()
     runs = sorted(runs_of(paths), key=lambda run: (run.time, str(run.folder), str(run.path)), reverse=True)
@@ -40,7 +42,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     shots, notes = _shots(runs)
     loaded.warnings += notes
     sampled: dict[tuple[str, str], Run] = {}
-    aggregated: dict[tuple[str, str, str], Run] = {}
+    aggregated: dict[tuple[str, str], Run] = {}
     for run in runs:
         scale, step = scales[id(run)]
         if run.results is None:
@@ -56,7 +58,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
             continue
         suffixes = {task: shots.get((id(run), task), "") for task in run.results.results}
         rows = _aggregates(run.results, scale, suffixes)
-        owners = [aggregated.setdefault((scale.model, r["task"], r["metric"]), run) for r in rows]
+        owners = [aggregated.setdefault((scale.model, r["task"]), run) for r in rows]
         fresh = [row for row, owner in zip(rows, owners, strict=True) if owner is run]
         if fresh:
             table = pl.DataFrame(fresh, schema=dict(tables.RESULTS)).with_columns(
@@ -75,7 +77,8 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
             loaded.warnings.append(
                 tables.warning(
                     "no-aggregates",
-                    "no score of a task is in it (predict-only runs and versions before 0.4.0 write none that can be read)",
+                    "no score of a task is in it (predict-only runs and versions before 0.4.0 write none "
+                    "that can be read)",
                     where=str(run.path),
                 )
             )
@@ -85,7 +88,8 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
 
 
 def _scales(runs: Sequence[Run], options: Options) -> dict[int, tuple[Scale, float | None]]:
-    """Family, label and scale of each run's model, and its step: the log's parameter count, else the known families."""
+    """Family, label and scale of each run's model, and its step: the log's parameter count, else the known
+    families."""
     names = {id(run): run.model() for run in runs}
     unknown = [name for name, revision in names.values() if options.families.find(name, revision) is None]
     fallback = options.family or common_family(sorted(set(unknown)))
@@ -109,7 +113,8 @@ def _scales(runs: Sequence[Run], options: Options) -> dict[int, tuple[Scale, flo
 
 
 def _shots(runs: Sequence[Run]) -> tuple[dict[tuple[int, str], str], list[dict[str, object]]]:
-    """(run, task) -> " (5-shot)" for the tasks that were run with several numbers of examples in the prompt."""
+    """(run, task) -> " (5-shot)" for the tasks that were run with several numbers of examples in the
+    prompt."""
     counts: dict[str, dict[int, int]] = {}
     for run in runs:
         for task in {*run.samples, *(run.results.results if run.results else ())}:
@@ -136,10 +141,11 @@ def _without_empty_step(frame: pl.DataFrame) -> pl.DataFrame:
 def _no_results(run: Run, scale: Scale) -> dict[str, object]:
     files = sorted(run.samples.values())
     how = "the files' names" if run.named else "the folder's name"
+    others = f" and {len(files) - 1} more" if len(files) > 1 else ""
     return tables.warning(
         "no-results-file",
-        f"no results file belongs to {files[0].name}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: the model is called "
-        f"{scale.model} after {how}, and the task {', '.join(sorted(run.samples))}",
+        f"no results file belongs to {files[0].name}{others}: the model is called {scale.model} after {how}, "
+        f"and the task {', '.join(sorted(run.samples))}",
         where=str(run.folder),
         count=len(files),
     )
@@ -202,16 +208,17 @@ def _consistency(columns: Columns, path: Path, task: str, model: str) -> list[di
     if columns.output_type != "loglikelihood":
         return []
     broken = sum(
-        bool(greedy) and values[0] < len((target or "").encode()) * LEAST_GREEDY_BYTE
-        for greedy, values, target in zip(columns.greedy, columns.loglikelihoods, columns.target, strict=True)
+        bool(greedy) and value < len(target.encode()) * LEAST_GREEDY_BYTE
+        for greedy, value, target in zip(columns.greedy, columns.loglikelihoods, columns.target, strict=True)
     )
     if not broken:
         return []
     return [
         tables.warning(
             "impossible-logprob",
-            f"{model}: {broken} items of {task} are marked greedy but have a log-probability that no greedy text of that length can have. "
-            "lm-eval's logits cache mixes up requests whose context and continuation overlap: run again with logits_cache=False",
+            f"{model}: {broken} items of {task} are marked greedy but have a log-probability that no greedy "
+            "text of that length can have. lm-eval's logits cache mixes up requests whose context and "
+            "continuation overlap: run again with logits_cache=False",
             where=str(path),
             count=broken,
         )
@@ -219,7 +226,8 @@ def _consistency(columns: Columns, path: Path, task: str, model: str) -> list[di
 
 
 def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> list[dict[str, Any]]:
-    """The aggregate scores of the leaf tasks, a row a metric; groups are sums of tasks and left out. No value is NaN."""
+    """The aggregate scores of the leaf tasks, a row a metric; groups are sums of tasks and left out. No value
+    is NaN."""
     from unmirage.metrics import by_alias
 
     known = axes(scale)
@@ -240,10 +248,12 @@ def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> lis
                 continue
             stderr = _number(entries.get(f"{name}_stderr,{filter_name}"))
             if name == "perplexity":
-                # In aggregate exp(-mean log-likelihood), of an item the log-likelihood itself: ours is the latter.
+                # In aggregate exp(-mean log-likelihood), of an item the log-likelihood itself: ours is the
+                # latter.
                 value, stderr = -math.log(value), None
             ours = by_alias(NAME, name, group_of(output_type)) or name
-            # acc_norm and acc_bytes are one metric of ours, over characters or bytes; the first that is listed has the name.
+            # acc_norm and acc_bytes are one metric of ours, over characters or bytes; the first that is
+            # listed has the name.
             metric = name if (ours, filter_name) in taken else ours
             taken.add((metric, filter_name))
             rows.append(
@@ -265,7 +275,8 @@ def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> lis
 
 
 def _number(value: object) -> float | None:
-    """A logged number as a float, NaN and infinities among them; None for "N/A", a blank, and what is no number."""
+    """A logged number as a float, NaN and infinities among them; None for "N/A", a blank, and what is no
+    number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

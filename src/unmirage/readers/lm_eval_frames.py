@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
 
 from unmirage import tables
+from unmirage.readers.lm_eval_gold import AS_INDEX
 from unmirage.readers.lm_eval_records import Columns
 
 Note = dict[str, object]
@@ -19,7 +20,7 @@ Note = dict[str, object]
 def frame_of(
     columns: Columns, config: dict[str, Any] | None, filters: list[str], *, where: str
 ) -> tuple[pl.DataFrame, list[Note]]:
-    """Rows with the columns of the responses schema that the records give, and `filter` ("" where there is one filter).
+    """Rows with the columns of the responses schema that the records give, and `filter`.
 
     Parameters
     ----------
@@ -27,38 +28,37 @@ def frame_of(
     config: the task's entry in `configs`, or None.
     filters: the task's filters as the results file lists them.
     where: the file, for messages.
+
+    Returns
+    -------
+    The rows, whose `filter` is "" where the task has one filter, and warnings.
     """
     notes: list[Note] = []
     if columns.truncated:
         notes.append(
             tables.warning(
                 "truncated-file",
-                f"the last record breaks off at {columns.truncated}; the {len(columns)} records before it are used",
+                f"the last record breaks off at {columns.truncated}; the {len(columns)} records before it "
+                "are used",
                 where=where,
             )
         )
-    base = {"item_id": _item_ids(columns), "filter": _filters(columns, filters), "recorded": columns.recorded}
-    schema: dict[str, Any] = {"item_id": pl.String, "filter": pl.String, "recorded": tables.RECORDED}
+    base = pl.DataFrame(
+        {"item_id": _item_ids(columns), "filter": _filters(columns, filters), "recorded": _recorded(columns)},
+        schema={"item_id": pl.String, "filter": pl.String, "recorded": tables.RECORDED},
+    )
     if columns.output_type == "generate_until":
-        frame, more = _generations(columns, pl.DataFrame(base, schema=schema), config, where)
+        frame, more = _generations(columns, base, config or {}, filters, where)
     elif columns.output_type == "multiple_choice":
-        frame, more = _choices(columns, pl.DataFrame(base, schema=schema), where)
+        frame, more = _choices(columns, base, where)
     else:
-        frame = pl.DataFrame(
-            {
-                **base,
-                "target": columns.target,
-                "target_logprobs": columns.loglikelihoods,
-                "greedy": columns.greedy,
-            },
-            schema={
-                **schema,
-                "target": pl.String,
-                "target_logprobs": pl.List(pl.Float64),
-                "greedy": pl.Boolean,
-            },
-        ).with_columns(kind=pl.lit("likelihood"))
         more = []
+        frame = base.with_columns(
+            pl.Series("target", columns.target, dtype=pl.String),
+            _lists("target_logprobs", columns.counts, pl.Series(columns.loglikelihoods, dtype=pl.Float64)),
+            pl.Series("greedy", columns.greedy, dtype=pl.Boolean),
+            kind=pl.lit("likelihood"),
+        )
     return frame, notes + more
 
 
@@ -74,83 +74,126 @@ def _item_ids(columns: Columns) -> list[str]:
 
 
 def _filters(columns: Columns, filters: list[str]) -> list[str]:
-    """Each record's filter; versions 0.4.3 to 0.4.6 did not write it, but wrote the filters in blocks."""
-    if len(set(columns.filter)) > 1:
-        return columns.filter
-    if len(filters) < 2 or any(columns.filter):
+    """Each record's filter; versions before 0.4.7 did not write it, but wrote the filters in blocks.
+
+    Where no results file names the filters of such a file, they are called filter1, filter2, ...
+    """
+    if any(columns.filter):
+        return columns.filter if len(set(columns.filter)) > 1 else [""] * len(columns)
+    blocks = max(Counter(columns.doc_id).values())
+    if blocks == 1:
         return [""] * len(columns)
+    names = filters if len(filters) == blocks else [f"filter{i + 1}" for i in range(blocks)]
     seen: Counter[str] = Counter()
     out = []
     for doc_id in columns.doc_id:
-        out.append(filters[min(seen[doc_id], len(filters) - 1)])
+        out.append(names[seen[doc_id]])
         seen[doc_id] += 1
     return out
 
 
+def _recorded(columns: Columns) -> pl.Series:
+    """The scores that each record holds, as `tables.RECORDED`."""
+    if not columns.recorded:
+        return pl.Series([[]] * len(columns), dtype=tables.RECORDED)
+    scores = pl.DataFrame(columns.recorded, schema=dict.fromkeys(columns.recorded, pl.Float64))
+    entries = [pl.struct(metric=pl.lit(name), value=pl.col(name)) for name in columns.recorded]
+    present = pl.element().struct.field("value").is_not_null()
+    return scores.select(recorded=pl.concat_list(entries).list.filter(present))["recorded"]
+
+
+def _lists(name: str, counts: list[int], values: pl.Series) -> pl.Series:
+    """A list column from the values of all rows one after another; null where a row has none.
+
+    Far faster than from lists of Python numbers.
+    """
+    rows = pl.DataFrame({"row": range(len(counts)), "count": counts})
+    owners = rows.filter(pl.col("count") > 0).select(pl.col("row").repeat_by("count").explode())
+    lists = owners.with_columns(values.alias(name)).group_by("row", maintain_order=True).agg(name)
+    return rows.join(lists, on="row", how="left", maintain_order="left")[name]
+
+
+def _texts(name: str, lists: list[list[str]]) -> pl.Series:
+    values = [text for texts in lists for text in texts]
+    return _lists(name, [len(texts) for texts in lists], pl.Series(values, dtype=pl.String))
+
+
 def _choices(columns: Columns, frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
-    answers, how = columns.gold.resolve()
+    found = columns.gold.resolve()
+    unknown = sum(index is None for index in found.indices)
     notes: list[Note] = []
-    if answers and answers[0] is None:
-        return frame.with_columns(kind=pl.lit("score")), [
-            tables.warning(
-                "unknown-answer",
-                f"the right choice of the {len(columns)} items cannot be told ({how}); only the recorded scores are used",
-                where=where,
-                count=len(columns),
-            )
-        ]
-    if how != "target as index":
-        notes.append(
-            tables.warning(
-                "answer-found", f"the right choice is read from {how}", where=where, count=len(columns)
-            )
+
+    def note(code: str, message: str, count: int) -> None:
+        notes.append(tables.warning(code, message, where=where, count=count))
+
+    if unknown == len(columns):
+        note(
+            "unknown-answer",
+            f"the right choice of the {unknown} items cannot be told ({found.how}); only the recorded scores "
+            "are used",
+            unknown,
+        )
+        return frame.with_columns(kind=pl.lit("score")), notes
+    if found.how != AS_INDEX:
+        note("answer-found", f"the right choice is read from {found.how}", len(columns))
+    if not found.checked:
+        note(
+            "answer-unchecked",
+            f"the right choice is read from {found.how}; it can be read in another way too, and no recorded "
+            "score tells which",
+            len(columns),
         )
     if columns.gold.several:
-        notes.append(
-            tables.warning(
-                "several-answers",
-                f"{columns.gold.several} items have several right choices; the likeliest of them stands for all, so choice "
-                "probabilities there count it alone",
-                where=where,
-                count=columns.gold.several,
-            )
+        note(
+            "several-answers",
+            f"{columns.gold.several} items have several right choices; the likeliest of them stands for all, "
+            "so choice probabilities there count it alone",
+            columns.gold.several,
         )
     greedy = [
         flags[answer] if answer is not None else None
-        for flags, answer in zip(columns.gold.greedy, answers, strict=True)
+        for flags, answer in zip(columns.gold.greedy, found.indices, strict=True)
     ]
-    extra = pl.DataFrame(
-        {
-            "choice_logprobs": columns.loglikelihoods,
-            "choice_lengths": columns.lengths,
-            "answer": answers,
-            "greedy": greedy,
-        },
-        schema={
-            "choice_logprobs": pl.List(pl.Float64),
-            "choice_lengths": pl.List(pl.Int32),
-            "answer": pl.Int32,
-            "greedy": pl.Boolean,
-        },
-    ).with_columns(kind=pl.lit("choice"), length_unit=pl.lit("characters"))
-    return pl.concat([frame, extra], how="horizontal"), notes
+    sizes = [n if known else 0 for n, known in zip(columns.counts, columns.measured, strict=True)]
+    frame = frame.with_columns(
+        _lists("choice_logprobs", columns.counts, pl.Series(columns.loglikelihoods, dtype=pl.Float64)),
+        _lists("choice_lengths", sizes, pl.Series(columns.lengths, dtype=pl.Int32)),
+        pl.Series("answer", found.indices, dtype=pl.Int32),
+        pl.Series("greedy", greedy, dtype=pl.Boolean),
+        kind=pl.lit("choice"),
+        length_unit=pl.lit("characters"),
+    )
+    if unknown:
+        note(
+            "no-answer",
+            f"{unknown} items have no right choice among their choices and are left out (the harness counts "
+            "them as wrong)",
+            unknown,
+        )
+        frame = frame.filter(pl.col("answer").is_not_null())
+    return frame, notes
 
 
 def _generations(
-    columns: Columns, frame: pl.DataFrame, config: dict[str, Any] | None, where: str
+    columns: Columns, frame: pl.DataFrame, config: dict[str, Any], filters: list[str], where: str
 ) -> tuple[pl.DataFrame, list[Note]]:
-    """A row an output: the filter's own list (pass@k filters), or the raw repeats where the default filter took the first."""
+    """A row an output.
+
+    The outputs are the filter's own list (pass@k filters), or the raw repeats where the filter took the
+    first.
+    """
     notes: list[Note] = []
     outputs = columns.outputs
     several = max(len(repeats) for repeats in columns.repeats) > 1
     if several and max(len(kept) for kept in outputs) == 1:
         first = all(k == r[:1] for k, r in zip(outputs, columns.repeats, strict=True))
-        if first and set(columns.filter) <= {"", "none"}:
+        name = columns.filter[0] or (filters[0] if len(filters) == 1 else "")
+        if first and frame["filter"].n_unique() == 1 and _takes_first(config, name):
             outputs = columns.repeats
             notes.append(
                 tables.warning(
                     "repeats-used",
-                    "the harness scored the first of several repeats an item; all of them are used, as epochs",
+                    "the harness scored the first of several repeats an item; all are used, as epochs",
                     where=where,
                     count=len(columns),
                 )
@@ -165,8 +208,8 @@ def _generations(
                 )
             )
     frame = frame.with_columns(
-        target=pl.Series(columns.target, dtype=pl.String),
-        output=pl.Series(outputs, dtype=pl.List(pl.String)),
+        _texts("accepted", columns.accepted),
+        _texts("output", outputs).fill_null([]),
         kind=pl.lit("generation"),
     )
     empty = frame.filter(pl.col("output").list.len() == 0).height
@@ -190,7 +233,7 @@ def _generations(
         .then(pl.col("recorded"))
         .otherwise(pl.lit([], dtype=tables.RECORDED))
     )
-    rule, normalise = _normaliser(config or {})
+    rule, normalise = _normaliser(config)
     if normalise is not None:
         notes.append(
             tables.warning(
@@ -200,15 +243,42 @@ def _generations(
                 count=frame.height,
             )
         )
+        accepted = [[normalise(text) for text in texts] for texts in frame["accepted"].to_list()]
         frame = frame.with_columns(
-            pl.Series(name, [normalise(text) for text in frame[name]], dtype=pl.String)
-            for name in ("target", "output")
+            pl.Series("output", [normalise(text) for text in frame["output"]], dtype=pl.String),
+            _texts("accepted", accepted),
         )
-    return frame, notes
+    if frame["accepted"].list.len().max() == 1:
+        return frame.with_columns(target=pl.col("accepted").list.first()).drop("accepted"), notes
+    pairs = zip(frame["accepted"].to_list(), frame["output"], strict=True)
+    target = pl.Series("target", [_nearest(texts, output) for texts, output in pairs], dtype=pl.String)
+    return frame.with_columns(target).drop("accepted"), notes
+
+
+def _takes_first(config: dict[str, Any], name: str) -> bool:
+    """Whether the one filter of a task does nothing but take the first repeat, as it does by default."""
+    filters = config.get("filter_list")
+    if not filters:
+        return name in ("", "none")
+    return [step.get("function") for entry in filters for step in entry.get("filter") or []] == ["take_first"]
+
+
+def _nearest(accepted: Sequence[str], output: str) -> str:
+    """The one reference that a generation is compared with, of several accepted ones.
+
+    The one that the output equals, else the nearest in edit distance: the best single reference, as BIG-bench
+    scores them.
+    """
+    if output in accepted:
+        return output
+    from rapidfuzz.distance import Levenshtein
+
+    return min(accepted, key=lambda text: Levenshtein.distance(text, output))
 
 
 def _normaliser(config: dict[str, Any]) -> tuple[str, Callable[[str], str] | None]:
-    """What the task's exact_match does to both texts before it compares them (lm-eval `exact_match_hf_evaluate`)."""
+    """What the task's exact_match does to both texts before it compares them (lm-eval
+    `exact_match_hf_evaluate`)."""
     entry: dict[str, Any] = next(
         (
             m

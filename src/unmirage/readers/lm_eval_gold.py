@@ -1,105 +1,171 @@
 """Which choice is the right one: the harness does not always log its index.
 
-`target` may be an index, the text of a choice, a letter, or a list of indices; in tasks like Winogrande it is the shared continuation,
-and only a field of the document tells. Each reading of the record is a candidate; the first that resolves every record and agrees with
-the accuracy that the harness recorded is taken. Nothing here guesses: a reading that contradicts a recorded score is never used.
+`target` may be an index, the text of a choice, a letter, or a list of indices; in tasks like Winogrande it is
+the shared continuation, and only a field of the document tells. Each reading of the record is a candidate;
+the first that resolves the records and agrees with what the harness recorded is taken. A reading that
+contradicts a recorded score is never used.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 DOC_FIELDS = ("gold", "label", "answer", "answerKey", "gold_index", "correct", "correct_answer", "target")
-RECORDED = ("acc", "acc_norm")
+AS_INDEX = "target as index"
+PAIRED = ("brier_score", "likelihood", "f1", "mcc")  # recorded as [index of the right choice, something else]
+MOST_WITHOUT = 0.05  # the share of records that may have no right choice, as the harness allows and scores 0
+
+_Fields = msgspec.defstruct("_Fields", [(name, Any, None) for name in DOC_FIELDS])
+_fields = msgspec.json.Decoder(_Fields)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """indices: of the right choice of each record, None where it has none; how: the reading that gave them;
+    checked: whether any recorded score could have contradicted it, or no other reading differs."""
+
+    indices: list[int | None]
+    how: str
+    checked: bool = True
 
 
 @dataclass
 class GoldCandidates:
-    """The readings of each record: candidate name -> index of the right choice, -1 where it gives none."""
+    """The readings of each record: candidate name -> index of the right choice, -1 where it gives none.
 
+    `full` False reads the target as an index only, which settles most tasks; `settled` says whether it did.
+    """
+
+    full: bool
     indices: dict[str, list[int]] = field(default_factory=dict)
-    best: list[int] = field(default_factory=list)  # the harness's pick: the first of the most likely choices
-    tied: list[bool] = field(default_factory=list)
-    recorded: list[float] = field(default_factory=list)  # NaN where no accuracy was recorded
+    pick: list[int] = field(
+        default_factory=list
+    )  # what the recorded score is about: the first likeliest choice
+    right: list[float] = field(
+        default_factory=list
+    )  # whether that is recorded as right; NaN where nothing is
+    logged: list[int] = field(default_factory=list)  # the index that a recorded metric holds, else -1
     choices: list[int] = field(default_factory=list)
+    greedy: list[Sequence[bool | None]] = field(default_factory=list)
     several: int = 0  # records with more than one right choice
-    greedy: list[list[bool | None]] = field(default_factory=list)
 
     def add(
         self,
-        choices: list[str],
-        loglikelihoods: list[float],
-        greedy: list[bool | None],
+        choices: Sequence[str],
+        loglikelihoods: Sequence[float],
+        greedy: Sequence[bool | None],
+        lengths: Sequence[int] | None,
         target: object,
         doc: msgspec.Raw,
-        recorded: dict[str, Any],
+        recorded: Mapping[str, Any],
     ) -> None:
         """Add a record; shapes: one entry a choice."""
-        row = len(self.best)
-        top = max(loglikelihoods)
-        self.best.append(loglikelihoods.index(top))
-        self.tied.append(loglikelihoods.count(top) > 1)
-        self.choices.append(len(choices))
+        row, n = len(self.pick), len(choices)
+        self.choices.append(n)
         self.greedy.append(greedy)
-        accuracy = recorded.get("acc")
-        self.recorded.append(float(accuracy) if isinstance(accuracy, int | float) else float("nan"))
-        for name, index in self._readings(choices, loglikelihoods, target, doc).items():
-            column = self.indices.setdefault(name, [])
+        pick, right = loglikelihoods.index(max(loglikelihoods)), _score(recorded.get("acc"))
+        if right is None and lengths is not None and (right := _score(recorded.get("acc_norm"))) is not None:
+            normed = [value / length for value, length in zip(loglikelihoods, lengths, strict=True)]
+            pick = normed.index(max(normed))
+        self.pick.append(pick)
+        self.right.append(float("nan") if right is None else right)
+        self.logged.append(next((i for name in PAIRED if (i := _paired(recorded.get(name), n)) >= 0), -1))
+        several = _indices(target, n)
+        if len(several) > 1:
+            # The harness asks whether its pick is one of them: the likeliest one decides.
+            self.several += 1
+            self.logged[-1] = -1
+            self._put(AS_INDEX, row, max(several, key=lambda i: loglikelihoods[i]))
+        elif several:
+            self._put(AS_INDEX, row, several[0])
+        if self.full:
+            for name, index in _readings(choices, target, doc).items():
+                self._put(name, row, index)
+
+    def _put(self, name: str, row: int, index: int) -> None:
+        column = self.indices.setdefault(name, [])
+        if len(column) < row:
             column += [-1] * (row - len(column))
-            column.append(index)
+        column.append(index)
 
-    def _readings(
-        self, choices: list[str], loglikelihoods: list[float], target: object, doc: msgspec.Raw
-    ) -> dict[str, int]:
-        found: dict[str, int] = {}
-        several = _indices(target, len(choices))
-        if several:
-            # With several right choices the harness asks whether its pick is one of them: the likeliest one decides.
-            self.several += len(several) > 1
-            found["target as index"] = max(several, key=lambda i: loglikelihoods[i])
-        found |= {f"target as {how}": i for how, i in _named(target, choices).items()}
-        try:
-            fields = msgspec.json.decode(doc)
-        except msgspec.DecodeError:
-            return found
-        if isinstance(fields, dict):
-            for name in DOC_FIELDS:
-                value = fields.get(name)
-                if isinstance(value, bool) or not isinstance(value, int | str):
+    def settled(self) -> bool:
+        """Whether the target as an index resolves every record and a recorded score confirms it."""
+        column = self._column(AS_INDEX)
+        return bool((column >= 0).all()) and self._evidence() and self._agrees(column)
+
+    def resolve(self) -> Answers:
+        """The right choices; all None, with the reason as `how`, where no reading holds."""
+        n = len(self.pick)
+        holding = {name: column for name in self.indices if self._agrees(column := self._column(name))}
+        for least in (n, n - int(n * MOST_WITHOUT)):
+            for name, column in holding.items():
+                if (column >= 0).sum() < max(least, 1) or (np.array(self.right)[column < 0] > 0).any():
                     continue
-                number = _integer(value)
-                if number is not None and 0 <= number < len(choices):
-                    found[f"doc.{name} as index"] = number
-                if number is not None and 1 <= number <= len(choices):
-                    found[f"doc.{name} as index from 1"] = number - 1
-                found |= {f"doc.{name} as {how}": i for how, i in _named(value, choices).items()}
-        return found
+                checked = self._evidence() or all(
+                    (other == column).all() for other in holding.values() if (other >= 0).all()
+                )
+                return Answers([int(i) if i >= 0 else None for i in column], name, checked)
+        right, pick = np.array(self.right), np.array(self.pick)
+        if not np.isnan(right).any() and (np.array(self.choices) == 2).all():
+            found = np.where(right > 0.5, pick, 1 - pick)
+            return Answers([int(i) for i in found], "the recorded accuracy of two choices")
+        return Answers([None] * n, "no reading of the target agrees with the recorded accuracy")
 
-    def resolve(self) -> tuple[list[int | None], str]:
-        """(index of the right choice of each record, how it was found); all None where no reading holds."""
-        n = len(self.best)
-        best, tied = np.array(self.best), np.array(self.tied)
-        recorded = np.array(self.recorded)
-        known = ~np.isnan(recorded) & ~tied
-        for name, values in self.indices.items():
-            column = np.array(values + [-1] * (n - len(values)))
-            if (column >= 0).all() and ((column == best) == (recorded > 0.5))[known].all():
-                return [int(i) for i in column], name
-        if known.all() and (np.array(self.choices) == 2).all():
-            right = np.where(recorded > 0.5, best, 1 - best)
-            return [int(i) for i in right], "the recorded accuracy of two choices"
-        return [None] * n, "no reading of the target agrees with the recorded accuracy"
+    def _column(self, name: str) -> npt.NDArray[np.int64]:
+        values = self.indices.get(name, [])
+        return np.array(values + [-1] * (len(self.pick) - len(values)), dtype=np.int64)
+
+    def _evidence(self) -> bool:
+        return not np.isnan(self.right).all() or max(self.logged) >= 0
+
+    def _agrees(self, column: npt.NDArray[np.int64]) -> bool:
+        right, logged = np.array(self.right), np.array(self.logged)
+        scored = ~np.isnan(right) & (column >= 0)
+        indexed = (logged >= 0) & (column >= 0)
+        same = (column == np.array(self.pick)) == (right > 0.5)
+        return bool(same[scored].all() and (column == logged)[indexed].all())
+
+
+def _score(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _paired(value: object, n: int) -> int:
+    """The index in a recorded [index, ...]; -1 where it is none of the n choices."""
+    first = value[0] if isinstance(value, list) and len(value) == 2 else None
+    return first if isinstance(first, int) and not isinstance(first, bool) and 0 <= first < n else -1
+
+
+def _readings(choices: Sequence[str], target: object, doc: msgspec.Raw) -> dict[str, int]:
+    found = {f"target as {how}": i for how, i in _named(target, choices).items()}
+    try:
+        fields = _fields.decode(doc)
+    except msgspec.DecodeError:
+        return found
+    for name in DOC_FIELDS:
+        value = getattr(fields, name)
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            continue
+        number = _integer(value)
+        if number is not None and 0 <= number < len(choices):
+            found[f"doc.{name} as index"] = number
+        if number is not None and 1 <= number <= len(choices):
+            found[f"doc.{name} as index from 1"] = number - 1
+        found |= {f"doc.{name} as {how}": i for how, i in _named(value, choices).items()}
+    return found
 
 
 def _integer(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
+    if isinstance(value, str) and value.isascii() and value.strip().removeprefix("-").isdigit():
         return int(value)
     return None
 
@@ -111,14 +177,12 @@ def _indices(target: object, n: int) -> list[int]:
             target = json.loads(target)
         except ValueError:
             return []
-    values = target if isinstance(target, list) else [target]
-    numbers = [_integer(value) for value in values]
-    if not numbers or any(number is None or not -1 < number < n for number in numbers):
-        return []
-    return [number for number in numbers if number is not None]
+    numbers = [_integer(value) for value in target] if isinstance(target, list) else [_integer(target)]
+    found = [number for number in numbers if number is not None and -1 < number < n]
+    return found if len(found) == len(numbers) else []
 
 
-def _named(value: object, choices: list[str]) -> dict[str, int]:
+def _named(value: object, choices: Sequence[str]) -> dict[str, int]:
     if not isinstance(value, str):
         return {}
     text = value.strip()

@@ -1,7 +1,7 @@
 """Which files make a run of lm-evaluation-harness: a results file, and the samples files that belong to it.
 
-A run is one invocation for one model. Since 0.4.3 its files share a time stamp; before, they share a folder, and the model's arguments
-head the name of a samples file. Reading the records is not done here.
+A run is one invocation for one model. Since 0.4.3 its files share a time stamp; before, they share a folder,
+and the model's arguments head the name of a samples file. Reading the records is not done here.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class Results(msgspec.Struct):
 
 @dataclass
 class Run:
-    """One invocation for one model: its results file and its samples files, either of which may be missing."""
+    """One invocation for one model: its results file and its samples files, either of which may be
+    missing."""
 
     time: str
     folder: Path
@@ -90,9 +91,11 @@ class Run:
         return self.results.arguments() if self.results else self.named or {}
 
     def model(self) -> tuple[str, str | None]:
-        """(name, revision) of the model; where neither a results file nor a name tells, the folder is its name.
+        """(name, revision) of the model; where neither a results file nor a name tells, the folder is its
+        name.
 
-        A `subfolder` that holds the weights is part of the revision; so is a last folder such as "checkpoint-500".
+        A `subfolder` that holds the weights is part of the revision; so is a last folder such as
+        "checkpoint-500".
         """
         arguments = self.arguments()
         name = next((arguments[key] for key in MODEL_KEYS if arguments.get(key)), None)
@@ -114,7 +117,8 @@ def step_of(revision: str | None) -> float | None:
 
 
 def runs_of(paths: Iterable[Path]) -> list[Run]:
-    """The runs that the files belong to; a results file beside the samples is read even where it is not among `paths`.
+    """The runs that the files belong to; a results file beside the samples is read even where it is not among
+    `paths`.
 
     Raises
     ------
@@ -163,7 +167,8 @@ def _time(path: Path) -> str:
 
 
 def _add_untimed(runs: dict[tuple[Path, str, str], Run], folder: Path, paths: list[Path]) -> None:
-    """`<model arguments>_<task>.jsonl` goes to the results file with these arguments, else to a run without one."""
+    """`<model arguments>_<task>.jsonl` goes to the results file with these arguments, else to a run without
+    one."""
     for beside in sorted(folder.glob("*.json")):
         if _time(beside) == "" and claims(beside):
             _add_results(runs, beside)
@@ -191,7 +196,8 @@ def _add_untimed(runs: dict[tuple[Path, str, str], Run], folder: Path, paths: li
 
 
 def _named(stem: str, task: str | None) -> dict[str, str]:
-    """The model arguments in the name of a samples file ("pretrained__org__name,revision__step1"); {} where there are none."""
+    """The model arguments in the name of a samples file ("pretrained__org__name,revision__step1"); {} where
+    there are none."""
     prefix = stem.removesuffix(task or stem.rpartition("_")[2]).rstrip("_")
     pairs = [part.split("__", 1) for part in prefix.split(",") if "__" in part]
     named = {key: value.replace("__", "/") for key, value in pairs}

@@ -1,7 +1,7 @@
 """How a user's columns become ours: `--map SOURCE=NAME` and a small TOML file.
 
-A source is a column name or a SQL expression over the columns (`-nll`, `exp(-loss)`), read by polars' own SQL parser: nothing in it
-can reach a file or run code.
+A source is a column name or a SQL expression over the columns (`-nll`, `exp(-loss)`), read by polars' own SQL
+parser: nothing in it can reach a file or run code.
 
     [columns]                       # ours = "theirs"
     item_id = "question_id"
@@ -90,6 +90,23 @@ def _load(path: Path) -> dict[str, Any]:
             where=str(path),
             hint="Known are [columns], [constants] and [chance].",
         )
+    for section, entries in table.items():
+        if not isinstance(entries, dict):
+            raise SettingsError(
+                f"{section} must be a table: write [{section}] above its lines", where=str(path)
+            )
+    for name, source in table.get("columns", {}).items():
+        if not isinstance(source, str):
+            raise SettingsError(
+                f"the source of the column {name} must be text, not {source!r}",
+                where=str(path),
+                hint=f'Write {name} = "YOUR_COLUMN" or an expression; values go to [constants].',
+            )
+    for name, value in table.get("constants", {}).items():
+        if not isinstance(value, str | int | float):
+            raise SettingsError(
+                f"the constant {name} must be text, a number or true or false, not {value!r}", where=str(path)
+            )
     return table
 
 

@@ -1,11 +1,13 @@
 """CSV, JSON lines and Parquet tables: in the columns of `unmirage.tables`, or mapped to them.
 
-A table with `metric` and `value` and no item holds aggregates; any other is item-level. Checked on files written by polars 2.1 and
-pandas 3.0. What a column means beyond its name (a loss an item, several shot counts) is in `tabular_meaning`.
+A table with `metric` and `value` and no item holds aggregates; any other is item-level. Checked on files
+written by polars 2.1 and pandas 3.0. What a column means beyond its name (a loss an item, several shot
+counts) is in `tabular_meaning`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,23 +15,36 @@ import msgspec
 import polars as pl
 
 from unmirage import tables
-from unmirage.errors import SourceError
+from unmirage.errors import SourceError, TableError
 from unmirage.readers import mapping as maps
 from unmirage.readers.base import Input, Loaded, Options, head, numbered_lines, sha256
-from unmirage.readers.tabular_meaning import interpret
+from unmirage.readers.tabular_meaning import ALIASES, interpret
 
 NAME = "table"
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-LISTS = ("target_tokens", "output_tokens", "target_logprobs", "choice_logprobs", "choice_lengths")
+LISTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    name: tables.RESPONSES[name]
+    for name in (
+        *("target_tokens", "output_tokens", "target_logprobs", "choice_logprobs", "choice_lengths"),
+        "recorded",
+    )
+}
+# Read as they stand, so that an item "007" or an answer "1.0" stays what it is.
+TEXTS = frozenset(
+    (*(name for name, dtype in tables.RESPONSES.items() if dtype == pl.String), "kind", "metric", *LISTS)
+)
 
 
 def claims(path: Path) -> bool:
-    """Whether a file looks like such a table: a known ending, and a column `model`."""
-    if path.suffix not in SUFFIXES:
+    """Whether a file looks like such a table: a known ending, and a column `model`.
+
+    A table that names its models in another column has to be named itself, beside `--map`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
         return False
     try:
         return "model" in _column_names(path)
-    except (pl.exceptions.PolarsError, OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (pl.exceptions.PolarsError, OSError, SourceError, ValueError, RecursionError):
         return False
 
 
@@ -37,7 +52,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     """Read tables; each file is checked by itself, so that a message can name it."""
     loaded = Loaded()
     for path in paths:
-        frame, notes = _load(path)
+        frame, notes = _load(path, options)
         on_rows(frame.height)
         read_one = from_frame(frame, options, where=str(path), stem=path.stem)
         loaded.extend(read_one)
@@ -49,7 +64,15 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
 def from_frame(frame: pl.DataFrame, options: Options, *, where: str, stem: str) -> Loaded:
     """A frame in memory, by the same rules as a file; `stem` names what has no name (task or family)."""
     mapping = maps.Mapping(dict(options.columns), dict(options.constants))
-    frame, notes = interpret(maps.apply(frame, mapping, where=where), options, where=where, stem=stem)
+    frame = maps.apply(frame, mapping, where=where)
+    try:
+        frame, notes = interpret(frame, options, where=where, stem=stem)
+    except pl.exceptions.PolarsError as problem:
+        raise TableError(
+            f"the columns cannot be read: {str(problem).splitlines()[0]}",
+            where=where,
+            hint="Do the columns of numbers hold numbers?",
+        ) from None
     if "metric" in frame.columns and "value" in frame.columns and "item_id" not in frame.columns:
         checked, more = tables.check_results(frame, where=where)
         return Loaded(results=[checked], warnings=notes + more)
@@ -58,51 +81,69 @@ def from_frame(frame: pl.DataFrame, options: Options, *, where: str, stem: str) 
 
 
 def _column_names(path: Path) -> list[str]:
-    if path.suffix == ".parquet":
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
         return pl.scan_parquet(path).collect_schema().names()
-    if path.suffix in (".jsonl", ".ndjson"):
+    if suffix in (".jsonl", ".ndjson"):
         first = next((line for _, line in numbered_lines(path)), b"{}")
-        decoded = msgspec.json.decode(first)
+        decoded = json.loads(first)
         return list(decoded) if isinstance(decoded, dict) else []
     line = head(path, 1 << 16).split(b"\n", 1)[0].decode("utf-8-sig")
-    separator = "\t" if path.suffix == ".tsv" else ","
-    return [name.strip().strip('"') for name in line.split(separator)]
+    return [name.strip().strip('"') for name in line.split(_separator(path))]
 
 
-def _load(path: Path) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+def _separator(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _load(path: Path, options: Options) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     notes: list[dict[str, object]] = []
+    suffix = path.suffix.lower()
     try:
-        if path.suffix == ".parquet":
+        if suffix == ".parquet":
             frame = pl.read_parquet(path)
-        elif path.suffix in (".jsonl", ".ndjson"):
+        elif suffix in (".jsonl", ".ndjson"):
             frame, notes = _load_lines(path)
         else:
-            if b"\0" in head(path):
-                raise SourceError("is not a text file", where=str(path), hint="CSV must be UTF-8 text.")
-            separator = "\t" if path.suffix == ".tsv" else ","
-            frame = pl.read_csv(path, infer_schema_length=None, separator=separator)
+            frame = _load_csv(path, options)
     except pl.exceptions.NoDataError:
         raise SourceError("is empty", where=str(path)) from None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as problem:
         raise SourceError(
-            f"cannot be read as {path.suffix[1:]}: {str(problem).splitlines()[0]}", where=str(path)
+            f"cannot be read as {suffix[1:]}: {str(problem).splitlines()[0]}", where=str(path)
         ) from None
     except OSError as problem:
         raise SourceError(f"cannot be read: {problem.strerror or problem}", where=str(path)) from None
     return _lists(frame, path), notes
 
 
+def _load_csv(path: Path, options: Options) -> pl.DataFrame:
+    """A CSV or TSV file; columns that hold text by their meaning (or are mapped to one that does) stay
+    text."""
+    if b"\0" in head(path):
+        raise SourceError("is not a text file", where=str(path), hint="CSV must be UTF-8 text.")
+    separator = _separator(path)
+    names = pl.read_csv(path, n_rows=0, separator=separator).columns
+    text = {*TEXTS, *(name for ours in TEXTS for name in ALIASES.get(ours, ()))}
+    text |= {theirs for ours, theirs in options.columns.items() if ours in text}
+    return pl.read_csv(
+        path,
+        infer_schema_length=None,
+        separator=separator,
+        schema_overrides={name: pl.String for name in names if name in text},
+    )
+
+
 def _load_lines(path: Path) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     """JSON lines; a broken last line is left out with a warning, a broken line before it is an error."""
     records: list[dict[str, object]] = []
     broken: tuple[int, str] | None = None
-    decoder = msgspec.json.Decoder(dict[str, object])
     for number, line in numbered_lines(path):
         if broken is not None:
             raise SourceError(f"line {broken[0]} is not a JSON object: {broken[1]}", where=str(path))
         try:
-            records.append(decoder.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            records.append(_record(line))
+        except (ValueError, RecursionError) as problem:
             broken = (number, str(problem))
     if not records:
         raise SourceError(
@@ -120,17 +161,47 @@ def _load_lines(path: Path) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     return frame, [note]
 
 
+_object = msgspec.json.Decoder(dict[str, object])
+
+
+def _record(line: bytes) -> dict[str, object]:
+    try:
+        return _object.decode(line)
+    except msgspec.DecodeError:
+        record = json.loads(line)  # knows NaN and Infinity
+        if not isinstance(record, dict):
+            raise
+        return record
+
+
 def _lists(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Lists that a CSV holds as JSON text ("[-1.2, -0.3]") become lists."""
-    for name in LISTS:
-        if name in frame.columns and frame[name].dtype == pl.String:
-            inner = pl.String if name.endswith("tokens") else pl.Float64
-            try:
-                frame = frame.with_columns(pl.col(name).str.json_decode(pl.List(inner)))
-            except pl.exceptions.PolarsError:
-                raise SourceError(
-                    f"column {name} holds text that is not a JSON list",
-                    where=str(path),
-                    hint="Write lists as [-1.2, -0.3].",
-                ) from None
+    """Lists that a CSV holds as JSON text ("[-1.2, -0.3]") become lists; Infinity and NaN may stand in
+    them."""
+    for name, dtype in LISTS.items():
+        if name not in frame.columns or frame[name].dtype != pl.String:
+            continue
+        try:
+            lists = _decoded(frame[name], dtype)
+        except (pl.exceptions.PolarsError, ValueError, TypeError):
+            raise SourceError(
+                f"column {name} holds text that is not a JSON list",
+                where=str(path),
+                hint="Write lists as [-1.2, -0.3].",
+            ) from None
+        frame = frame.with_columns(lists)
     return frame
+
+
+def _decoded(texts: pl.Series, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+    """JSON text as lists. Polars is fast but knows no Infinity, and takes "1,2" for two values."""
+    if texts.str.contains(r"^\s*\[.*\]\s*$").all():
+        try:
+            lists = texts.str.json_decode(dtype)
+        except pl.exceptions.PolarsError:
+            lists = None
+        if lists is not None and len(lists) == len(texts):
+            return lists
+    decoded = [None if text is None else json.loads(text) for text in texts]
+    if not all(value is None or isinstance(value, list) for value in decoded):
+        raise ValueError("not a list")
+    return pl.Series(texts.name, decoded, dtype=dtype)

@@ -1,7 +1,7 @@
-"""What the columns of a table mean where their names leave it open. Each rule that is used says so in a warning.
+"""What the columns of a table mean where their names leave it open. Each rule used is said in a warning.
 
-Names that people use for ours; the kind of the rows from the columns that are there; a loss an item; several shot counts of one task;
-several checkpoints under one model name; family and scale of known models.
+Names that people use for ours; the kind of the rows from the columns that are there; a loss an item; several
+shot counts of one task; several checkpoints under one model name; family and scale of known models.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def _shots(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
     if name is None:
         return frame, []
     several = frame.select(pl.col(name).n_unique().over("task") > 1).to_series()
-    label = pl.format("{} ({}-shot)", "task", name)
+    shots = pl.col(name)
+    if frame[name].dtype.is_float() and (frame[name].drop_nulls() % 1 == 0).all():
+        shots = shots.cast(pl.Int64)  # a column of counts with a gap in it is read as 0.0, 5.0
+    label = pl.format("{} ({}-shot)", "task", shots.cast(pl.String).fill_null("?"))
     named = frame.with_columns(task=pl.when(several).then(label).otherwise("task")).drop(name)
     if not several.any():
         return named, []
@@ -96,18 +99,17 @@ def _families(
             family=pl.col("model").replace_strict(family, default=None, return_dtype=pl.String)
         )
     for name in ("n_params", "n_tokens"):
-        values = {n: getattr(scale, name) for n, scale in known.items()}
-        looked_up = pl.col("model").replace_strict(values, default=None, return_dtype=pl.Float64)
+        looked_up = _looked_up(frame, options, name)
         if name not in frame.columns:
-            frame = frame.with_columns(looked_up.alias(name))
-            filled = [n for n in names if values.get(n) is not None]
+            frame = frame.with_columns(looked_up)
+            filled = frame.filter(pl.col(name).is_not_null())["model"].n_unique()
             if filled and name == "n_params":
                 notes.append(
                     tables.warning(
                         "scale-looked-up",
-                        f"{name} of {len(filled)} models comes from the list of known families",
+                        f"{name} of {filled} models comes from the list of known families",
                         where=where,
-                        count=len(filled),
+                        count=filled,
                     )
                 )
         elif frame[name].null_count():
@@ -117,6 +119,22 @@ def _families(
             flops=6.0 * pl.col("n_params").cast(pl.Float64) * pl.col("n_tokens").cast(pl.Float64)
         )
     return frame, notes
+
+
+def _looked_up(frame: pl.DataFrame, options: Options, name: str) -> pl.Series:
+    """`n_params` or `n_tokens` of each row from the known families; a column `step` names the checkpoint."""
+    stepped = "step" in frame.columns and frame["step"].dtype.is_numeric()
+    keys = frame.select(
+        "model", step=pl.col("step").cast(pl.Float64) if stepped else pl.lit(None, pl.Float64)
+    )
+    pairs = keys.unique(maintain_order=True)
+    values = []
+    for model, step in pairs.iter_rows():
+        whole = step is not None and step == step // 1
+        scale = options.families.find(model, f"step{step:.0f}" if whole else None) if model else None
+        values.append(getattr(scale, name) if scale else None)
+    found = pairs.with_columns(pl.Series(name, values, dtype=pl.Float64))
+    return keys.join(found, on=["model", "step"], how="left", nulls_equal=True, maintain_order="left")[name]
 
 
 def _checkpoints(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
@@ -132,6 +150,8 @@ def _checkpoints(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[No
             continue
         values = frame[name].unique().drop_nulls()
         text = {v: f"step{v:.0f}" if name == "step" else f"{size_label(float(v))} tokens" for v in values}
+        if len(set(text.values())) < len(text):  # three digits do not tell these apart
+            text = {v: f"{name} {v!r}" for v in values}
         label = pl.col(name).replace_strict(text, default="", return_dtype=pl.String)
         renamed = pl.col("model").is_in(several["model"].implode()) & pl.col(name).is_not_null()
         frame = frame.with_columns(
@@ -149,7 +169,8 @@ def _checkpoints(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[No
 
 
 def _losses(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
-    """A column of losses that differ from item to item is the items' own, in nats, not the model's pretraining loss."""
+    """A column of losses that differ from item to item is the items' own, in nats, not the model's
+    pretraining loss."""
     name = next((name for name in LOSSES if name in frame.columns and frame[name].dtype.is_numeric()), None)
     if name is None or "item_id" not in frame.columns or "kind" in frame.columns:
         return frame, []
@@ -194,7 +215,8 @@ def _losses(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
         notes.append(
             tables.warning(
                 "two-choices",
-                f"in {', '.join(sorted(binary))} an item is right exactly where its loss is below ln 2, so there are two choices and chance is 1/2",
+                f"in {', '.join(sorted(binary))} an item is right exactly where its loss is below ln 2, so "
+                "there are two choices and chance is 1/2",
                 where=where,
                 count=len(binary),
             )
