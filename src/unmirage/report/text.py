@@ -56,7 +56,7 @@ def verdict_table(audit: Audit) -> Table:
 
 
 def summary(audit: Audit, console: Console) -> None:
-    """Print :func:`verdict_table`, then a line for each warning code: its first message, and how many more."""
+    """Print :func:`verdict_table`, then a line a warning code: its first message, and how many more."""
     from rich.text import Text
 
     console.print(verdict_table(audit))
