@@ -81,7 +81,6 @@ class GoldCandidates:
         if len(several) > 1:
             # The harness asks whether its pick is one of them: the likeliest one decides.
             self.several += 1
-            self.logged[-1] = -1
             self._put(AS_INDEX, row, max(several, key=lambda i: loglikelihoods[i]))
         elif several:
             self._put(AS_INDEX, row, several[0])
