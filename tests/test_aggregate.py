@@ -109,6 +109,15 @@ def test_infinite_means_are_null_with_a_reason():
     assert found["low"][1] < -10.5 < found["high"][1]
 
 
+def test_one_cluster_has_no_interval_and_says_why():
+    rng = np.random.default_rng(3)
+    texts = [["a" * int(rng.integers(1, 9)) for _ in range(20)]]
+    found = unmirage.audit(family(texts, cluster=["one"] * 20)).curves
+    distance = found.filter(pl.col("metric") == "char_edit_distance").row(0, named=True)
+    assert (distance["low"], distance["stderr"], distance["method"]) == (None, None, "none")
+    assert "single item or cluster" in distance["note"]
+
+
 def counted(passes, attempts):
     return pl.DataFrame(
         [

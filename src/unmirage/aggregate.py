@@ -132,7 +132,10 @@ def _replicates(cell: Cell, settings: Settings, rng: np.random.Generator) -> dic
 
 
 def _combined(layer: Layer, means: Floats, n: int) -> Floats:
-    return means[..., 0] if layer.metric.combine is None else layer.metric.combine(means, n)
+    if layer.metric.combine is None:
+        return means[..., 0]
+    with np.errstate(invalid="ignore"):  # a single cluster has NaN for replicates
+        return layer.metric.combine(means, n)
 
 
 def _summarise(cell: Cell, layer: Layer, settings: Settings, replicates: Floats | None) -> Summary:
@@ -173,6 +176,9 @@ def _summarise(cell: Cell, layer: Layer, settings: Settings, replicates: Floats 
     elif layer.metric.combine is None and not layer.exact:
         for j in np.flatnonzero(flat):
             low[j], high[j], method[j], notes[j] = _flat_interval(cell, layer, settings, float(mean[j]))
+    for j in np.flatnonzero(layer.present & np.isnan(low)):
+        notes[j] = notes[j] or "a single item or cluster says nothing about the scatter"
+        method[j] = "none"
     return Summary(np.where(layer.present, mean, np.nan), stderr, low, high, method, notes)
 
 

@@ -51,11 +51,21 @@ def write_table(frame: pl.DataFrame, target: Path | BinaryIO, kind: str) -> None
         ) from None
 
 
+def _has_infinity(frame: pl.DataFrame) -> bool:
+    floats = [frame[n] for n, dtype in frame.schema.items() if dtype.is_float()]
+    floats += [frame[n].explode() for n, dtype in frame.schema.items() if dtype == pl.List(pl.Float64)]
+    return any(column.is_infinite().any() for column in floats)
+
+
 def _dump(frame: pl.DataFrame, file: BinaryIO, kind: str) -> None:
     if kind == "parquet":
         frame.write_parquet(file, compression="zstd", statistics=False)
     elif kind == "jsonl":
-        frame.write_ndjson(file)
+        if _has_infinity(frame):
+            # As Python and evaluation tools write it: JSON has no word for it, and null means another thing.
+            file.writelines(f"{json.dumps(row)}\n".encode() for row in frame.iter_rows(named=True))
+        else:
+            frame.write_ndjson(file)
     else:
         nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
         texts = {

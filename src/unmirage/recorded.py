@@ -41,11 +41,14 @@ def compare_items(responses: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame
     key = ["family", "model", "task", "item_id", "epoch"]
     rows = (
         responses.filter(pl.col("kind") != "score")
-        .select(*key, "kind", "recorded")
+        .select(*key, "kind", "length_unit", "recorded")
         .explode("recorded")
         .drop_nulls("recorded")
     )
     rows = rows.unnest("recorded").rename({"metric": "recorded_as"})
+    # The harness normalises acc_bytes by bytes; where our lengths are characters that is another metric.
+    by_bytes = (pl.col("recorded_as") == "acc_bytes") & (pl.col("length_unit") != "bytes")
+    rows = rows.filter(~by_bytes.fill_null(value=False)).drop("length_unit")
     if rows.height == 0:
         return pl.DataFrame(schema=COMPARED)
     pairs = rows.select("kind", "recorded_as").unique(maintain_order=True)

@@ -158,6 +158,18 @@ def warnings_frame(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=dict(WARNINGS)).unique(maintain_order=True)
 
 
+def require(frame: pl.DataFrame, required: Iterable[str], *, where: str) -> None:
+    """TableError unless every column is there."""
+    missing = [name for name in required if name not in frame.columns]
+    if missing:
+        raise TableError(
+            f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} "
+            f"{'are' if len(missing) > 1 else 'is'} missing; there are: {', '.join(frame.columns)}",
+            where=where,
+            hint=f"Name the column that holds it: --map YOUR_COLUMN={missing[0]}",
+        )
+
+
 def conform(
     frame: pl.DataFrame,
     schema: Mapping[str, pl.DataType | type[pl.DataType]],
@@ -172,14 +184,7 @@ def conform(
     TableError
         A required column is missing or a value cannot be read as the column's type.
     """
-    missing = [name for name in required if name not in frame.columns]
-    if missing:
-        raise TableError(
-            f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} "
-            f"{'are' if len(missing) > 1 else 'is'} missing; there are: {', '.join(frame.columns)}",
-            where=where,
-            hint=f"Name the column that holds it: --map YOUR_COLUMN={missing[0]}",
-        )
+    require(frame, required, where=where)
     columns = []
     for name, dtype in schema.items():
         if name not in frame.columns:

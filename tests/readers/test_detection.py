@@ -152,3 +152,27 @@ def test_progress_counts_every_row(logs, tmp_path):
     read_sources([tmp_path], Options(families=load()), on_rows=seen.append)
     assert sum(seen) == 2500
     assert len(seen) > 1
+
+
+def test_an_earlier_report_below_the_logs_is_no_log(tmp_path):
+    table = tmp_path / "logs" / "t.csv"
+    table.parent.mkdir()
+    table.write_text(
+        "family,model,task,item_id,n_params,target,output\n"
+        + "".join(f"f,m{m},t,i{i},{10 ** (m + 6)},1,1\n" for m in range(3) for i in range(4))
+    )
+    first = unmirage.audit(tmp_path / "logs")
+    first.save(tmp_path / "logs" / "report")
+    again = unmirage.audit(tmp_path / "logs")
+    assert again.curves.equals(first.curves)
+    assert "report-not-read" in again.warnings["code"].to_list()
+    with pytest.raises(SourceError, match=r"responses\.parquet"):
+        unmirage.audit(tmp_path / "logs" / "report")
+
+
+def test_a_table_without_items_or_values_in_a_folder_is_left_out(tmp_path):
+    (tmp_path / "sizes.csv").write_text("model,layers\na,12\n")
+    with pytest.raises(SourceError, match="holds no log"):
+        unmirage.audit(tmp_path)
+    with pytest.raises(TableError, match="item_id is missing; there are: model, layers"):
+        unmirage.audit(tmp_path / "sizes.csv")

@@ -94,8 +94,14 @@ def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path,
         raise SourceError("there is no such file or folder", where=str(source))
     if source.is_file():
         return [(source, _format_of(source, format))]
+    if _is_report(source):
+        raise SourceError(
+            "is a report of unmirage, not a log",
+            where=str(source),
+            hint=f"Its responses can be read again: {source / 'responses.parquet'}",
+        )
     found, left = [], []
-    for path in _searched(source):
+    for path in _searched(source, loaded):
         name = _detect(path) if format is None else (format if _claims(format, path) else None)
         if name is not None:
             found.append((path, name))
@@ -122,8 +128,7 @@ def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path,
 
 
 def _format_of(file: Path, format: str | None) -> str:
-    """The reader of a file that the user named: what was asked for where its ending allows, else what is
-    found."""
+    """The reader of a file that was named: what was asked for if its ending allows, else what is found."""
     table = file.suffix.lower() in tabular.SUFFIXES
     if format is not None:
         allowed = table if format == tabular.NAME else file.suffix in (".json", ".jsonl")
@@ -144,9 +149,15 @@ def _format_of(file: Path, format: str | None) -> str:
     return name
 
 
-def _searched(folder: Path) -> Iterator[Path]:
-    """The files under a folder in the order of their names; a folder that links reach twice is searched
-    once."""
+def _is_report(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in ("report.html", "audit.json", "verdicts.csv"))
+
+
+def _searched(folder: Path, loaded: Loaded) -> Iterator[Path]:
+    """The files under a folder in the order of their names; what links reach twice is searched once.
+
+    Reports that an earlier audit wrote below the folder are no logs and are left out, with a warning.
+    """
 
     def refuse(problem: OSError) -> None:
         raise SourceError(f"cannot be searched: {problem.strerror}", where=str(problem.filename))
@@ -158,6 +169,12 @@ def _searched(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
+        if _is_report(Path(place)):
+            loaded.warnings.append(
+                tables.warning("report-not-read", "a report of unmirage is no log", where=place)
+            )
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(place) / name for name in sorted(names) if not name.startswith("."))
 

@@ -36,16 +36,18 @@ TEXTS = frozenset(
 
 
 def claims(path: Path) -> bool:
-    """Whether a file looks like such a table: a known ending, and a column `model`.
+    """Whether a file looks like such a table: a known ending, models, and items or metrics with values.
 
-    A table that names its models in another column has to be named itself, beside `--map`.
+    A table with other names for these columns has to be named itself, beside `--map`.
     """
     if path.suffix.lower() not in SUFFIXES:
         return False
     try:
-        return "model" in _column_names(path)
+        names = set(_column_names(path))
     except (pl.exceptions.PolarsError, OSError, SourceError, ValueError, RecursionError):
         return False
+    items = names & {"item_id", *ALIASES["item_id"]}
+    return "model" in names and (bool(items) or {"metric", "value"} <= names)
 
 
 def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:

@@ -39,8 +39,8 @@ def interpret(
         if ours not in frame.columns and found:
             frame = frame.rename({found: ours})
     aggregates = {"metric", "value"} <= set(frame.columns) and "item_id" not in frame.columns
-    if "model" not in frame.columns:
-        return frame, notes  # the check of the table names what is missing
+    # Said before columns are added that the user never wrote.
+    tables.require(frame, ("model",) if aggregates else ("model", "item_id"), where=where)
     if "task" not in frame.columns:
         frame = frame.with_columns(task=pl.lit(stem))
         notes.append(
