@@ -70,7 +70,7 @@ def test_each_item_of_each_model(audit, logged, task, metric, recorded, toleranc
         mine = ours(audit, model, task, metric)
         assert len(mine) == len(records)
         for record in records:
-            assert mine[record["doc_hash"][:12]] == pytest.approx(recorded(record), abs=tolerance)
+            assert mine[record["doc_hash"][:16]] == pytest.approx(recorded(record), abs=tolerance)
 
 
 AGGREGATES = [
@@ -108,7 +108,7 @@ def test_a_generative_task_takes_over_the_log_probability_of_its_targets(audit, 
     for model in MODELS:
         mine = ours(audit, model, "add2_gen", "target_logprob")
         theirs = {
-            r["doc_hash"][:12]: float(r["filtered_resps"][0][0]) for r in logged[0][model, "add2_target_ll"]
+            r["doc_hash"][:16]: float(r["filtered_resps"][0][0]) for r in logged[0][model, "add2_target_ll"]
         }
         assert mine == pytest.approx(theirs, abs=1e-12)
     messages = audit.warnings.filter(pl.col("code") == "joined-likelihood")["message"].to_list()

@@ -63,13 +63,13 @@ def frame_of(
 
 
 def _item_ids(columns: Columns) -> list[str]:
-    """The document's hash, 12 digits; a document that the task holds twice gets "#2" the second time."""
+    """The document's hash, 16 digits; a document that the task holds twice gets "#2" the second time."""
     documents: dict[str, dict[str, int]] = {}
     out = []
     for doc_id, digest in zip(columns.doc_id, columns.item, strict=True):
         seen = documents.setdefault(digest, {})
         place = seen.setdefault(doc_id, len(seen) + 1)
-        out.append(digest[:12] if place == 1 else f"{digest[:12]}#{place}")
+        out.append(digest[:16] if place == 1 else f"{digest[:16]}#{place}")
     return out
 
 
