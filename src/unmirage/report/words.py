@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NOTHING = "–"
 
 MEANINGS = {
-    "smooth": "The headline metric rises without a sharp jump: there is nothing to explain.",
+    "smooth": "The headline metric has no sharp rise out of a flat start: there is no jump to explain.",
     "metric-artifact": (
         "The headline metric looks sharp, but a companion metric of the same outputs moves smoothly through "
         "the jump and predicts it."
