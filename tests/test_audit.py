@@ -1,5 +1,6 @@
 """The main path on real and made data, through the public door."""
 
+import doctest
 import importlib
 import json
 import warnings
@@ -245,6 +246,11 @@ def test_progress_is_told(demo):
     unmirage.audit(unmirage.example(), progress=lambda step, done, total: seen.append((step, done, total)))
     assert ("judging", 3, 3) in seen
     assert max(done for step, done, _ in seen if step == "reading") == 3 * 8 * 160
+
+
+def test_the_example_of_the_docstring_runs():
+    found = doctest.testmod(importlib.import_module("unmirage.audit"))
+    assert (found.attempted, found.failed) == (3, 0)
 
 
 def test_the_public_names_are_what_they_say():

@@ -41,7 +41,7 @@ class UnmirageWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Reading:
-    """How sources are read: the options that `read`, `score`, `curves` and `audit` share.
+    """How sources are read: what the options that `read`, `score`, `curves` and `audit` share come to.
 
     Attributes
     ----------
@@ -74,9 +74,11 @@ def audit(
     samples: int | None = None,
     tokens: str | Mapping[str, str] | None = None,
     chance: Mapping[str, float] | None = None,
-    reading: Reading | None = None,
+    format: str | None = None,
+    family: str | None = None,
+    families: Sequence[str | Path] = (),
+    map: Sequence[str] = (),
     progress: Progress = lambda step, done, total: None,
-    **read_options: Any,
 ) -> Audit:
     """Audit the jumps of model families.
 
@@ -84,8 +86,7 @@ def audit(
     ----------
     source: a path (file or folder), several paths, or a polars frame in a schema of `unmirage.tables`.
     axis ... chance: see :class:`unmirage.result.Settings`.
-    reading: how to read the source; its fields may be given by name instead (`family="mine"`,
-        `map=("nll=target_logprob",)`).
+    format ... map: how to read the source; see :class:`Reading`.
     progress: called with (step, done, total or None) as the work goes on.
 
     Returns
@@ -104,7 +105,8 @@ def audit(
     >>> a.verdicts.select("task", "verdict").height > 0
     True
     """
-    mapping = maps.parse((reading or Reading(**read_options)).map)
+    reading = Reading(format, family, tuple(families), tuple(map))
+    mapping = maps.parse(reading.map)
     settings = checked(
         Settings(
             axis=axis,
@@ -124,7 +126,7 @@ def audit(
         )
     )
     limits = Thresholds()
-    loaded = _read(source, reading or Reading(**read_options), progress)
+    loaded = _read(source, reading, progress)
     kept = select(loaded, settings)
     scored = _score(kept.responses, settings)
     judged = _judge(kept, scored, settings, limits, progress)
@@ -148,13 +150,21 @@ def audit(
     )
 
 
-def read(source: Sources, *, table: str = "responses", **read_options: Any) -> pl.DataFrame:
+def read(
+    source: Sources,
+    *,
+    table: str = "responses",
+    format: str | None = None,
+    family: str | None = None,
+    families: Sequence[str | Path] = (),
+    map: Sequence[str] = (),
+) -> pl.DataFrame:
     """The responses of a source (or `table="results"`: the aggregates that it holds), checked.
 
-    Parameters: source as in :func:`audit`; the fields of :class:`Reading` by name.
+    Parameters: source as in :func:`audit`; the others as in :class:`Reading`.
     Raises UnmirageError as :func:`audit`, and where the source holds no such table.
     """
-    loaded = _read(source, Reading(**read_options))
+    loaded = _read(source, Reading(format, family, tuple(families), tuple(map)))
     _say(loaded.warnings)
     frames = {"responses": loaded.responses, "results": loaded.results}
     if table not in frames:
@@ -172,14 +182,17 @@ def score(
     metrics: Sequence[str] | None = None,
     *,
     tokens: str | Mapping[str, str] | None = None,
-    **read_options: Any,
+    format: str | None = None,
+    family: str | None = None,
+    families: Sequence[str | Path] = (),
+    map: Sequence[str] = (),
 ) -> pl.DataFrame:
     """The scores of a source: one row a response and item-level metric.
 
-    Parameters: source, metrics, tokens as in :func:`audit`; the fields of :class:`Reading` by name.
+    Parameters: source, metrics, tokens as in :func:`audit`; the others as in :class:`Reading`.
     Raises UnmirageError as :func:`audit`.
     """
-    responses = read(source, **read_options)
+    responses = read(source, format=format, family=family, families=families, map=map)
     scored = _score(responses, Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics)))
     _say(
         [
@@ -208,7 +221,7 @@ def _say(notes: Sequence[Mapping[str, object]]) -> None:
 
 _NO_BREAK_TEST = tables.warning(
     "no-break-test",
-    "p_break, step and link are null: this version has no break test and fits no link",
+    "p_break, step, link and w_min are null: this version has no break test and fits no link",
     count=0,
 )
 
