@@ -46,6 +46,7 @@ def test_zero_one_scores_get_the_exact_interval():
         assert row["method"] == "clopper-pearson"
         assert row["resolution"] == pytest.approx(1 - 0.05 ** (1 / 40))
     assert found["stderr"].to_list()[0] is None
+    assert "standard error is not known" in found["note"][0]
     assert found["stderr"][2] == pytest.approx(np.sqrt(0.25 / 39))
 
 

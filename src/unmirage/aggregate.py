@@ -176,6 +176,8 @@ def _summarise(cell: Cell, layer: Layer, settings: Settings, replicates: Floats 
     elif layer.metric.combine is None and not layer.exact:
         for j in np.flatnonzero(flat):
             low[j], high[j], method[j], notes[j] = _flat_interval(cell, layer, settings, float(mean[j]))
+    for j in np.flatnonzero(flat):
+        notes[j] = notes[j] or "all items have the same score, so its standard error is not known"
     for j in np.flatnonzero(layer.present & np.isnan(low)):
         notes[j] = notes[j] or "a single item or cluster says nothing about the scatter"
         method[j] = "none"
@@ -306,7 +308,8 @@ def result_rows(results: pl.DataFrame, settings: Settings) -> list[dict[str, obj
             interval = statistics.wilson if settings.interval == "wilson" else statistics.clopper_pearson
             bounds = interval(round(successes), n, settings.confidence)
             low, high = float(bounds[0]), float(bounds[1])
-            method, note = f"{settings.interval} of the aggregate", ""
+            method = f"{settings.interval} of the aggregate"
+            note = "" if stderr else "the log gives no standard error above 0"
             if chance is not None:
                 resolution = _number(float(statistics.floor(n, chance, settings.alpha)))
         elif stderr:

@@ -100,3 +100,8 @@ def test_every_verdict_has_a_meaning_and_a_colour_in_both_themes() -> None:
     assert set(words.MEANINGS) == six == set(themes.TONES) == set(text.STYLES)
     for palette in themes.PALETTES.values():
         assert set(themes.TONES.values()) <= set(palette)
+
+
+def test_a_unit_that_the_title_tells_is_not_told_twice() -> None:
+    assert words.metric_title("bits_per_byte") == "Bits a byte"
+    assert words.metric_title("target_logprob") == "Log-probability of the target (nats)"

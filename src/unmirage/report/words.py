@@ -123,7 +123,8 @@ def metric_title(name: str) -> str:
     found = card(name)
     if found is None:
         return printable(name)
-    return f"{found.title} ({found.unit})" if found.unit else found.title
+    told = not found.unit or found.unit in found.title.lower()
+    return found.title if told else f"{found.title} ({found.unit})"
 
 
 def metric_direction(name: str) -> str:
