@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 HELP = """Is that jump in a model family's ability real, or did the metric make it?
 
-Point it at the logs of a model family (a folder of lm-evaluation-harness output, or a table) and get a
-verdict for each task, with error bars, and what data would settle the rest:
+Point it at the logs of a model family (a folder of lm-evaluation-harness
+output, or a table) and get a verdict for each task, with error bars, and what
+data would settle the rest:
 
     unmirage audit LOGS --out REPORT
 
@@ -45,7 +46,7 @@ verdict for each task, with error bars, and what data would settle the rest:
 app = App(
     name="unmirage",
     help=HELP,
-    help_format="markdown",
+    help_format="plaintext",
     version=__version__,
     suppress_keyboard_interrupt=False,
 )
@@ -58,7 +59,7 @@ Out = Annotated[
 Folder = Annotated[Path, Parameter(group=OUTPUT, help="Folder for report.html, audit.json and the tables.")]
 
 
-@app.command
+@app.command(usage="Usage: unmirage audit SOURCE... [OPTIONS]")
 def audit(
     *sources: Sources,
     out: Folder = Path("unmirage-report"),
@@ -107,7 +108,7 @@ def demo(
     _finish(result, out, report)
 
 
-@app.command
+@app.command(usage="Usage: unmirage read SOURCE... [OPTIONS]")
 def read(
     *sources: Sources,
     out: Out = "-",
@@ -126,7 +127,7 @@ def read(
     _write(frame, out)
 
 
-@app.command
+@app.command(usage="Usage: unmirage score SOURCE... [OPTIONS]")
 def score(
     *sources: Sources,
     out: Out = "-",
@@ -148,7 +149,7 @@ def score(
     _write(frame, out)
 
 
-@app.command
+@app.command(usage="Usage: unmirage curves SOURCE... [OPTIONS]")
 def curves(
     *sources: Sources,
     out: Out = "-",
