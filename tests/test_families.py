@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.errors import SettingsError, SourceError
-from unmirage.families import Families, Scale, common_family, count, load, size_label, suggestion
+from unmirage.errors import SourceError
+from unmirage.families import Families, Scale, common_family, load, suggestion, unsized
 
 
 @pytest.fixture(scope="module")
@@ -377,24 +377,12 @@ def test_a_filled_in_suggestion_is_found(tmp_path_factory: pytest.TempPathFactor
     (["-6k", "-7k"], None), (["solo"], None), (["", "add-6k"], None), ([], None)])
 def test_common_family(names: list[str], family: str | None) -> None:
     assert common_family(names) == family
+# fmt: on
 
-@pytest.mark.parametrize(("n_params", "label"), [
-    (0, "0"), (0.5, "0.5"), (7, "7"), (999, "999"), (999.6, "1K"), (1000, "1K"), (3_400, "3.4K"),
-    (70e6, "70M"), (70_426_624, "70.4M"), (999_499, "999K"), (999_500, "1M"), (1.4e9, "1.4B"),
-    (1_414_647_808, "1.41B"), (175e9, "175B"), (15e12, "15T"), (1.234e16, "12300T")])
-def test_size_label(n_params: float, label: str) -> None:
-    assert size_label(n_params) == label
 
-@given(n_params=st.floats(1e3, 1e15))
-def test_a_label_reads_back_to_three_digits(n_params: float) -> None:
-    assert count(size_label(n_params)) == pytest.approx(n_params, rel=0.0051)
-    for wrong in (-n_params, float("nan"), float("inf")):
-        with pytest.raises(SettingsError):
-            size_label(wrong)
-
-@pytest.mark.parametrize(("text", "value"), [
-    ("70m", 70e6), ("1.4B", 1.4e9), ("143k", 143e3), ("6e9", 6e9), ("6E+9", 6e9), ("2T", 2e12), (" 7b ", 7e9),
-    ("2.3m", 2_300_000), ("1_000", 1000), ("0", 0), *((text, None) for text in ("", "b", "-7b", "7bb", "1b1",
-        "1e3k", "1,5m", "nan", "inf", "1e400", "٣m", "1.", ".5b", "7 b", "_7", "6e-9"))])
-def test_count(text: str, value: float | None) -> None:
-    assert count(text) == value
+@pytest.mark.parametrize(
+    ("name", "rest"),
+    [("org/my-1.4b-v2", "my-v2"), ("add_6k", "add"), ("alpha-7B", "alpha"), ("small", None), ("1b", None)],
+)
+def test_unsized(name: str, rest: str | None) -> None:
+    assert unsized(name) == rest

@@ -30,7 +30,6 @@ The schema, of the built-in file and of users' files::
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import tomllib
@@ -42,7 +41,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from unmirage.errors import SettingsError, SourceError
+from unmirage.counts import count
+from unmirage.errors import SourceError
 
 BUILT_IN = Path(__file__).with_name("families.toml")
 
@@ -199,37 +199,11 @@ def common_family(names: Sequence[str]) -> str | None:
     return found[1] if found else None
 
 
-def size_label(n_params: float) -> str:
-    """Return a count with at most three significant digits and K, M, B or T: "70M", "1.4B", "175B", "3.4K".
-
-    Raises
-    ------
-    SettingsError: the count is negative or not finite.
-    """
-    if not (math.isfinite(n_params) and n_params >= 0):
-        raise SettingsError(f"{n_params} is not a count.", hint="Counts are finite and not negative.")
-    value = float(f"{n_params:.3g}")
-    for unit, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if value >= unit:
-            return f"{value / unit:.12g}{letter}"
-    return f"{value:.12g}"
-
-
-def count(text: str) -> float | None:
-    """Return the number that a count such as "70m", "1.4B", "143k", "2T" or "6e9" means, or None.
-
-    Case is ignored; "_" may stand between digits; the letters are thousand, million, billion and trillion.
-    """
-    digits = r"\d+(?:_\d+)*"
-    found = re.fullmatch(
-        rf"({digits}(?:\.{digits})?)(?:([kmbt])|(e\+?\d+))?", text.strip(), re.IGNORECASE | re.ASCII
-    )
-    if not found:
-        return None
-    number, letter, exponent = found.groups()
-    power = {"k": "e3", "m": "e6", "b": "e9", "t": "e12"}[letter.lower()] if letter else exponent or ""
-    value = float(number + power)  # read in one go: 2.3 * 1e6 is not 2_300_000
-    return value if math.isfinite(value) else None
+def unsized(name: str) -> str | None:
+    """Return the name's last part without its size ("org/my-1.4b-v2": "my-v2"); None where it has none."""
+    base = _parts(name)[-1] if _parts(name) else ""
+    rest = re.sub(r"[-_ ]\d+(?:\.\d+)?[kmbt](?=$|[-_ ])", "", base, count=1, flags=re.IGNORECASE)
+    return rest if rest != base else None
 
 
 _STEP = re.compile(
@@ -325,9 +299,7 @@ def _family_of(name: str, earlier: Mapping[str, _Known]) -> str:
     known = Families(earlier).find(name)
     if known:
         return known.family
-    base = _parts(name)[-1] if _parts(name) else name
-    unsized = re.sub(r"[-_ ]\d+(?:\.\d+)?[kmbt](?=$|[-_ ])", "", base, count=1, flags=re.IGNORECASE)
-    return unsized if unsized != base else common_family([base]) or base
+    return unsized(name) or common_family([name]) or (_parts(name) or [name])[-1]
 
 
 def _add_family(names: dict[str, _Known], label: str, entry: object, source: str) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from unmirage import tables
+from unmirage.counts import size_label
 from unmirage.errors import ScaleError, SettingsError, TableError
-from unmirage.families import size_label, suggestion
+from unmirage.families import suggestion
 
 Note = dict[str, object]
 NOT_AXES = frozenset((*tables.RESPONSES, *tables.RESULTS)) - frozenset(tables.AXES)

@@ -265,3 +265,10 @@ def test_two_tables_that_contradict_each_other(tmp_path):
         write(frame_of([{**ROWS["count"][0], "n_correct": right}]), tmp_path / f"{name}.csv")
     with pytest.raises(TableError, match="rows that contradict each other; first: model m, task t, item a"):
         read(tmp_path)
+
+
+def test_unknown_models_of_two_families_stay_apart(tmp_path):
+    rows = [f"{f}-{n}b,{n}e9,t,i{i},1" for f in ("my-alpha", "my-beta") for n in (1, 2, 7) for i in range(3)]
+    (tmp_path / "t.csv").write_text("model,n_params,task,item_id,correct\n" + "\n".join(rows) + "\n")
+    found = unmirage.audit(tmp_path / "t.csv")
+    assert found.verdicts["family"].to_list() == ["my-alpha", "my-beta"]

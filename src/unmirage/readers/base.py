@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from unmirage.errors import SourceError
-from unmirage.families import Families
+from unmirage.families import Families, common_family, unsized
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,19 @@ class Reader:
     versions: str
     claims: Callable[[Path], bool]
     read: Callable[[Sequence[Path], Options, Callable[[int], None]], Loaded]
+
+
+def families_of(names: Iterable[str], fallback: str) -> dict[str, str]:
+    """Model name -> family, for models that no list knows.
+
+    Where every name holds a size, the family is the name without it ("alpha-1b", "alpha-7b", "beta-1b" are
+    two); else what all names begin with; else `fallback`.
+    """
+    unknown = sorted(set(names))
+    own = {name: unsized(name) for name in unknown}
+    if all(own.values()):
+        return {name: str(family) for name, family in own.items()}
+    return dict.fromkeys(unknown, common_family(unknown) or fallback)
 
 
 def sha256(path: Path) -> str:

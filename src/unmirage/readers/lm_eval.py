@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from unmirage import tables
-from unmirage.families import Scale, common_family
-from unmirage.readers.base import Input, Loaded, Options, sha256
+from unmirage.families import Scale
+from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
 from unmirage.readers.lm_eval_frames import frame_of
 from unmirage.readers.lm_eval_records import Columns, read_columns
 from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, step_of
@@ -92,7 +92,8 @@ def _scales(runs: Sequence[Run], options: Options) -> dict[int, tuple[Scale, flo
     families."""
     names = {id(run): run.model() for run in runs}
     unknown = [name for name, revision in names.values() if options.families.find(name, revision) is None]
-    fallback = options.family or common_family(sorted(set(unknown)))
+    folder = runs[0].folder.parent.name if runs else ""
+    families = families_of(unknown, folder or "family")
     scales = {}
     for run in runs:
         name, revision = names[id(run)]
@@ -101,8 +102,7 @@ def _scales(runs: Sequence[Run], options: Options) -> dict[int, tuple[Scale, flo
         logged = counted if counted and counted > 0 else None  # -1 where the harness could not count them
         label = name.rstrip("/").rsplit("/", 1)[-1] + (f"@{revision}" if revision else "")
         scale = Scale(
-            family=options.family
-            or (known.family if known else fallback or run.folder.parent.name or "family"),
+            family=options.family or (known.family if known else families[name]),
             model=known.model if known else label,
             n_params=logged or (known.n_params if known else None),
             n_tokens=known.n_tokens if known else None,

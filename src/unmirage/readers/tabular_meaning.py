@@ -11,8 +11,8 @@ import math
 import polars as pl
 
 from unmirage import tables
-from unmirage.families import common_family
-from unmirage.readers.base import Options
+from unmirage.counts import size_label
+from unmirage.readers.base import Options, families_of
 
 ALIASES = {
     "item_id": ("item", "doc_id", "example_id", "question_id", "problem_id", "sample_id", "id"),
@@ -93,8 +93,8 @@ def _families(
     known = {name: scale for name in names if (scale := options.families.find(name)) is not None}
     notes: list[Note] = []
     if "family" not in frame.columns or options.family:
-        fallback = options.family or common_family([n for n in names if n not in known]) or stem
-        family = {n: options.family or (known[n].family if n in known else fallback) for n in names}
+        unknown = families_of([name for name in names if name not in known], stem)
+        family = {n: options.family or (known[n].family if n in known else unknown[n]) for n in names}
         frame = frame.with_columns(
             family=pl.col("model").replace_strict(family, default=None, return_dtype=pl.String)
         )
@@ -139,7 +139,6 @@ def _looked_up(frame: pl.DataFrame, options: Options, name: str) -> pl.Series:
 
 def _checkpoints(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
     """Checkpoints that share a model name get "@step1000" (or "@20B tokens" where there is no step)."""
-    from unmirage.families import size_label
 
     for name in STEPS:
         if name not in frame.columns or not frame[name].dtype.is_numeric():

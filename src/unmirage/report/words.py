@@ -9,8 +9,8 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from unmirage.counts import size_label
 from unmirage.errors import MetricError
-from unmirage.families import size_label
 
 if TYPE_CHECKING:
     from unmirage.metrics.cards import Card
