@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unmirage.counts import count
 from unmirage.errors import SourceError
 from unmirage.families import Families, Scale, common_family, load, suggestion, unsized
 
