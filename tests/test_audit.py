@@ -248,6 +248,12 @@ def test_progress_is_told(demo):
     assert max(done for step, done, _ in seen if step == "reading") == 3 * 8 * 160
 
 
+def test_saving_tells_its_progress(demo, tmp_path):
+    seen = []
+    demo.save(tmp_path, progress=lambda step, done, total: seen.append((step, done, total)))
+    assert seen == [("drawing", i, 5) for i in range(1, 6)]
+
+
 def test_the_example_of_the_docstring_runs():
     found = doctest.testmod(importlib.import_module("unmirage.audit"))
     assert (found.attempted, found.failed) == (3, 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings as python_warnings
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,11 @@ from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
 from unmirage.readers import Loaded, Options, Source, read_sources
 from unmirage.readers import mapping as maps
-from unmirage.result import Audit, Settings, checked
+from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.selection import Kept, select
 from unmirage.verdict.thresholds import Thresholds
 
 Sources = Source | Sequence[Source]
-Progress = Callable[[str, int, int | None], None]  # (step, done, total or None)
 
 
 class UnmirageWarning(UserWarning):
@@ -78,7 +77,7 @@ def audit(
     family: str | None = None,
     families: Sequence[str | Path] = (),
     map: Sequence[str] = (),
-    progress: Progress = lambda step, done, total: None,
+    progress: Progress = silent,
 ) -> Audit:
     """Audit the jumps of model families.
 
@@ -226,7 +225,7 @@ _NO_BREAK_TEST = tables.warning(
 )
 
 
-def _read(source: Sources, reading: Reading, progress: Progress = lambda step, done, total: None) -> Loaded:
+def _read(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
     mapping = maps.parse(reading.map)
     options = Options(

@@ -189,7 +189,8 @@ def metrics(
 
 
 def _finish(result: Audit, out: Path, report: ReportOptions) -> None:
-    page = result.save(out, formats=report.charts)
+    with _progress(report.quiet) as progress:
+        page = result.save(out, formats=report.charts, progress=progress)
     if report.quiet:
         print(page)
         return

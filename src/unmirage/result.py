@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,13 @@ import polars as pl
 from unmirage.errors import SettingsError
 from unmirage.readers.base import Input
 from unmirage.verdict.thresholds import Thresholds
+
+
+Progress = Callable[[str, int, int | None], None]  # (step, done, total or None)
+
+
+def silent(step: str, done: int, total: int | None) -> None:
+    """A progress callback that tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +114,13 @@ class Audit:
     settings: Settings
     inputs: tuple[Input, ...]
 
-    def save(self, directory: str | Path, *, formats: tuple[str, ...] = ()) -> Path:
+    def save(
+        self, directory: str | Path, *, formats: tuple[str, ...] = (), progress: Progress = silent
+    ) -> Path:
         """Write the report folder, whole or not at all; returns the path of report.html.
 
         `formats` names image formats (png, svg, pdf) for one chart file a task, under `charts/`.
         """
         from unmirage.report.files import write
 
-        return write(self, Path(directory), formats=formats)
+        return write(self, Path(directory), formats=formats, progress=progress)

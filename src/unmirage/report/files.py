@@ -13,13 +13,15 @@ import polars as pl
 from unmirage.errors import OutputError, SettingsError
 from unmirage.report import charts, document, sheets
 from unmirage.report.page import page
-from unmirage.result import Audit
+from unmirage.result import Audit, Progress, silent
 
 PAGE = "report.html"
 TABLES = ("responses", "scores", "curves")
 
 
-def write(audit: Audit, directory: Path, *, formats: tuple[str, ...] = ()) -> Path:
+def write(
+    audit: Audit, directory: Path, *, formats: tuple[str, ...] = (), progress: Progress = silent
+) -> Path:
     """Write the page, audit.json, three Parquet and two CSV tables, and charts; returns the path of the page.
 
     Charts are `charts/<family>-<task>.<format>` for each of `formats` ("png", "svg", "pdf"), with characters
@@ -47,7 +49,7 @@ def write(audit: Audit, directory: Path, *, formats: tuple[str, ...] = ()) -> Pa
         _make(directory, made)
         draft = Path(tempfile.mkdtemp(prefix=".unmirage-", dir=directory))
         try:
-            _build(audit, draft, formats)
+            _build(audit, draft, formats, progress)
             _move(draft, directory, made)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -85,8 +87,8 @@ def _slug(text: str) -> str:
     return plain.encode()[:100].decode(errors="ignore") or "_"
 
 
-def _build(audit: Audit, draft: Path, formats: tuple[str, ...]) -> None:
-    (draft / PAGE).write_bytes(page(audit).encode())
+def _build(audit: Audit, draft: Path, formats: tuple[str, ...], progress: Progress) -> None:
+    (draft / PAGE).write_bytes(page(audit, progress).encode())
     (draft / "audit.json").write_bytes(document.to_json(audit))
     (draft / "verdicts.csv").write_bytes(sheets.verdicts_csv(audit))
     (draft / "differences.csv").write_bytes(sheets.differences_csv(audit))

@@ -20,7 +20,7 @@ import polars as pl
 from unmirage.report import charts, grids, slices, text, themes, words
 from unmirage.report.document import version
 from unmirage.report.grids import Grid
-from unmirage.result import Audit
+from unmirage.result import Audit, Progress, silent
 
 _HERE = Path(__file__).parent
 
@@ -59,8 +59,8 @@ class Section:
     grids: list[Grid]
 
 
-def page(audit: Audit) -> str:
-    """The whole page; the same audit gives the same text."""
+def page(audit: Audit, progress: Progress = silent) -> str:
+    """The whole page; the same audit gives the same text. `progress` is told of each task drawn."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -70,10 +70,10 @@ def page(audit: Audit) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    sections = [
-        _section(audit, number, row)
-        for number, row in enumerate(audit.verdicts.iter_rows(named=True), start=1)
-    ]
+    sections = []
+    for number, row in enumerate(audit.verdicts.iter_rows(named=True), start=1):
+        sections.append(_section(audit, number, row))
+        progress("drawing", number, audit.verdicts.height)
     scripts = [_library(), (_HERE / "page.js").read_text(encoding="utf-8")]
     return environment.get_template("page.html.j2").render(
         version=version(),
