@@ -13,7 +13,6 @@ from unmirage.errors import SettingsError
 from unmirage.readers.base import Input
 from unmirage.verdict.thresholds import Thresholds
 
-
 Progress = Callable[[str, int, int | None], None]  # (step, done, total or None)
 
 
