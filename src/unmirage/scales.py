@@ -1,5 +1,4 @@
-"""Which models make a curve on an axis: families, checkpoints, replicates, and the items that all of them
-answered."""
+"""Which models make a curve on an axis: families, checkpoints, replicates, and the items they share."""
 
 from __future__ import annotations
 
@@ -58,8 +57,7 @@ def models_of(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def select(models: pl.DataFrame, axis: str, checkpoint: str) -> tuple[pl.DataFrame, list[Note]]:
-    """The models on the axis: `family` (one a curve), `source_family`, `model`, `axis_value`, in the order of
-    curves and scale.
+    """The models on the axis: `family`, `source_family`, `model`, `axis_value`, in order of scale.
 
     On n_params and flops, of several checkpoints of one size the last (or `checkpoint`) stands for the run;
     models that then share a value are replicates. On n_tokens, step and other training axes all checkpoints
@@ -166,8 +164,7 @@ def _no_scale(names: list[str], axis: str) -> ScaleError:
 
 
 def _one_checkpoint(models: pl.DataFrame, checkpoint: str) -> tuple[pl.DataFrame, list[Note]]:
-    """Of the models of one family and size the ones furthest in training (or the least far); equally far are
-    seeds.
+    """The models of each family and size that are furthest in training, or least; equals are seeds.
 
     A model whose progress is unknown, beside others whose progress is known, is kept.
     """

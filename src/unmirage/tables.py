@@ -365,8 +365,7 @@ def _rules() -> list[tuple[str, pl.Expr, str | None]]:
 
 
 def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    """A frame in the results schema (aggregates only) that keeps its rules; errors as in
-    `check_responses`."""
+    """A frame in the results schema that keeps every rule; errors as in `check_responses`."""
     frame = conform(frame, RESULTS, where=where, required=("family", "model", "task", "metric", "value"))
     if frame.height == 0:
         raise TableError("there are no rows", where=where)

@@ -1,6 +1,4 @@
-"""The embedded family: real logs of eight small transformers that learned addition, so that everything runs
-with no download.
-"""
+"""The embedded family: real logs of eight small transformers that learned addition."""
 
 from __future__ import annotations
 
@@ -8,7 +6,5 @@ from pathlib import Path
 
 
 def example() -> Path:
-    """The folder of lm-evaluation-harness logs of the embedded family: eight models of 3.4 to 460 thousand
-    parameters.
-    """
+    """The folder of lm-evaluation-harness logs of the embedded family."""
     return Path(__file__).parent / "addition"

@@ -110,8 +110,7 @@ def head(path: Path, size: int = 4096) -> bytes:
 
 
 def lenient_json(text: bytes) -> bytes:
-    """The same JSON with NaN and Infinity, which Python writes and JSON does not know, as strings that
-    `float` reads.
+    """The same JSON with Python's NaN and Infinity as strings that `float` reads.
 
     Raises ValueError where it is not JSON even so.
     """

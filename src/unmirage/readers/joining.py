@@ -12,8 +12,7 @@ from unmirage import tables
 
 
 def join_likelihoods(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    """Fill `target_logprobs` and `greedy` of generation rows; one likelihood task serves a generative task
-    for all models.
+    """Fill `target_logprobs` and `greedy` of generation rows, a likelihood task a generative task.
 
     A likelihood task is a partner where, for every model that ran both, it covers all items of the generative
     task. Of several the one with the most equal targets is taken, then the first by name; a warning names the

@@ -88,8 +88,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
 
 
 def _scales(runs: Sequence[Run], options: Options) -> dict[int, tuple[Scale, float | None]]:
-    """Family, label and scale of each run's model, and its step: the log's parameter count, else the known
-    families."""
+    """Scale and step of each run's model: the log's own parameter count, else the known families'."""
     names = {id(run): run.model() for run in runs}
     unknown = [name for name, revision in names.values() if options.families.find(name, revision) is None]
     folder = runs[0].folder.parent.name if runs else ""
@@ -226,8 +225,7 @@ def _consistency(columns: Columns, path: Path, task: str, model: str) -> list[di
 
 
 def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> list[dict[str, Any]]:
-    """The aggregate scores of the leaf tasks, a row a metric; groups are sums of tasks and left out. No value
-    is NaN."""
+    """The aggregate scores of the leaf tasks, a row a metric; groups, which sum tasks, are left out."""
     from unmirage.metrics import by_alias
 
     known = axes(scale)

@@ -277,8 +277,7 @@ def _nearest(accepted: Sequence[str], output: str) -> str:
 
 
 def _normaliser(config: dict[str, Any]) -> tuple[str, Callable[[str], str] | None]:
-    """What the task's exact_match does to both texts before it compares them (lm-eval
-    `exact_match_hf_evaluate`)."""
+    """What the task's exact_match does to both texts first (lm-eval `exact_match_hf_evaluate`)."""
     entry: dict[str, Any] = next(
         (
             m

@@ -72,8 +72,7 @@ class Results(msgspec.Struct):
 
 @dataclass
 class Run:
-    """One invocation for one model: its results file and its samples files, either of which may be
-    missing."""
+    """One invocation for one model: its results file and its samples; either may be missing."""
 
     time: str
     folder: Path
@@ -91,8 +90,7 @@ class Run:
         return self.results.arguments() if self.results else self.named or {}
 
     def model(self) -> tuple[str, str | None]:
-        """(name, revision) of the model; where neither a results file nor a name tells, the folder is its
-        name.
+        """(name, revision) of the model; the folder is its name where nothing else tells.
 
         A `subfolder` that holds the weights is part of the revision; so is a last folder such as
         "checkpoint-500".
@@ -117,8 +115,7 @@ def step_of(revision: str | None) -> float | None:
 
 
 def runs_of(paths: Iterable[Path]) -> list[Run]:
-    """The runs that the files belong to; a results file beside the samples is read even where it is not among
-    `paths`.
+    """The runs that the files belong to; a results file beside samples is read in any case.
 
     Raises
     ------
@@ -167,8 +164,7 @@ def _time(path: Path) -> str:
 
 
 def _add_untimed(runs: dict[tuple[Path, str, str], Run], folder: Path, paths: list[Path]) -> None:
-    """`<model arguments>_<task>.jsonl` goes to the results file with these arguments, else to a run without
-    one."""
+    """Give `<model arguments>_<task>.jsonl` to the results file with these arguments, if there is one."""
     for beside in sorted(folder.glob("*.json")):
         if _time(beside) == "" and claims(beside):
             _add_results(runs, beside)

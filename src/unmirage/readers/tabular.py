@@ -120,8 +120,7 @@ def _load(path: Path, options: Options) -> tuple[pl.DataFrame, list[dict[str, ob
 
 
 def _load_csv(path: Path, options: Options) -> pl.DataFrame:
-    """A CSV or TSV file; columns that hold text by their meaning (or are mapped to one that does) stay
-    text."""
+    """A CSV or TSV file; columns that hold text by their meaning, or are mapped so, stay text."""
     if b"\0" in head(path):
         raise SourceError("is not a text file", where=str(path), hint="CSV must be UTF-8 text.")
     separator = _separator(path)

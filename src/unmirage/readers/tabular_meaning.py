@@ -168,8 +168,7 @@ def _checkpoints(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[No
 
 
 def _losses(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
-    """A column of losses that differ from item to item is the items' own, in nats, not the model's
-    pretraining loss."""
+    """Read a loss that differs from item to item as the items' own, in nats, not the model's."""
     name = next((name for name in LOSSES if name in frame.columns and frame[name].dtype.is_numeric()), None)
     if name is None or "item_id" not in frame.columns or "kind" in frame.columns:
         return frame, []

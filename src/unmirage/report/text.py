@@ -1,5 +1,4 @@
-"""The verdicts and warnings in a terminal, readable at 80 columns and without colour. Details are not
-here."""
+"""The verdicts and warnings in a terminal, readable at 80 columns and without colour."""
 
 from __future__ import annotations
 
@@ -23,8 +22,7 @@ STYLES = {
 
 
 def verdict_table(audit: Audit) -> Table:
-    """One row a verdict: family, task, scales, headline from first to last scale, verdict, and its first
-    reason.
+    """One row a verdict: family, task, scales, first and last headline, verdict, first reason.
 
     Names come from logs: they are shown as text and cannot colour or move anything.
     """
