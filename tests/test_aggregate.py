@@ -119,6 +119,21 @@ def test_one_cluster_has_no_interval_and_says_why():
     assert "single item or cluster" in distance["note"]
 
 
+def test_a_biased_aggregate_has_an_interval_around_its_value():
+    rng = np.random.default_rng(2)
+    rows = pl.DataFrame(
+        [
+            {"family": "f", "model": "m", "task": "t", "item_id": f"i{i}", "n_params": 1e6, "answer": 0,
+             "choice_logprobs": np.minimum(rng.normal(-3, 1, 4), -0.01).tolist()}
+            for i in range(60)
+        ]
+    )  # fmt: skip
+    ece = unmirage.audit(rows).curves.filter(pl.col("metric") == "ece").row(0, named=True)
+    assert ece["method"] == "normal, bootstrap standard error"
+    assert 0 <= ece["low"] < ece["mean"] < ece["high"]
+    assert "biased" in ece["note"]
+
+
 def counted(passes, attempts):
     return pl.DataFrame(
         [

@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 # Below this many solved problems the percentile bootstrap of a rate is too narrow.
 FEW_SOLVED = 10
 
+BIASED = "a nonlinear metric whose value moves under resampling: with few items it is biased"
+
 DIFFERENCES: dict[str, pl.DataType | type[pl.DataType]] = {
     "family": pl.String,
     "task": pl.String,
@@ -165,6 +167,8 @@ def _summarise(cell: Cell, layer: Layer, settings: Settings, replicates: Floats 
     elif replicates is not None:
         stderr[layer.present] = replicates[:, layer.present].std(axis=0, ddof=1)
     flat = layer.present & (layer.components.max(axis=0) == layer.components.min(axis=0)).all(axis=1)
+    if replicates is not None and layer.metric.combine is not None:
+        flat |= layer.present & (np.ptp(replicates, axis=0) == 0)
     stderr[flat] = np.nan  # scores that do not vary say nothing about their scatter; 0 would be false
     low, high, name = _interval(cell, layer, settings, mean, stderr, replicates)
     method = [name] * m
@@ -173,6 +177,13 @@ def _summarise(cell: Cell, layer: Layer, settings: Settings, replicates: Floats 
             rare = _rare_interval(layer.scores[:, j], cell.attempts[:, j], settings.confidence)
             if rare is not None:
                 low[j], high[j], method[j], notes[j] = rare
+    elif layer.metric.combine is not None and replicates is not None:
+        low[flat], high[flat] = np.nan, np.nan
+        for j in _biased(mean, stderr, replicates):
+            half = float(_quantile(settings.confidence) * stderr[j])
+            low[j] = max(mean[j] - half, layer.metric.card.low)
+            high[j] = min(mean[j] + half, layer.metric.card.high)
+            method[j], notes[j] = "normal, bootstrap standard error", BIASED
     elif layer.metric.combine is None and not layer.exact:
         for j in np.flatnonzero(flat):
             low[j], high[j], method[j], notes[j] = _flat_interval(cell, layer, settings, float(mean[j]))
@@ -182,6 +193,15 @@ def _summarise(cell: Cell, layer: Layer, settings: Settings, replicates: Floats 
         notes[j] = notes[j] or "a single item or cluster says nothing about the scatter"
         method[j] = "none"
     return Summary(np.where(layer.present, mean, np.nan), stderr, low, high, method, notes)
+
+
+def _biased(mean: Floats, stderr: Floats, replicates: Floats) -> npt.NDArray[np.intp]:
+    """The models whose replicates lie off the value by more than a quarter of its standard error.
+
+    So much that a percentile interval may miss the value itself (Efron & Tibshirani 1993, Sec. 10.3).
+    """
+    with np.errstate(invalid="ignore"):
+        return np.flatnonzero(np.abs(replicates.mean(axis=0) - mean) > 0.25 * stderr)
 
 
 def _interval(

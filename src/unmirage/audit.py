@@ -28,6 +28,7 @@ from unmirage.metrics import score as score_rows
 from unmirage.readers import Loaded, Options, Source, read_sources
 from unmirage.readers import mapping as maps
 from unmirage.result import Audit, Progress, Settings, checked, silent
+from unmirage.scales import FALLING
 from unmirage.selection import Kept, select
 from unmirage.verdict.thresholds import Thresholds
 
@@ -280,6 +281,7 @@ def _judge(
             kept.responses,
             scored.scores,
             order=kept.families,
+            falling=settings.axis in FALLING,
             chance=settings.chance,
             wanted=_aggregates(settings),
         )

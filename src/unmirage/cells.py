@@ -76,6 +76,7 @@ def cells(
     scores: pl.DataFrame,
     *,
     order: Sequence[str],
+    falling: bool = False,
     chance: Mapping[str, float],
     wanted: Sequence[str] | None = None,
 ) -> Iterator[Cell]:
@@ -86,6 +87,7 @@ def cells(
     responses: rows of the items that all models of a task share, with `axis_value`.
     scores: item-level scores of those rows.
     order: the families in order.
+    falling: whether scale grows as the axis value falls, as a loss does.
     chance: task (or "*") -> a chance level that the user gave, for the 0/1 metrics of the task.
     wanted: names of aggregate metrics to add, or None for those that the rows allow.
     """
@@ -95,7 +97,7 @@ def cells(
     }
     for family, task in sorted(groups, key=lambda pair: (place[pair[0]], pair[1])):
         mine = scores.filter(pl.col("family") == family, pl.col("task") == task)
-        yield _cell(family, task, groups[family, task], mine, chance, wanted)
+        yield _cell(family, task, groups[family, task], mine, falling, chance, wanted)
 
 
 def _cell(
@@ -103,10 +105,12 @@ def _cell(
     task: str,
     rows: pl.DataFrame,
     scores: pl.DataFrame,
+    falling: bool,
     chance: Mapping[str, float],
     wanted: Sequence[str] | None,
 ) -> Cell:
-    order = rows.select("model", "axis_value").unique(maintain_order=True).sort("axis_value", "model")
+    order = rows.select("model", "axis_value").unique(maintain_order=True)
+    order = order.sort("axis_value", "model", descending=[falling, False])
     models, items = order["model"].to_list(), rows["item_id"].unique(maintain_order=True).to_list()
     place = {"model": models, "item_id": items}
     first = rows.unique(subset="item_id", keep="first", maintain_order=True)

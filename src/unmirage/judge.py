@@ -17,6 +17,7 @@ from unmirage.choosing import Choice, choose
 from unmirage.errors import MetricError
 from unmirage.metrics import Card, metric
 from unmirage.result import Settings
+from unmirage.scales import FALLING
 from unmirage.verdict.decide import Curve, Verdict, decide
 from unmirage.verdict.points import Point, rate_point
 from unmirage.verdict.thresholds import Thresholds
@@ -94,7 +95,6 @@ def judge_cell(
     points += _result_points(
         more, level, settings, limits, scales=len({*cell.axis_values, *(r["axis_value"] for r in more)})
     )
-    points.sort(key=lambda point: (point.axis_value, point.model))
     card = layer.metric.card
     curve = Curve(
         tuple(points),
@@ -104,6 +104,7 @@ def judge_cell(
         _bounded(card),
         "attempts" if cell.attempts is not None else "items",
         len(cell.items) if cell.attempts is not None else None,
+        settings.axis in FALLING,
     )
     verdict = _decide(curve, limits)
     if dependent is not None:
@@ -124,10 +125,16 @@ def judge_results(rows: Sequence[Row], settings: Settings, limits: Thresholds) -
         return _row(family, task, settings, choice, None, _nothing(choice))
     mine = [row for row in rows if row["metric"] == headline]
     points = _result_points(mine, None, settings, limits, scales=len({row["axis_value"] for row in mine}))
-    points.sort(key=lambda point: (point.axis_value, point.model))
     known = known_card(headline)
     bounded = _bounded(known) if known else all(0 <= p.mean <= 1 for p in points)
-    curve = Curve(tuple(points), headline, None, known.higher_is_better if known else True, bounded)
+    curve = Curve(
+        tuple(points),
+        headline,
+        None,
+        known.higher_is_better if known else True,
+        bounded,
+        falling=settings.axis in FALLING,
+    )
     return _row(family, task, settings, Choice(headline, None), curve, _decide(curve, limits))
 
 

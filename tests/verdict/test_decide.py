@@ -127,11 +127,27 @@ def test_lower_is_better_turns_the_curve_over():
 
 
 def test_replicates_are_averaged_and_their_errors_shrink():
-    points = [Point("a", 1.0, 0.2, 0.04), Point("b", 1.0, 0.4, 0.03), Point("c", 2.0, 0.9, 0.02)]
-    scales, means, errors = by_scale(points)
+    points = (Point("a", 1.0, 0.2, 0.04), Point("b", 1.0, 0.4, 0.03), Point("c", 2.0, 0.9, 0.02))
+    scales, means, errors = by_scale(Curve(points, "exact_match", None, True, True))
     assert scales.tolist() == [1, 2]
     assert means.tolist() == pytest.approx([0.3, 0.9])
     assert errors[0] == pytest.approx(0.05 / 2)
+
+
+def test_on_a_falling_axis_the_curve_runs_from_large_to_small_values():
+    rising = decide(curve(SHARP, companion=None))
+    losses = 1 / SCALES
+    falling = decide(curve(SHARP, companion=None, scales=losses, falling=True))
+    assert falling.verdict == rising.verdict
+    assert falling.sharpness.width == pytest.approx(rising.sharpness.width)
+    assert falling.reasons == rising.reasons
+    assert decide(curve(SHARP, companion=None, scales=losses)).verdict == "smooth"
+
+
+def test_replicates_are_counted_once_in_the_words():
+    both = curve([*SHARP, *SHARP], companion=None, scales=np.concatenate([SCALES, SCALES]))
+    assert "the 3 smallest scales" in decide(both).reasons[0]
+    assert "the 6 unresolved models together" in decide(both).would_settle[0]
 
 
 def test_every_threshold_has_a_reason_and_decides():

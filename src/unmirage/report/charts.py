@@ -14,6 +14,7 @@ from unmirage.report import slices, words
 from unmirage.report.panels import Panel, Row, even_ticks, panel, panels, span, ticks
 from unmirage.report.themes import theme
 from unmirage.result import Audit
+from unmirage.scales import FALLING
 
 if TYPE_CHECKING:
     import altair as alt
@@ -116,7 +117,7 @@ def _x(shown: list[Panel], axis: str) -> alt.X:
             domain=[low, high],
             nice=False,
             zero=alt.Undefined if logarithmic else False,
-            reverse=axis in slices.FALLING,
+            reverse=axis in FALLING,
         ),
         axis=alt.Axis(
             title=words.axis_title(axis),

@@ -9,9 +9,9 @@ import polars as pl
 
 from unmirage.errors import TableError
 from unmirage.result import Audit
+from unmirage.scales import FALLING
 
 # On this axis scale grows as the value falls.
-FALLING = ("loss",)
 
 
 def verdict(audit: Audit, family: str, task: str) -> dict[str, Any]:

@@ -29,12 +29,13 @@ class Curve:
 
     Attributes
     ----------
-    points: one a model, in order of scale.
+    points: one a model, in any order.
     headline: its name; `companion` the continuous metric beside it, or None.
     higher_is_better: direction of the headline.
     bounded: whether the headline lies in [0, 1], so that `min_rise` means points.
     unit: what is counted: "items" or "attempts".
     problems: how many problems the attempts are made at, or None where items are counted.
+    falling: whether scale grows as the axis value falls, as a loss does.
     """
 
     points: tuple[Point, ...]
@@ -44,6 +45,12 @@ class Curve:
     bounded: bool
     unit: str = "items"
     problems: int | None = None
+    falling: bool = False
+
+    def groups(self) -> list[list[Point]]:
+        """The points of each scale, from the smallest model to the largest; several are replicates."""
+        values = sorted({point.axis_value for point in self.points}, reverse=self.falling)
+        return [[point for point in self.points if point.axis_value == value] for value in values]
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Verdict:
 def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
     """Judge a curve. The steps are numbered as in the documentation of the tree."""
     limits = thresholds or Thresholds()
-    scales, means, errors = by_scale(curve.points)
+    scales, means, errors = by_scale(curve)
     shape = sharpness(scales, means, higher_is_better=curve.higher_is_better) if len(scales) > 1 else None
     # 0. Too few scales for any shape.
     if shape is None or len(scales) < limits.min_scales:
@@ -89,7 +96,7 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
     # 2. No rise to speak of.
     rise_error = float(np.hypot(errors[0], errors[-1]))
     needed = max(limits.min_rise_errors * rise_error, limits.min_rise if curve.bounded else 0.0)
-    leading = _leading_unresolved(curve.points)
+    leading = _leading_unresolved(curve)
     if shape.rise < needed:
         return _no_rise(curve, shape, needed, leading, limits)
     # 3. (the break test on the companion metric belongs here)
@@ -101,12 +108,12 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
         return Verdict(SMOOTH, shape, [_not_sharp(curve, shape, first - 1e-9, limits), how])
     # 5. Without a continuous metric only the resolution can be blamed.
     if curve.companion is None:
-        if len(leading) >= 2:
+        if _scales(leading) >= 2:
             return Verdict(
                 RESOLUTION_LIMITED,
                 shape,
                 [
-                    f"the {len(leading)} smallest scales cannot be told from {_ground(curve)} with these "
+                    f"the {_scales(leading)} smallest scales cannot be told from {_ground(curve)} with these "
                     f"{curve.unit}, so the sharp rise of {curve.headline} may have begun below what can be "
                     "seen",
                     how,
@@ -135,20 +142,18 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
     )
 
 
-def by_scale(points: Sequence[Point]) -> tuple[Floats, Floats, Floats]:
-    """(scales, means, standard errors), with replicates at one scale averaged.
+def by_scale(curve: Curve) -> tuple[Floats, Floats, Floats]:
+    """(scales, means, standard errors) from small to large models, with replicates averaged.
 
-    A rate of 0 or 1 has no standard error of its own; Agresti and Coull's (two successes and two failures
+    Scales increase: on a falling axis they are the reciprocals, which keeps distances on the log axis. A
+    rate of 0 or 1 has no standard error of its own; Agresti and Coull's (two successes and two failures
     added) stands in.
     """
-    values = sorted({p.axis_value for p in points})
-    means, errors = [], []
-    for value in values:
-        group = [p for p in points if p.axis_value == value]
-        means.append(float(np.mean([p.mean for p in group])))
-        squares = [_variance(p) for p in group]
-        errors.append(float(np.sqrt(sum(squares))) / len(group))
-    return np.array(values), np.array(means), np.array(errors)
+    groups = curve.groups()
+    values = np.array([group[0].axis_value for group in groups])
+    means = [float(np.mean([point.mean for point in group])) for group in groups]
+    errors = [float(np.sqrt(sum(_variance(point) for point in group))) / len(group) for group in groups]
+    return 1 / values if curve.falling else values, np.array(means), np.array(errors)
 
 
 def _variance(point: Point) -> float:
@@ -164,27 +169,30 @@ def _unresolved(points: Sequence[Point]) -> list[Point]:
     return [p for p in points if p.resolved is False]
 
 
-def _leading_unresolved(points: Sequence[Point]) -> list[Point]:
+def _leading_unresolved(curve: Curve) -> list[Point]:
     """The unresolved models at the smallest scales, up to the first scale that has a resolved one."""
     leading: list[Point] = []
-    for value in sorted({p.axis_value for p in points}):
-        group = [p for p in points if p.axis_value == value]
-        if any(p.resolved is not False for p in group):
+    for group in curve.groups():
+        if any(point.resolved is not False for point in group):
             break
         leading += group
     return leading
+
+
+def _scales(points: Sequence[Point]) -> int:
+    return len({point.axis_value for point in points})
 
 
 def _no_rise(
     curve: Curve, shape: Sharpness, needed: float, leading: list[Point], limits: Thresholds
 ) -> Verdict:
     rise = f"the monotone curve rises by {shape.rise:.3g}, below the {needed:.3g} that a jump needs"
-    if len({p.axis_value for p in leading}) >= 2:
+    if _scales(leading) >= 2:
         return Verdict(
             RESOLUTION_LIMITED,
             shape,
             [
-                f"the {len(leading)} smallest scales cannot be told from {_ground(curve)} with these "
+                f"the {_scales(leading)} smallest scales cannot be told from {_ground(curve)} with these "
                 f"{curve.unit}, so a rise there would not be seen",
                 rise,
             ],
@@ -225,7 +233,8 @@ def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list
     n, successes = sum(p.n or 0 for p in counted), sum(p.successes or 0.0 for p in counted)
     alone = len(counted) == 1
     who = counted[0].model if alone else f"the {len(counted)} unresolved models together"
-    seen = f"{who} {'shows' if alone else 'show'} {successes:g} successes in {n:,} {curve.unit}"
+    many = f"{successes:g} success{'' if successes == 1 else 'es'}"
+    seen = f"{who} {'shows' if alone else 'show'} {many} in {n:,} {curve.unit}"
     each = "" if alone else " for each"
     wanted = f"to expect {limits.min_successes} successes takes"
     if not successes:
