@@ -183,6 +183,15 @@ def test_a_frame_is_a_source(demo):
     assert again.verdicts["task"].to_list() == ["add2_gen", "add2_mc", "add2_target_ll"]
 
 
+def test_on_a_loss_axis_the_best_model_comes_last(demo):
+    frame = demo.responses.with_columns(loss=10 / pl.col("n_params").log10())
+    a = unmirage.audit(frame, axis="loss")
+    assert verdict_of(a, "add2_gen")["verdict"] == verdict_of(demo, "add2_gen")["verdict"]
+    ours, theirs = (x.differences.filter(pl.col("task") == "add2_gen") for x in (a, demo))
+    assert ours["difference"].to_list() == theirs["difference"].to_list()
+    assert ours["model_from"][0] == "add-6k"
+
+
 def test_headline_and_companion_can_be_named():
     a = unmirage.audit(unmirage.example(), headline="token_accuracy", companion="token_edit_distance")
     assert verdict_of(a, "add2_gen")["headline"] == "token_accuracy"
