@@ -7,6 +7,7 @@ from scipy import stats
 
 import unmirage
 from unmirage.result import Settings
+from unmirage.statistics import clustered_stderr, korn_graubard
 
 
 def family(outputs, **more):
@@ -156,20 +157,42 @@ def test_counts_are_a_mean_over_problems_with_the_pooled_ratio_beside_it():
     a = unmirage.audit(counted([[5, 0, 1, 2] * 5], [[10, 1000, 10, 10] * 5]))
     rate = a.curves.filter(pl.col("metric") == "pass_rate").row(0, named=True)
     assert rate["mean"] == pytest.approx((0.5 + 0 + 0.1 + 0.2) / 4)
-    assert rate["method"] == "bootstrap over items"
+    assert rate["method"] == "korn-graubard"
     pooled = a.curves.filter(pl.col("metric") == "pooled_rate").row(0, named=True)
     assert pooled["mean"] == pytest.approx(8 / 1030)
     assert pooled["low"] < pooled["mean"] < pooled["high"]
     assert "unequal-attempts" in a.warnings["code"].to_list()
 
 
-def test_counts_without_success_print_an_upper_bound_and_few_successes_a_gamma_interval():
-    found = curve(counted([[0] * 30, [1, *[0] * 29]], [[100] * 30] * 2), "pass_rate")
-    assert found["low"][0] == 0
-    assert found["high"][0] == pytest.approx(1 - 0.025 ** (1 / 3000))
-    assert "population" in found["note"][0]
-    assert found["method"][1] == "gamma over items"
-    assert found["low"][1] > 0
+def test_counts_all_of_one_kind_are_bounded_for_the_population_and_the_note_bounds_these_problems():
+    passes = [[0] * 30, [100] * 30, [50] * 30, [1, *[0] * 29]]
+    found = curve(counted(passes, [[100] * 30] * 4), "pass_rate")
+    beyond = 1 - 0.025 ** (1 / 30)
+    assert (found["low"][0], found["high"][0]) == (0, pytest.approx(beyond))
+    assert (found["low"][1], found["high"][1]) == (pytest.approx(1 - beyond), 1)
+    assert (found["low"][2], found["high"][2]) == pytest.approx((0.5 - beyond / 2, 0.5 + beyond / 2))
+    assert f"below {1 - 0.025 ** (1 / 3000):.3g}" in found["note"][0]
+    assert f"above {0.025 ** (1 / 3000):.6g}" in found["note"][1]
+    assert found["stderr"][:3].null_count() == 3
+    assert 0 < found["low"][3] < 1 / 3000 < found["high"][3] < beyond
+
+
+def test_intervals_of_pass_rates_cover_over_unlike_problems_and_few_clusters():
+    rng = np.random.default_rng(3)
+
+    def covers(rates, clusters):
+        most = 64 * rates.size
+        error = clustered_stderr(rates[:, None], clusters)[0]
+        low, high = korn_graubard(rates.mean(), error, rates.size, clusters.max() + 1, most=most)
+        return low, high
+
+    for mean, spread, size in ((0.05, 1, 1), (0.3, 0.1, 1), (0.97, 1, 1), (0.5, 10, 10)):
+        held = 0
+        for _ in range(200):
+            p = rng.beta(mean * spread, (1 - mean) * spread, 100 // size).repeat(size)
+            low, high = covers(rng.binomial(64, p) / 64, np.arange(100 // size).repeat(size))
+            held += low <= mean <= high
+        assert held >= 0.9 * 200, (mean, spread, size)
 
 
 def test_one_attempt_a_problem_is_a_binomial():
@@ -224,3 +247,86 @@ def test_adding_a_task_or_family_changes_no_other_number():
 
 def test_settings_are_plain():
     assert Settings().as_dict()["axis"] == "n_params"
+
+
+def test_one_infinite_model_leaves_the_other_models_numbers_alone():
+    def rows(worst):
+        return pl.DataFrame(
+            [
+                {
+                    "family": "f",
+                    "model": f"m{m}",
+                    "task": "t",
+                    "item_id": f"i{i}",
+                    "kind": "likelihood",
+                    "n_params": 10.0 ** (m + 6),
+                    "target_logprobs": [worst if (m, i) == (0, 3) else -1.0 - 0.1 * ((i * 7 + m) % 10)],
+                }
+                for m in range(3)
+                for i in range(20)
+            ]
+        )
+
+    broken, whole = (
+        curve(rows(worst), "target_logprob").select("mean", "stderr", "low", "high", "method", "note")
+        for worst in (-np.inf, -2.0)
+    )
+    assert broken[1:].equals(whole[1:])
+    assert broken.row(0)[:4] == (None,) * 4
+    assert "1 of 20 items have an infinite score" in broken["note"][0]
+
+
+def test_a_single_cluster_has_no_standard_error_and_says_so():
+    found = curve(family([outputs_with(7, 20)], cluster=["c"] * 20))
+    assert found["stderr"][0] is None
+    assert "single" in found["note"][0]
+    assert found["low"][0] < 7 / 20 < found["high"][0]
+
+
+def test_rates_over_epochs_are_intervals_of_trials_not_of_resamples():
+    once = family([outputs_with(2, 50)])
+    twice = pl.concat([once.with_columns(epoch=pl.lit(e, pl.Int32)) for e in (0, 1)])
+    found = curve(twice)
+    assert found["method"][0] == "korn-graubard"
+    # Twice the same answers are worth no more than once.
+    exact = stats.binomtest(2, 50).proportion_ci(0.95, method="exact")
+    assert (found["low"][0], found["high"][0]) == pytest.approx((exact.low, exact.high), rel=1e-6)
+
+
+def test_the_floor_of_the_curve_is_that_of_the_verdict():
+    clusters = [f"c{i // 4}" for i in range(80)]
+    frames = [
+        family([outputs_with(k, 80) for k in (2, 5, 20, 40, 60)], cluster=clusters),
+        counted([[0] * 30, [1, *[0] * 29], [3] * 30, [5, 1] * 15, [9] * 30], [[100] * 30] * 5),
+    ]
+    for frame in frames:
+        a = unmirage.audit(frame)
+        headline = a.verdicts["headline"][0]
+        floors = a.curves.filter(pl.col("metric") == headline)["resolution"].to_list()
+        points = a.verdicts["resolution"][0].to_list()
+        assert [point["floor"] for point in points] == pytest.approx(floors)
+
+
+def test_successes_of_one_problem_do_not_resolve_a_scale():
+    spread = [[1] * 10 + [0] * 20, [2] * 30, [5] * 30, [8] * 30, [10] * 30]
+    alone = [[10] + [0] * 29, *spread[1:]]
+    for passes, resolved in ((spread, True), (alone, False)):
+        a = unmirage.audit(counted(passes, [[100] * 30] * 5))
+        point = a.verdicts["resolution"][0].to_list()[0]
+        assert (point["successes"], point["n"], point["resolved"]) == (10, 3000, resolved)
+
+
+def test_a_chance_level_counts_for_pass_rates_too():
+    a = unmirage.audit(counted([[25, 20, 30] * 10] * 5, [[100] * 30] * 5), chance={"t": 0.25, "typo": 0.5})
+    point = a.verdicts["resolution"][0].to_list()[0]
+    assert (point["chance"], point["resolved"]) == (0.25, False)
+    note = a.warnings.filter(pl.col("code") == "unused-chance")
+    assert "typo" in note["message"].item()
+
+
+def test_pass_at_k_is_resolved_over_problems():
+    frame = counted([[0] * 30, [1, *[0] * 29], [3] * 30, [5] * 30, [9] * 30], [[10] * 30] * 5)
+    a = unmirage.audit(frame, headline="pass_at_5", metrics=["pass_at_5"])
+    points = a.verdicts["resolution"][0].to_list()
+    assert [point["n"] for point in points] == [30] * 5
+    assert [point["resolved"] for point in points] == [False, False, True, True, True]

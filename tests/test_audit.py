@@ -95,7 +95,7 @@ def test_gsm8k_pass_rates(shared_data):
     assert rates["mean"].to_list() == pytest.approx(PASS_RATES, rel=4e-3)
     assert (rates["low"] < rates["mean"]).all()
     assert (rates["mean"] < rates["high"]).all()
-    assert rates["method"].unique().to_list() == ["bootstrap over items"]
+    assert rates["method"].unique().to_list() == ["korn-graubard"]
     assert verdict_of(a, "gsm8k")["verdict"] == "smooth"
     assert all(entry["resolved"] for entry in verdict_of(a, "gsm8k")["resolution"])
 
@@ -190,6 +190,49 @@ def test_on_a_loss_axis_the_best_model_comes_last(demo):
     ours, theirs = (x.differences.filter(pl.col("task") == "add2_gen") for x in (a, demo))
     assert ours["difference"].to_list() == theirs["difference"].to_list()
     assert ours["model_from"][0] == "add-6k"
+
+
+def test_a_metric_that_one_model_lacks_is_judged_without_it_and_said(demo):
+    frame = demo.responses.filter(pl.col("task") == "add2_gen")
+    worst = frame.sort("n_params")["model"][0]
+    holes = pl.when(pl.col("model") != worst).then("target_logprobs")
+    a = unmirage.audit(frame.with_columns(target_logprobs=holes))
+    assert verdict_of(a, "add2_gen")["companion"] == "target_logprob"
+    curve = a.curves.filter(pl.col("metric") == "target_logprob")
+    assert worst not in curve["model"].to_list()
+    assert curve.height == frame["model"].n_unique() - 1
+    note = a.warnings.filter(pl.col("code") == "partial-metric")
+    assert worst in note["message"][0]
+    assert "target_logprob" in note["message"][0]
+    named = unmirage.audit(frame.with_columns(target_logprobs=holes), companion="target_prob")
+    assert verdict_of(named, "add2_gen")["companion"] == "target_prob"
+
+
+def test_a_headline_without_item_scores_cannot_be_judged_and_says_so(demo):
+    a = unmirage.audit(demo.responses.filter(pl.col("task") == "add2_mc"), headline="ece")
+    assert "no scores of items" in verdict_of(a, "add2_mc")["reasons"][0]
+    assert (a.curves["metric"] == "ece").any()
+
+
+def test_a_recorded_score_without_a_chance_level_says_how_to_give_it():
+    rows = [
+        {
+            "family": "f",
+            "model": f"m{m}",
+            "task": "t",
+            "item_id": f"i{i}",
+            "n_params": 10.0 ** (m + 6),
+            "kind": "score",
+            "recorded": [{"metric": "correct", "value": float(i < right)}],
+        }
+        for m, right in enumerate((12, 13, 15, 30, 45))
+        for i in range(50)
+    ]
+    unknown = verdict_of(unmirage.audit(pl.DataFrame(rows)), "t")
+    assert any("--chance t=" in line for line in unknown["would_settle"])
+    known = verdict_of(unmirage.audit(pl.DataFrame(rows), chance={"t": 0.25}), "t")
+    assert [point["resolved"] for point in known["resolution"]] == [False, False, False, True, True]
+    assert not any("--chance" in line for line in known["would_settle"])
 
 
 def test_headline_and_companion_can_be_named():

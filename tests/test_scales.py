@@ -203,6 +203,20 @@ def test_no_task_with_a_shared_item():
         scales.common_items(responses({"a": ["p"], "b": ["q"]}))
 
 
+def test_a_task_of_several_kinds_keeps_that_of_most_models_and_says_so():
+    common = {"family": "f", "task": "t", "item_id": "i"}
+    rows = [
+        {**common, "model": "a", "kind": "count"},
+        {**common, "model": "b", "kind": "choice"},
+        {**common, "model": "c", "kind": "choice"},
+        {**common, "task": "u", "model": "a", "kind": "count"},
+    ]
+    kept, notes = scales.one_kind(pl.DataFrame(rows))
+    assert kept.select("task", "model").rows() == [("t", "b"), ("t", "c"), ("u", "a")]
+    assert notes[0]["code"] == "mixed-kinds"
+    assert "a (count)" in notes[0]["message"]
+
+
 def test_families_are_compared_apart():
     frame = responses({"a": ["p", "q"], "b": ["p"]}).with_columns(family="model")
     assert scales.common_items(frame)[0].height == 3

@@ -18,8 +18,9 @@ import numpy as np
 import polars as pl
 
 from unmirage import findings, recorded, tables
-from unmirage.aggregate import curve_rows, curves_frame, difference_rows, differences_frame, result_rows
+from unmirage.aggregate import curve_rows, curves_frame
 from unmirage.cells import Cell, cells
+from unmirage.differences import difference_rows, differences_frame
 from unmirage.errors import MetricError, SettingsError
 from unmirage.families import load as load_families
 from unmirage.judge import judge_cell, judge_results
@@ -27,6 +28,7 @@ from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
 from unmirage.readers import Loaded, Options, Source, read_sources
 from unmirage.readers import mapping as maps
+from unmirage.reported import result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.scales import FALLING
 from unmirage.selection import Kept, select
@@ -199,6 +201,7 @@ def score(
             tables.warning("skipped-metric", f"{r['task']}: {r['metric']} {r['reason']}")
             for r in scored.skipped.iter_rows(named=True)
         ]
+        + findings.partial_metrics(scored.partial)
     )
     return scored.scores
 
@@ -257,7 +260,11 @@ def _score(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
     if not extra:
         return result
     more = score_rows(tokenise(responses, settings.tokens), extra)
-    return ScoreResult(pl.concat([result.scores, more.scores]), pl.concat([result.skipped, more.skipped]))
+    return ScoreResult(
+        pl.concat([result.scores, more.scores]),
+        pl.concat([result.skipped, more.skipped]),
+        pl.concat([result.partial, more.partial]),
+    )
 
 
 @dataclass
@@ -286,6 +293,8 @@ def _judge(
             wanted=_aggregates(settings),
         )
     )
+    tasks = {cell.task for cell in found} | {str(row["task"]) for row in aggregated}
+    out.notes += findings.partial_metrics(scored.partial) + findings.unused_chance(settings, tasks)
     dependent = findings.dependent_items(found, settings, limits)
     for done, cell in enumerate(found):
         progress("judging", done, len(found))
@@ -301,11 +310,11 @@ def _judge(
             where = f"{cell.family} / {cell.task}"
             out.notes.append(tables.warning("dependent-items", f"{cell.task}: {message}", where=where))
     itemised = {(cell.family, cell.task) for cell in found}
-    tasks: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    reported: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in aggregated:
         if (row["family"], row["task"]) not in itemised:
-            tasks.setdefault((str(row["family"]), str(row["task"])), []).append(row)
-    for rows in tasks.values():
+            reported.setdefault((str(row["family"]), str(row["task"])), []).append(row)
+    for rows in reported.values():
         out.curves += rows
         out.verdicts.append(judge_results(rows, settings, limits))
     progress("judging", len(found), len(found))

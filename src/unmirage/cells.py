@@ -1,7 +1,7 @@
 """A cell: one task of one family, its scores as an item × model array a metric.
 
 Between the tables and the numeric core: everything after it works on arrays, and one resample of the items
-    serves every model and metric of the cell. Intervals and verdicts are not made here.
+serves every model and metric of the cell. Intervals and verdicts are not made here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from unmirage.metrics import Metric, aggregate_names, missing_inputs, recorded_metrics
+from unmirage.metrics import Metric, aggregate_names, recorded_metrics
+from unmirage.metrics.inputs import allowed
 from unmirage.metrics.registry import resolve
 
 Floats = npt.NDArray[np.float64]
@@ -31,13 +32,23 @@ class Layer:
     present: (models,) whether the model has the score on every item.
     chance: (items,) expected score of a model without skill, or None.
     exact: every score is 0 or 1 and there is one an item, so that counts of successes are binomial.
+    trials: (models,) the independent trials that a mean can rest on at most: items times epochs for 0/1
+        metrics, attempts for pass rates; None for a metric that is no rate.
+    attempted: the trials are attempts of kind count.
     """
 
     metric: Metric
     components: Floats
     present: npt.NDArray[np.bool_]
     chance: Floats | None
-    exact: bool
+    exact: bool = False
+    trials: Floats | None = None
+    attempted: bool = False
+
+    @property
+    def finite(self) -> npt.NDArray[np.bool_]:
+        """(models,) whether the model has a finite score on every item."""
+        return self.present & np.isfinite(self.components).all(axis=(0, 2))
 
     @property
     def scores(self) -> Floats:
@@ -70,6 +81,11 @@ class Cell:
     attempts: Ints | None = None
     passes: Ints | None = None
 
+    @property
+    def units(self) -> int:
+        """How many clusters there are: what is resampled."""
+        return int(self.clusters.max()) + 1
+
 
 def cells(
     responses: pl.DataFrame,
@@ -88,7 +104,8 @@ def cells(
     scores: item-level scores of those rows.
     order: the families in order.
     falling: whether scale grows as the axis value falls, as a loss does.
-    chance: task (or "*") -> a chance level that the user gave, for the 0/1 metrics of the task.
+    chance: task (or "*") -> a chance level that the user gave, for the 0/1 metrics and the pass rate
+        of the task.
     wanted: names of aggregate metrics to add, or None for those that the rows allow.
     """
     place = {name: i for i, name in enumerate(order)}
@@ -130,6 +147,8 @@ def _cell(
         passes=passes,
     )
     once = rows.group_by("model", "item_id").len()["len"].max() == 1
+    answered = dict(rows.group_by("model").len().iter_rows())
+    asked = np.array([float(answered[model]) for model in models])
     recorded = recorded_metrics(rows)
     by_metric = {str(name[0]): part for name, part in scores.group_by(["metric"], maintain_order=True)}
     given = chance.get(task, chance.get("*"))
@@ -138,27 +157,33 @@ def _cell(
         components, present = _cube(part.select("model", "item_id", pl.col("score")), place, ["score"])
         values = components[:, present, 0]
         level = _chance(known, first, given)
-        trials = known.card.binary or (
-            cell.attempts is not None and bool((cell.attempts == 1).all()) and name == "pass_rate"
-        )
-        exact = bool(once and trials and np.isin(values, (0.0, 1.0)).all())
-        cell.layers[name] = Layer(known, components, present, level, exact)
+        attempted = cell.attempts is not None and name == "pass_rate"
+        singly = known.card.binary or (attempted and bool(np.all(cell.attempts == 1)))
+        exact = bool(once and singly and np.isin(values, (0.0, 1.0)).all())
+        trials = _attempts(cell) if attempted else (asked if known.card.binary else None)
+        cell.layers[name] = Layer(known, components, present, level, exact, trials, attempted)
     for name in aggregate_names(rows) if wanted is None else wanted:
         known = resolve(name, recorded.get)
-        if missing_inputs(known, rows) is not None:
+        able, _ = allowed(known, rows)
+        if able.height == 0:
             continue
-        parts = known.components(rows)
+        parts = known.components(able)
         columns = [f"c{j}" for j in range(parts.shape[1])]
-        frame = rows.select("model", "item_id").hstack(pl.DataFrame(parts, schema=columns))
+        frame = able.select("model", "item_id").hstack(pl.DataFrame(parts, schema=columns))
         components, present = _cube(frame, place, columns)
-        cell.layers[name] = Layer(known, components, present, None, exact=False)
+        cell.layers[name] = Layer(known, components, present, None)
     return cell
 
 
 def _chance(known: Metric, first: pl.DataFrame, given: float | None) -> Floats | None:
-    if given is not None and known.card.binary:
+    if given is not None and (known.card.binary or known.card.name == "pass_rate"):
         return np.full(first.height, given)
     return known.chance(first) if known.chance is not None else None
+
+
+def _attempts(cell: Cell) -> Floats | None:
+    """(models,) attempts behind a mean over items: of n_i at each of P items they are worth P² / Σ 1/n_i."""
+    return None if cell.attempts is None else len(cell.items) ** 2 / (1 / cell.attempts).sum(axis=0)
 
 
 def _cube(

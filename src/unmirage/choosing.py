@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from unmirage.cells import Cell
+from unmirage.cells import Cell, Layer
 from unmirage.result import Settings
 
 # What people report for each kind of responses, and the continuous metrics to hold beside it; the first that
@@ -46,10 +47,14 @@ def choose(cell: Cell, settings: Settings) -> Choice:
         headlines, companions = HEADLINES[cell.kind], COMPANIONS[cell.kind]
     if settings.headline is not None:
         headline = settings.headline if settings.headline in there else None
+        if headline is None and settings.headline in cell.layers:
+            return Choice(
+                None, None, f"{settings.headline} has no scores of items, so it is drawn but cannot be judged"
+            )
         if headline is None:
             return Choice(None, None, f"{settings.headline} cannot be computed on this task")
     else:
-        headline = next((name for name in headlines if name in there), None)
+        headline = _first(headlines, there)
         if headline is None:
             return Choice(None, None, f"none of {', '.join(headlines)} can be computed on this task")
     if settings.companion is not None:
@@ -61,5 +66,11 @@ def choose(cell: Cell, settings: Settings) -> Choice:
     ):
         companion = headline
     else:
-        companion = next((name for name in companions if name in there and name != headline), None)
+        companion = _first([name for name in companions if name != headline], there)
     return Choice(headline, companion)
+
+
+def _first(names: Sequence[str], there: Mapping[str, Layer]) -> str | None:
+    """The first that every model has, else the first that any has."""
+    found = [name for name in names if name in there]
+    return next((name for name in found if there[name].present.all()), next(iter(found), None))

@@ -1,9 +1,10 @@
-"""Counts of parameters and tokens as text: "70M" for people, and back."""
+"""Counts of parameters and tokens as text: "70M" for people, and back; and lists of names."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from unmirage.errors import SettingsError
 
@@ -39,3 +40,9 @@ def count(text: str) -> float | None:
     power = {"k": "e3", "m": "e6", "b": "e9", "t": "e12"}[letter.lower()] if letter else exponent or ""
     value = float(number + power)  # read in one go: 2.3 * 1e6 is not 2_300_000
     return value if math.isfinite(value) else None
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """ "a, b, c and 4 more"."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -5,14 +5,16 @@ Items that depend on each other, attempts that differ in number, models whose it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from unmirage import statistics, tables
 from unmirage.cells import Cell
 from unmirage.choosing import choose
+from unmirage.counts import listed
 from unmirage.result import Settings
 from unmirage.verdict.thresholds import Thresholds
 
@@ -74,6 +76,38 @@ def _message(found: statistics.SerialDependence, family: str) -> str:
     )
 
 
+def partial_metrics(partial: pl.DataFrame) -> list[Note]:
+    """Warnings of metrics that some models of a task lack; one for all metrics with the same gap.
+
+    Parameters: partial as in :class:`unmirage.metrics.ScoreResult`.
+    """
+    gaps: dict[tuple[str, str, tuple[str, ...], str], list[str]] = {}
+    groups = partial.group_by("family", "task", "metric", maintain_order=True).agg("model", "reason")
+    for row in groups.iter_rows(named=True):
+        gaps.setdefault((row["family"], row["task"], tuple(row["model"]), row["reason"][0]), []).append(
+            row["metric"]
+        )
+    return [
+        tables.warning(
+            "partial-metric",
+            f"{task}: {listed(metrics)} cannot be computed for {listed(models)}, which "
+            f"{'have' if len(models) > 1 else 'has'} no point there ({models[0]} {reason})",
+            where=f"{family} / {task}",
+            count=len(models),
+        )
+        for (family, task, models, reason), metrics in gaps.items()
+    ]
+
+
+def unused_chance(settings: Settings, tasks: Collection[str]) -> list[Note]:
+    """A warning for every chance level whose task is not there."""
+    return [
+        tables.warning("unused-chance", f"a chance level is given for {name}, which is no task of these logs")
+        for name in settings.chance
+        if name != "*" and name not in tasks
+    ]
+
+
 def unequal_attempts(cell: Cell, rows: Sequence[Row]) -> list[Note]:
     """A warning where the mean over items and the pooled ratio of passes differ; both are in the curves."""
     if cell.attempts is None:
@@ -121,8 +155,7 @@ def aggregates_only(
         tables.warning(
             "aggregates-only",
             f"{cell.task}: the items of "
-            f"{', '.join(models[:3])}{f' and {len(models) - 3} more' if len(models) > 3 else ''} are not in "
-            "the logs; their aggregate scores are used, without a companion",
+            f"{listed(models)} are not in the logs; their aggregate scores are used, without a companion",
             where=f"{cell.family} / {cell.task}",
             count=len(models),
         )

@@ -6,19 +6,23 @@ into the table's words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from unmirage import statistics
-from unmirage.cells import Cell, Floats, Layer
+from unmirage.aggregate import is_rate, scales_of
+from unmirage.cells import Cell, Layer
 from unmirage.choosing import Choice, choose
-from unmirage.errors import MetricError
-from unmirage.metrics import Card, metric
+from unmirage.counts import listed
+from unmirage.metrics import Card
+from unmirage.metrics.recorded import aggregate_card
+from unmirage.reported import COUNTED
 from unmirage.result import Settings
 from unmirage.scales import FALLING
-from unmirage.verdict.decide import Curve, Verdict, decide
+from unmirage.summary import effective, errors_of, means_of
+from unmirage.verdict.curve import Curve
+from unmirage.verdict.decide import Verdict, decide
 from unmirage.verdict.points import Point, rate_point
 from unmirage.verdict.thresholds import Thresholds
 
@@ -27,51 +31,38 @@ AGGREGATES = ("exact_match", "multiple_choice_grade", "greedy_match", "pass_rate
 Row = dict[str, Any]
 
 
-def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds) -> list[Point]:
-    """The headline at each model that has it."""
+def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds, scales: int) -> list[Point]:
+    """The headline at each model that has it, on a curve of `scales` scales."""
     there = np.flatnonzero(layer.present)
-    scales = len(set(cell.axis_values[there].tolist()))
-    means = layer.scores[:, there].mean(axis=0)
-    errors = _errors(layer.scores[:, there], cell)
-    rate = layer.chance is not None and (layer.metric.card.binary or cell.attempts is not None)
+    means, errors, n = means_of(layer), errors_of(cell, layer), len(cell.items)
+    if not is_rate(layer) or layer.chance is None:
+        return [
+            Point(cell.models[m], float(cell.axis_values[m]), float(means[m]), float(errors[m]), n=n)
+            for m in there
+        ]
+    worth = None if layer.exact and not cell.clustered else effective(cell, layer)
     points = []
-    for j, m in enumerate(there):
-        model, value, mean, error = (
-            cell.models[m],
-            float(cell.axis_values[m]),
-            float(means[j]),
-            float(errors[j]),
-        )
-        if not rate or layer.chance is None:
-            points.append(Point(model, value, mean, error, n=len(cell.items)))
-            continue
-        common: dict[str, Any] = {
-            "scales": scales,
-            "alpha": settings.alpha,
-            "min_successes": limits.min_successes,
-        }
-        if cell.attempts is not None and cell.passes is not None:
+    for m in there:
+        tried, passed, chance = n, None, layer.chance
+        if layer.attempted and cell.attempts is not None and cell.passes is not None:
             tried, passed = int(cell.attempts[:, m].sum()), float(cell.passes[:, m].sum())
-            chance = float(layer.chance.mean())
-            points.append(rate_point(model, value, mean, error, tried, chance, successes=passed, **common))
-            continue
-        worth = None
-        if not layer.exact or cell.clustered:
-            clusters = int(cell.clusters.max()) + 1
-            worth = float(statistics.effective_items(mean, np.nan_to_num(error), len(cell.items), clusters))
+            chance = layer.chance.mean()
         points.append(
-            rate_point(model, value, mean, error, len(cell.items), layer.chance, effective_n=worth, **common)
+            rate_point(
+                cell.models[m],
+                float(cell.axis_values[m]),
+                float(means[m]),
+                float(errors[m]),
+                tried,
+                chance,
+                successes=passed,
+                effective_n=None if worth is None else min(float(worth[m]), tried),
+                scales=scales,
+                alpha=settings.alpha,
+                min_successes=limits.min_successes,
+            )
         )
     return points
-
-
-def _errors(scores: Floats, cell: Cell) -> Floats:
-    """Clustered standard errors (models,); NaN where the scores do not vary or are not all finite."""
-    known = np.isfinite(scores).all(axis=0) & (scores.max(axis=0) > scores.min(axis=0))
-    errors = np.full(scores.shape[1], np.nan)
-    if known.any():
-        errors[known] = statistics.clustered_stderr(scores[:, known], cell.clusters)
-    return errors
 
 
 def judge_cell(
@@ -89,12 +80,10 @@ def judge_cell(
     if choice.headline is None:
         return _row(cell.family, cell.task, settings, choice, None, _nothing(choice))
     layer = cell.layers[choice.headline]
-    points = points_of(cell, layer, settings, limits)
-    level = None if layer.chance is None else float(layer.chance.mean())
     more = [row for row in extra if row["metric"] == choice.headline]
-    points += _result_points(
-        more, level, settings, limits, scales=len({*cell.axis_values, *(r["axis_value"] for r in more)})
-    )
+    scales = scales_of(cell, layer, [row["axis_value"] for row in more])
+    points = points_of(cell, layer, settings, limits, scales)
+    points += _result_points(more, settings, limits, scales=scales)
     card = layer.metric.card
     curve = Curve(
         tuple(points),
@@ -102,11 +91,13 @@ def judge_cell(
         choice.companion,
         card.higher_is_better,
         _bounded(card),
-        "attempts" if cell.attempts is not None else "items",
-        len(cell.items) if cell.attempts is not None else None,
+        "attempts" if layer.attempted else "items",
+        len(cell.items) if layer.attempted else None,
         settings.axis in FALLING,
     )
-    verdict = _decide(curve, limits)
+    verdict = _decide(curve, limits, _staying_finite(cell))
+    if card.binary and layer.chance is None:
+        _say_chance_unknown(verdict, choice.headline, cell.task)
     if dependent is not None:
         verdict.reasons[0] += "; and its items depend on each other"
         verdict.reasons.append(dependent)
@@ -124,73 +115,76 @@ def judge_results(rows: Sequence[Row], settings: Settings, limits: Thresholds) -
         choice = Choice(None, None, f"{settings.headline} is not among the aggregates: {', '.join(metrics)}")
         return _row(family, task, settings, choice, None, _nothing(choice))
     mine = [row for row in rows if row["metric"] == headline]
-    points = _result_points(mine, None, settings, limits, scales=len({row["axis_value"] for row in mine}))
-    known = known_card(headline)
-    bounded = _bounded(known) if known else all(0 <= p.mean <= 1 for p in points)
+    points = _result_points(mine, settings, limits, scales=len({row["axis_value"] for row in mine}))
+    card = aggregate_card(headline, [row["mean"] for row in mine if row["mean"] is not None])
     curve = Curve(
         tuple(points),
         headline,
         None,
-        known.higher_is_better if known else True,
-        bounded,
+        card.higher_is_better,
+        _bounded(card),
         falling=settings.axis in FALLING,
     )
-    return _row(family, task, settings, Choice(headline, None), curve, _decide(curve, limits))
-
-
-def known_card(name: str) -> Card | None:
-    """The card of a metric, or None for a name that only the log knows."""
-    try:
-        return metric(name).card
-    except MetricError:
-        return None
+    verdict = _decide(curve, limits, ())
+    if card.binary and any(row["chance"] is None for row in mine):
+        _say_chance_unknown(verdict, headline, task)
+    return _row(family, task, settings, Choice(headline, None), curve, verdict)
 
 
 def _result_points(
-    rows: Sequence[Mapping[str, Any]],
-    chance: float | None,
-    settings: Settings,
-    limits: Thresholds,
-    *,
-    scales: int,
+    rows: Sequence[Row], settings: Settings, limits: Thresholds, *, scales: int
 ) -> list[Point]:
     points = []
     for row in rows:
-        level = row["chance"] if row["chance"] is not None else chance
         error = float("nan") if row["stderr"] is None else float(row["stderr"])
-        whole = row["method"].endswith("of the aggregate")
-        if whole and level is not None:
+        mean = float("nan") if row["mean"] is None else float(row["mean"])
+        place = row["model"], row["axis_value"], mean, error
+        if row["method"].endswith(COUNTED) and row["chance"] is not None:
             points.append(
                 rate_point(
-                    row["model"],
-                    row["axis_value"],
-                    row["mean"],
-                    error,
+                    *place,
                     row["n"],
-                    level,
+                    row["chance"],
                     scales=scales,
                     alpha=settings.alpha,
                     min_successes=limits.min_successes,
                 )
             )
         else:
-            points.append(Point(row["model"], row["axis_value"], row["mean"], error, n=row["n"]))
+            points.append(Point(*place, n=row["n"]))
     return points
 
 
-def _decide(curve: Curve, limits: Thresholds) -> Verdict:
+def _decide(curve: Curve, limits: Thresholds, finite: Sequence[str]) -> Verdict:
+    """`decide`, or why an infinite mean cannot be judged; `finite` are metrics that would do instead."""
     bad = [point.model for point in curve.points if not np.isfinite(point.mean)]
     if bad:
         return Verdict(
             "cannot-tell",
             None,
-            [
-                f"the mean of {curve.headline} is infinite for {', '.join(bad)}: an item has probability 0 "
-                "there"
-            ],
-            ["a headline metric that stays finite, such as target_prob or token_prob (--headline)"],
+            [f"the mean of {curve.headline} is infinite for {listed(bad)}: an item has probability 0 there"],
+            [f"a headline metric that stays finite: --headline {' or '.join(finite)}"] if finite else [],
         )
     return decide(curve, limits)
+
+
+def _say_chance_unknown(verdict: Verdict, headline: str, task: str) -> None:
+    verdict.reasons.append(f"the chance level of {headline} is not known, so no scale was tested against it")
+    verdict.would_settle.append(
+        f"the chance level, with --chance {task}=LEVEL (0.25 for four choices, 0 where nobody guesses right)"
+    )
+
+
+def _staying_finite(cell: Cell) -> list[str]:
+    """Continuous bounded metrics of a cell with a finite score on every item of every model; two at most."""
+    return [
+        name
+        for name, layer in cell.layers.items()
+        if layer.metric.combine is None
+        and layer.metric.card.continuous
+        and _bounded(layer.metric.card)
+        and layer.finite.all()
+    ][:2]
 
 
 def _nothing(choice: Choice) -> Verdict:

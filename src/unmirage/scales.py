@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from unmirage import tables
-from unmirage.counts import size_label
+from unmirage.counts import listed, size_label
 from unmirage.errors import ScaleError, SettingsError, TableError
 from unmirage.families import suggestion
 
@@ -153,7 +153,7 @@ def _no_axis(models: pl.DataFrame, axis: str, known: list[str]) -> ScaleError:
 
 
 def _no_scale(names: list[str], axis: str) -> ScaleError:
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    shown = listed(names)
     field = axis if axis in ("n_params", "n_tokens") else "n_params"
     lines = suggestion(names[0])
     other = "" if field == axis else f" (or a column {axis} in the table)"
@@ -250,6 +250,37 @@ def _replicates(chosen: pl.DataFrame, axis: str) -> list[Note]:
             count=groups.height,
         )
     ]
+
+
+def one_kind(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
+    """The rows of the kind that most models of a (family, task) have; a curve is made of one kind.
+
+    The other rows are left out with a warning; of kinds with equally many models the first is kept.
+    """
+    group = ["family", "task"]
+    kinds = responses.select(*group, "kind", "model").unique(maintain_order=True)
+    sizes = kinds.group_by(*group, "kind", maintain_order=True).agg("model")
+    mixed = sizes.filter(pl.len().over(group) > 1)
+    if mixed.height == 0:
+        return responses, []
+    notes: list[Note] = []
+    dropped = []
+    for (family, task), part in mixed.group_by(group, maintain_order=True):
+        ranked = part.sort(pl.col("model").list.len(), descending=True, maintain_order=True)
+        kept, *others = ranked.iter_rows(named=True)
+        dropped += [{"family": family, "task": task, "kind": other["kind"]} for other in others]
+        left = "; ".join(f"{listed(other['model'])} ({other['kind']})" for other in others)
+        notes.append(
+            tables.warning(
+                "mixed-kinds",
+                f"{task}: rows of kind {kept['kind']} are compared; those of another kind are left out: "
+                f"{left}. Give them a task name of their own to see them",
+                where=f"{family} / {task}",
+                count=sum(len(other["model"]) for other in others),
+            )
+        )
+    unwanted = pl.DataFrame(dropped, schema={name: responses.schema[name] for name in (*group, "kind")})
+    return responses.join(unwanted, on=[*group, "kind"], how="anti", maintain_order="left"), notes
 
 
 def common_items(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:

@@ -43,6 +43,8 @@ def select(loaded: Loaded, settings: Settings) -> Kept:
     responses = scales.on_axis(responses, models)
     results = None if results is None else scales.on_axis(results, models)
     if responses.height:
+        responses, more = scales.one_kind(responses)
+        notes += more
         responses, more = scales.common_items(responses)
         notes += more
     if settings.samples is not None:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from unmirage.errors import TableError
+from unmirage.rules import AXES as AXES
+from unmirage.rules import response_rules, result_rules
 
 KINDS = ("generation", "choice", "likelihood", "count", "score")
 KEY = ("family", "model", "task", "item_id", "epoch")
-AXES = ("n_params", "n_tokens", "flops", "loss")
 
 RECORDED = pl.List(pl.Struct({"metric": pl.String, "value": pl.Float64}))
 
@@ -133,13 +134,6 @@ WARNINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "count": pl.Int64,  # rows, items or models concerned
 }
 
-NEEDS: dict[str, tuple[str, ...]] = {
-    "generation": ("target", "output"),
-    "choice": ("choice_logprobs", "answer"),
-    "likelihood": ("target_logprobs",),
-    "count": ("n_samples", "n_correct"),
-    "score": ("recorded",),
-}
 _ROW = "__row"
 
 
@@ -265,7 +259,7 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
     )
     rows, dropped = _refuse_duplicates(frame.with_row_index(_ROW, offset=1), where)
     notes += dropped
-    for rule, broken, hint in _rules():
+    for rule, broken, hint in response_rules():
         found = rows.filter(broken)
         if found.height:
             row = found.row(0, named=True)
@@ -310,60 +304,6 @@ def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, l
     ]
 
 
-def _rules() -> list[tuple[str, pl.Expr, str | None]]:
-    """(rule, expression that is true where it is broken, what to do), in the order they are checked."""
-    rules: list[tuple[str, pl.Expr, str | None]] = []
-
-    def refuse(rule: str, broken: pl.Expr, hint: str | None = None) -> None:
-        rules.append((rule, broken, hint))
-
-    def any_of(name: str, test: pl.Expr) -> pl.Expr:
-        return pl.col(name).list.eval(test).list.any().fill_null(False)
-
-    element, value = pl.element(), pl.element().struct.field("value")
-    logs = "Natural logarithms of probabilities are at most 0; losses are mapped with a minus sign."
-    nan = "A NaN usually means an overflow in half precision: run that model again in float32."
-    for name in ("family", "model", "task", "item_id"):
-        refuse(f"{name} is empty", pl.col(name).is_null())
-    for kind, needs in NEEDS.items():
-        for name in needs:
-            absent = pl.col(name).is_null()
-            if RESPONSES[name] == pl.List:
-                absent = pl.col(name).list.len().fill_null(0) == 0
-            if kind == "likelihood":
-                absent &= pl.col("greedy").is_null()
-            refuse(f"a row of kind {kind} needs {name}", (pl.col("kind") == kind) & absent)
-    for name in ("target_logprobs", "choice_logprobs"):
-        refuse(f"{name} holds NaN", any_of(name, element.is_nan()), nan)
-        refuse(f"{name} holds a missing value", any_of(name, element.is_null()))
-        refuse(f"{name} holds a value above 0", any_of(name, element > 1e-6), logs)
-    choices, answer = pl.col("choice_logprobs"), pl.col("answer")
-    impossible = choices.list.eval(element == -float("inf")).list.all() & (choices.list.len() > 0)
-    refuse("every choice has log-probability -inf, so none can be preferred", impossible, nan)
-    refuse("a choice row needs two choices at least", choices.list.len() < 2)
-    refuse(
-        "answer is outside the choices",
-        (answer < 0) | (answer >= choices.list.len()),
-        "answer is the index of the right choice, from 0.",
-    )
-    lengths = pl.col("choice_lengths").list.len()
-    refuse("choice_lengths and choice_logprobs differ in number", lengths != choices.list.len())
-    refuse("choice_lengths holds a length below 1", any_of("choice_lengths", element < 1))
-    tried, passed = pl.col("n_samples"), pl.col("n_correct")
-    refuse("n_samples is below 1", tried < 1)
-    refuse("n_correct is outside 0..n_samples", (passed < 0) | (passed > tried))
-    refuse(
-        "a recorded score is NaN or missing",
-        (pl.col("kind") == "score") & any_of("recorded", value.is_null() | value.is_nan()),
-        "Leave out the rows that have no score, or give them one.",
-    )
-    for name in ("epoch", "n_params", "n_tokens", "flops"):
-        refuse(f"{name} is negative", pl.col(name) < 0)
-    for name in AXES:
-        refuse(f"{name} is infinite", pl.col(name).is_infinite())
-    return rules
-
-
 def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     """A frame in the results schema that keeps every rule; errors as in `check_responses`."""
     frame = conform(frame, RESULTS, where=where, required=("family", "model", "task", "metric", "value"))
@@ -386,6 +326,16 @@ def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, lis
             )
         )
         frame = frame.filter(pl.col("value").is_not_null() & pl.col("value").is_not_nan())
+    for rule, broken in result_rules():
+        found = frame.filter(broken)
+        if found.height:
+            row = found.row(0, named=True)
+            raise TableError(
+                f"{rule} ({found.height} of {frame.height} rows; first: {row['metric']} of {row['model']} on "
+                f"{row['task']})",
+                where=where,
+                hint="Leave the cell empty where a number is not known.",
+            )
     frame = frame.unique(maintain_order=True)
     twice = frame.filter(frame.select(key).is_duplicated())
     if twice.height:

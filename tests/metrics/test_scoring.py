@@ -62,11 +62,23 @@ def test_without_names_every_metric_that_fits_is_scored(two_tasks):
     ]
 
 
-def test_a_partly_missing_column_skips_the_metric_for_the_whole_task(rows):
+def test_a_column_missing_on_some_rows_of_a_model_skips_the_metric_for_it(rows):
     frame = rows("likelihood", [{"target_logprobs": [-1.0], "greedy": True}, {"target_logprobs": [-2.0]}])
     result = score(frame)
     assert set(result.scores["metric"]) == {"target_logprob", "target_prob"}
     assert ("t", "greedy_match", "needs greedy, which is missing on 1 of 2 rows") in result.skipped.rows()
+
+
+def test_a_column_missing_for_one_model_leaves_the_metric_to_the_others(rows):
+    have = rows("likelihood", [{"target_logprobs": [-1.0], "greedy": True}] * 2)
+    lack = rows("likelihood", [{"target_logprobs": [-1.0]}] * 2).with_columns(model=pl.lit("other"))
+    result = score(pl.concat([have, lack]))
+    mine = result.scores.filter(pl.col("metric") == "greedy_match")
+    assert set(mine["model"]) == set(have["model"])
+    family, model = have["family"][0], "other"
+    reason = "needs greedy, which is missing on all 2 rows"
+    assert result.partial.rows() == [(family, "t", "greedy_match", model, reason)]
+    assert "greedy_match" not in result.skipped["metric"].to_list()
 
 
 def test_likelihood_metrics_join_where_their_inputs_are_there(rows):

@@ -4,8 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from unmirage.verdict.decide import VERDICTS, Curve, by_scale, decide
+from unmirage.verdict.curve import Curve, by_scale
+from unmirage.verdict.decide import VERDICTS, decide
 from unmirage.verdict.points import Point, rate_point
 from unmirage.verdict.thresholds import Thresholds
 
@@ -126,12 +128,66 @@ def test_lower_is_better_turns_the_curve_over():
     assert verdict.sharpness.rise == pytest.approx(1)
 
 
-def test_replicates_are_averaged_and_their_errors_shrink():
-    points = (Point("a", 1.0, 0.2, 0.04), Point("b", 1.0, 0.4, 0.03), Point("c", 2.0, 0.9, 0.02))
+def test_replicates_that_agree_are_averaged_and_their_errors_shrink():
+    points = (Point("a", 1.0, 0.3, 0.04), Point("b", 1.0, 0.3, 0.03), Point("c", 2.0, 0.9, 0.02))
     scales, means, errors = by_scale(Curve(points, "exact_match", None, True, True))
     assert scales.tolist() == [1, 2]
     assert means.tolist() == pytest.approx([0.3, 0.9])
-    assert errors[0] == pytest.approx(0.05 / 2)
+    assert errors.tolist() == pytest.approx([0.05 / 2, 0.02])
+
+
+def test_the_scatter_of_replicates_counts_where_it_is_more_than_the_items_say():
+    points = [
+        Point(f"{x}{s}", x, y + s, 0.001)
+        for x, y in ((1.0, 0.2), (2.0, 0.5), (3.0, 0.9))
+        for s in (-0.1, 0.1)
+    ]
+    _, means, errors = by_scale(Curve(tuple(points), "exact_match", None, True, True))
+    assert means.tolist() == pytest.approx([0.2, 0.5, 0.9])
+    # sd of each pair is .1 * sqrt(2); three degrees of freedom; two models a scale.
+    expected = 0.1 * stats.t.ppf(0.975, 3) / stats.norm.ppf(0.975)
+    assert errors.tolist() == pytest.approx([expected] * 3, rel=1e-4)
+
+
+def test_noisy_seeds_of_a_flat_family_are_no_rise():
+    rng = np.random.default_rng(0)
+    claimed = 0
+    for _ in range(60):
+        points = [
+            Point(f"m{k}{s}", float(x), 0.5 + rng.normal(0, 0.03), 0.005)
+            for k, x in enumerate(SCALES)
+            for s in range(2)
+        ]
+        verdict = decide(Curve(tuple(points), "exact_match", None, True, True))
+        claimed += verdict.verdict != "smooth" or not verdict.reasons[0].startswith("no jump")
+    assert claimed <= 6
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "words"),
+    [
+        ([0.1, 0.7, 0.1, 0.7, 0.1, 0.7, 0.1, 0.7], "cannot-tell", "rises and falls"),
+        ([0.1, 0.1, 0.3, 0.8, 0.8, 0.3, 0.1, 0.1], "cannot-tell", "rises and falls"),
+        ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2], "smooth", "gets worse with scale"),
+    ],
+)
+def test_curves_that_fall(values, verdict, words):
+    points = tuple(
+        Point(f"m{i}", float(x), y, 0.01) for i, (x, y) in enumerate(zip(SCALES, values, strict=True))
+    )
+    found = decide(Curve(points, "exact_match", "target_logprob", True, True))
+    assert found.verdict == verdict
+    assert words in found.reasons[0]
+
+
+def test_no_rise_is_not_said_where_none_could_be_seen():
+    points = tuple(Point(f"m{i}", float(x), 0.5, 0.16, n=10) for i, x in enumerate(SCALES))
+    found = decide(Curve(points, "exact_match", None, True, True))
+    assert found.verdict == "cannot-tell"
+    # 4 errors of a difference are .905; seeing .3 takes (.905/.3)² times the ten items.
+    assert found.would_settle[0].startswith("92 items")
+    sure = tuple(Point(f"m{i}", float(x), 0.5, 0.05, n=100) for i, x in enumerate(SCALES))
+    assert decide(Curve(sure, "exact_match", None, True, True)).verdict == "smooth"
 
 
 def test_on_a_falling_axis_the_curve_runs_from_large_to_small_values():

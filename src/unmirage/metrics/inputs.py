@@ -24,5 +24,20 @@ def missing(metric: Metric, frame: pl.DataFrame) -> str | None:
     return metric.check(frame) if metric.check else None
 
 
+def allowed(metric: Metric, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The rows of the models whose every row allows `metric`, and model -> why not for the others.
+
+    The second is empty where an input is there for no model: then :func:`missing` says why.
+    """
+    if missing(metric, frame) is None:
+        return frame, {}
+    if any(name not in frame.columns or frame[name].is_null().all() for name in metric.card.inputs):
+        return frame.clear(), {}
+    parts = {str(part["model"][0]): part for part in frame.partition_by("model", maintain_order=True)}
+    reasons = {model: missing(metric, part) for model, part in parts.items()}
+    why = {model: reason for model, reason in reasons.items() if reason is not None}
+    return frame.filter(~pl.col("model").is_in(list(why))), why
+
+
 def _of(bad: int, rows: int) -> str:
     return f"all {rows} rows" if bad == rows else f"{bad} of {rows} rows"

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from unmirage.metrics.cards import Card, FloatArray, Metric, column, rows_sentence
+from unmirage.metrics.cards import Card, FloatArray, Metric, column, rows_sentence, zero_chance
 from unmirage.metrics.registry import REGISTRY
 
 _ERROR_WORDS = {
     *("bits", "bpb", "brier", "cer", "cost", "distance", "ece", "entropy", "err", "error", "errors"),
     *("loss", "losses", "mae", "mse", "nll", "perplexity", "ppl", "rmse", "wer"),
 }
+_SHARE_WORDS = {"acc", "accuracy", "em"}
 # A log-probability that was recorded also gives the probability.
 _DERIVED = {"choice_logprob": "choice_prob", "target_logprob": "target_prob"}
 
@@ -59,6 +60,33 @@ def recorded_metric(name: str, values: npt.ArrayLike, higher_is_better: bool | N
     )
 
 
+def aggregate_card(name: str, values: npt.ArrayLike) -> Card:
+    """The card of a metric of which a log holds one value a model: what is known of its direction and range.
+
+    If `name` is a metric of ours and the values fit its range, or it is 0/1, its card. Any other is made: 0/1
+    if all metrics of ours that a tool calls so are, or a word of the name is accuracy, acc or em; the
+    direction is taken from the words (a tool may call a transform of ours by the same word), and the range
+    is [0, 1] if all values are in it.
+
+    Parameters: values (n,), all that the log holds of the metric.
+    """
+    scores = np.asarray(values, dtype=np.float64).ravel()
+    own = REGISTRY[name].card if name in REGISTRY else None
+    if own is not None and (own.binary or bool(((scores >= own.low) & (scores <= own.high)).all())):
+        return own
+    known = _called(name)
+    words = set(re.split(r"[^a-z]+", name.lower()))
+    share = all(one.card.binary for one in known) if known else bool(words & _SHARE_WORDS)
+    card = replace(_made_card(name, scores, None), binary=share, continuous=not share)
+    return replace(card, low=0.0, high=1.0) if share else card
+
+
+def zero_floor(name: str) -> bool:
+    """Whether a metric has chance level 0 whatever the items are, as exact match has."""
+    known = _called(name)
+    return bool(known) and all(one.chance is zero_chance for one in known)
+
+
 def recorded_metrics(frame: pl.DataFrame) -> dict[str, Metric]:
     """Every metric that rows of kind "score" hold, by its name; {} when a row is of another kind.
 
@@ -87,16 +115,18 @@ def recorded_metrics(frame: pl.DataFrame) -> dict[str, Metric]:
     return found
 
 
-def _known(name: str, scores: FloatArray) -> Metric | None:
+def _called(name: str) -> list[Metric]:
+    """The metrics of ours that have the name, or that some tool calls so."""
     if name in REGISTRY:
-        found = {name}
-    else:
-        found = {
-            one.card.name for one in REGISTRY.values() for alias in one.card.aliases if alias.name == name
-        }
-    if len(found) != 1:
+        return [REGISTRY[name]]
+    return [one for one in REGISTRY.values() for alias in one.card.aliases if alias.name == name]
+
+
+def _known(name: str, scores: FloatArray) -> Metric | None:
+    called = {one.card.name: one for one in _called(name)}
+    if len(called) != 1:
         return None
-    known = REGISTRY[found.pop()]
+    known = next(iter(called.values()))
     fits = (scores >= known.card.low - 1e-6) & (scores <= known.card.high + 1e-6)
     return known if known.combine is None and bool(fits.all()) else None
 

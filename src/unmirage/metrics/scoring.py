@@ -9,7 +9,7 @@ import polars as pl
 
 from unmirage.errors import MetricError
 from unmirage.metrics.cards import Metric
-from unmirage.metrics.inputs import missing
+from unmirage.metrics.inputs import allowed, missing
 from unmirage.metrics.recorded import recorded_metrics
 from unmirage.metrics.registry import REGISTRY, resolve
 from unmirage.tables import SCORES
@@ -25,6 +25,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
 }
 _AGGREGATE = "is an aggregate: it has a value for a model, none for an item"
 _SKIPPED = {"task": pl.String, "metric": pl.String, "reason": pl.String}
+_PARTIAL = dict.fromkeys(("family", "task", "metric", "model", "reason"), pl.String)
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,13 @@ class ScoreResult:
     scores: in the schema `tables.SCORES`, one row a response and metric; tasks, metrics and rows in the
         order they were met. Infinite scores stay infinite.
     skipped: task, metric, reason: one row a metric that a task does not allow.
+    partial: family, task, metric, model, reason: one row a model that lacks a metric which other models of
+        its family have on the task.
     """
 
     scores: pl.DataFrame
     skipped: pl.DataFrame
+    partial: pl.DataFrame
 
 
 def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> ScoreResult:
@@ -48,10 +52,10 @@ def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> Scor
     Parameters
     ----------
     responses: in the schema `tables.RESPONSES`, as `tables.check_responses` returns it.
-    metrics: names or expressions. None: every item-level metric that fits the kind of the task's rows and
-        whose inputs are there on every row; not those that need an extra. On rows of kind "score" these are
-        the recorded scores. Aggregates (ece, macro_f1, all_of, any_of) have no item score and are listed
-        under `skipped` when asked for by name; see :func:`aggregate_names`.
+    metrics: names or expressions. None: every item-level metric that fits the kind of the task's rows, for
+        each model that has its inputs on every row; not those that need an extra. On rows of kind "score"
+        these are the recorded scores. Aggregates (ece, macro_f1, all_of, any_of) have no item score and are
+        listed under `skipped` when asked for by name; see :func:`aggregate_names`.
 
     Raises
     ------
@@ -62,6 +66,7 @@ def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> Scor
     """
     asked = None if metrics is None else list(dict.fromkeys(metrics))
     parts: list[pl.DataFrame] = []
+    partial: list[tuple[str, ...]] = []
     skipped: list[tuple[str, str, str]] = []
     unknown: dict[str, MetricError] = {}
     canonical: dict[str, str] = {}
@@ -78,11 +83,16 @@ def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> Scor
             if written in done:
                 continue
             done.add(written)
-            reason = _AGGREGATE if one.combine is not None else missing(one, frame)
-            if reason is None or reason == _AGGREGATE:
+            rows, without = allowed(one, frame)
+            if rows.height:
+                partial += [(str(frame["family"][0]), task, written, *why) for why in without.items()]
+            reason = None if rows.height else missing(one, frame)
+            if one.combine is not None:
+                reason = _AGGREGATE
+            if rows.height or reason == _AGGREGATE:
                 computed.add(written)
             if reason is None:
-                parts.append(_scored(frame, one))
+                parts.append(_scored(rows, one))
             elif asked is not None or one.card.group == _main_group(frame):
                 skipped.append((task, written, reason))
     for name in asked or ():
@@ -90,7 +100,8 @@ def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> Scor
             raise unknown.get(name) or _nowhere(canonical.get(name, name), skipped)
     scores = pl.concat(parts) if parts else pl.DataFrame(schema=SCORES)
     listed = pl.DataFrame(skipped, schema=_SKIPPED, orient="row")
-    return ScoreResult(scores, listed.unique(maintain_order=True))
+    lacking = pl.DataFrame(partial, schema=_PARTIAL, orient="row")
+    return ScoreResult(scores, listed.unique(maintain_order=True), lacking)
 
 
 def aggregate_names(frame: pl.DataFrame) -> tuple[str, ...]:
@@ -102,7 +113,7 @@ def aggregate_names(frame: pl.DataFrame) -> tuple[str, ...]:
     return tuple(
         name
         for name, one in REGISTRY.items()
-        if one.combine is not None and one.card.group in groups and missing(one, frame) is None
+        if one.combine is not None and one.card.group in groups and allowed(one, frame)[0].height
     )
 
 

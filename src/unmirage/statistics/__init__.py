@@ -12,13 +12,12 @@ from unmirage.statistics.clustered import (
     paired_difference,
 )
 from unmirage.statistics.counts import (
-    RateInterval,
     mean_rate,
     pass_at_k,
     pooled_rate,
-    rate_interval,
     subset_accuracy,
     thin,
+    zero_rate_bound,
 )
 from unmirage.statistics.intervals import (
     clopper_pearson,
@@ -29,14 +28,12 @@ from unmirage.statistics.intervals import (
     zero_success_upper_bound,
 )
 from unmirage.statistics.multiplicity import adjust
-from unmirage.statistics.rare import gamma_interval, zero_rate_bound
 from unmirage.statistics.resampling import percentile_interval, resample_means, resample_weights
 from unmirage.statistics.resolution import floor, items_needed, resolved
 from unmirage.statistics.serial import SerialDependence, serial_dependence
 
 __all__ = [
     "PairedDifference",
-    "RateInterval",
     "SerialDependence",
     "adjust",
     "binomial_tail",
@@ -45,7 +42,6 @@ __all__ = [
     "design_effect",
     "effective_items",
     "floor",
-    "gamma_interval",
     "items_needed",
     "korn_graubard",
     "mean_rate",
@@ -56,7 +52,6 @@ __all__ = [
     "percentile_interval",
     "poisson_binomial_pmf",
     "pooled_rate",
-    "rate_interval",
     "resample_means",
     "resample_weights",
     "resolved",

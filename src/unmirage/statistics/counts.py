@@ -1,11 +1,9 @@
-"""Rates from several attempts a problem: means over problems, their interval, pass@k and its kin.
+"""Rates from several attempts a problem: means over problems, pass@k and its kin.
 
 Not for stopping rules: an estimator for attempts that went on until a success must know the rule.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,27 +19,8 @@ from unmirage.statistics._arrays import (
     generator,
     whole_counts,
 )
-from unmirage.statistics.intervals import clopper_pearson
-from unmirage.statistics.resampling import percentile_interval, resample_means
 
 _NAMES = ("n_correct", "n_samples")
-
-
-@dataclass(frozen=True)
-class RateInterval:
-    """A mean success rate over problems.
-
-    Attributes
-    ----------
-    rate: mean over problems of the share of attempts that succeeded, in [0, 1].
-    low, high: two-sided interval for the mean over the population of problems.
-    method: "bootstrap-percentile", or "clopper-pearson-problems" where all problems have one rate.
-    """
-
-    rate: float
-    low: float
-    high: float
-    method: str
 
 
 def mean_rate(n_correct: ArrayLike, n_samples: ArrayLike) -> float:
@@ -67,40 +46,28 @@ def pooled_rate(n_correct: ArrayLike, n_samples: ArrayLike) -> float:
     return float(correct.sum() / samples.sum())
 
 
-def rate_interval(
-    n_correct: ArrayLike,
-    n_samples: ArrayLike,
-    confidence: float = 0.95,
-    replicates: int = 2000,
-    seed: Seed = 0,
-) -> RateInterval:
-    """The mean rate with an interval over problems: the population is of problems, not of attempts.
+def zero_rate_bound(n_samples: ArrayLike, confidence: float = 0.95) -> float:
+    """Upper end of the interval of these problems' mean rate when no attempt succeeded.
 
-    Percentile bootstrap over problems. With successes on fewer than about ten problems its upper end is too
-    low, as that of any bootstrap of rare events.
+    Problem i shows nothing with probability (1-p_i)^n_i. With n the fewest attempts of a problem, all show
+    nothing with at most the probability Π (1-p_i)^n, and -log(1-p) is convex, so of all p that leave this at
+    a/2 equal ones have the largest mean:
 
-    Where all P problems have the same observed rate, the bootstrap would have width 0. Then the interval is
-    Clopper-Pearson with P·rate successes in P problems. Without any success that is (0, 1-(a/2)^(1/P)), a =
-    1 - confidence, and this is the safe bound: let the problems' own rates p have mean m. A problem
-    shows no success in N >= 1 attempts with probability E[(1-p)^N] <= E[1-p] = 1-m, with equality when
-    each p is 0 or 1. So (1-m)^P is the largest probability of seeing nothing, whatever the distribution of
-    p, and m is excluded only when that falls below a/2. More attempts a problem cannot narrow it: they tell
-    of these problems, and the next one may be of the solvable kind. All attempts right is the mirror image.
+        1 - (a/2)^(1 / (P · min n_i)).
 
-    Parameters: n_correct, n_samples (problems,) whole numbers, n_samples >= 1; confidence in (0, 1);
-    replicates >= 1; seed: a generator, which is moved on, or an integer.
-    Raises SettingsError on other values.
+    It speaks of these problems. Another problem of the kind may be solvable: for the population of problems
+    nothing below 1 - (a/2)^(1/P) can be excluded. For let the problems' own rates p have mean m: a problem
+    shows nothing in N >= 1 attempts with probability E[(1-p)^N] <= E[1-p] = 1-m, with equality when each p
+    is 0 or 1, so (1-m)^P is the largest probability of seeing nothing.
+
+    Parameters: n_samples (P,) whole numbers, at least 1; confidence in (0, 1).
+    Returns a number in (0, 1).
     """
-    correct, samples = _attempts(n_correct, n_samples)
     check_fraction("confidence", confidence)
-    rates = correct / samples
-    rate, problems = float(rates.mean()), len(rates)
-    if (rates == rates[0]).all():
-        low, high = clopper_pearson(problems * rates[0], problems, confidence)
-        return RateInterval(float(rates[0]), float(low), float(high), "clopper-pearson-problems")
-    means = resample_means(rates[:, None], None, replicates, seed)
-    lower, upper = percentile_interval(means, confidence)
-    return RateInterval(rate, float(lower[0]), float(upper[0]), "bootstrap-percentile")
+    samples: Floats = whole_counts(np.zeros(np.shape(n_samples)), n_samples, ("successes", "n_samples"))[1]
+    if samples.size == 0 or samples.min() < 1:
+        raise SettingsError("every problem needs an attempt at least", where="n_samples")
+    return float(-np.expm1(np.log((1 - confidence) / 2) / (samples.size * samples.min())))
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:

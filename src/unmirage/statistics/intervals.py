@@ -1,6 +1,6 @@
-"""Intervals for a rate from counts: exact, Wilson, and exact for clustered items.
+"""Intervals for a rate: exact and Wilson from counts, and from a mean and its standard error.
 
-Not for means of continuous scores (see `resampling`), nor for differences (see `clustered`).
+Not for means of unbounded scores (see `resampling`), nor for differences (see `clustered`).
 
 All are two-sided: `confidence` 0.95 leaves 2.5 % on each side. `successes` and `n` may be arrays that
 broadcast; the answer has their shape.
@@ -98,27 +98,32 @@ def zero_success_upper_bound(n: ArrayLike, confidence: float = 0.95) -> Floats:
     return np.where(n_items == 0, 1.0, bound)
 
 
-def effective_items(mean: ArrayLike, stderr: ArrayLike, n: ArrayLike, clusters: ArrayLike) -> Floats:
-    """How many independent 0/1 items would know the mean as well as these n clustered ones do.
+def effective_items(
+    mean: ArrayLike, stderr: ArrayLike, n: ArrayLike, clusters: ArrayLike, most: ArrayLike | None = None
+) -> Floats:
+    """How many independent 0/1 items would know the mean as well as these n items do.
 
-    n divided by the design effect, stderr² / (p(1-p)/(n-1)), and at most n: an estimated gain from
-    clustering is not believed. Unclustered items give n exactly.
+    n divided by the design effect, stderr² / (p(1-p)/(n-1)), and at most `most`: a gain beyond that is
+    chance. Unclustered 0/1 items give n exactly; rates of several attempts an item give more than n, up to
+    the number of attempts, where the items hardly differ.
 
-    At mean 0 or 1 the scores do not vary, so the sample says nothing on how alike the items of a
-    cluster are. They may be copies of one another; what surely counts is the number of clusters, and
-    that is the answer there. One success more, and the sample can say: the number may then jump up.
-    The same answer is given where nothing was estimated: one cluster, or a stderr of NaN or 0.
+    Where the scores do not vary, the sample says nothing on how alike the items of a cluster are. They may
+    be copies of one another; what surely counts is the number of clusters, and that is the answer there. One
+    success more, and the sample can say: the number may then jump up. The same answer is given where
+    nothing was estimated: one cluster, or a stderr of NaN or 0.
 
     Parameters: mean in [0, 1]; stderr >= 0 or NaN, from :func:`unmirage.statistics.clustered_stderr`; n
-    items in `clusters` clusters, 1 <= clusters <= n. All broadcast.
-    Returns an array, in (0, n].
+    items in `clusters` clusters, 1 <= clusters <= n; most >= 1, n when None. All broadcast.
+    Returns an array, in (0, most].
     Raises SettingsError on a value outside its range.
     """
-    worth, _ = _effective(mean, stderr, n, clusters)
+    worth, _ = _effective(mean, stderr, n, clusters, most)
     return worth
 
 
-def _effective(mean: ArrayLike, stderr: ArrayLike, n: ArrayLike, clusters: ArrayLike) -> tuple[Floats, Bools]:
+def _effective(
+    mean: ArrayLike, stderr: ArrayLike, n: ArrayLike, clusters: ArrayLike, most: ArrayLike | None
+) -> tuple[Floats, Bools]:
     """Effective items, and where the design effect was estimated rather than bounded by the clusters."""
     p = probabilities("mean", mean)
     error = np.asarray(stderr, dtype=np.float64)
@@ -127,12 +132,13 @@ def _effective(mean: ArrayLike, stderr: ArrayLike, n: ArrayLike, clusters: Array
     k, n_items = counts(clusters, n, ("clusters", "n"))
     if (k < 1).any():
         raise SettingsError("there must be at least one cluster", where="clusters")
-    p, error, k, n_items = broadcast("mean, stderr, n and clusters", p, error, k, n_items)
+    top = n_items if most is None else np.asarray(most, dtype=np.float64)
+    p, error, k, n_items, top = broadcast("mean, stderr, n, clusters and most", p, error, k, n_items, top)
     # Below 1e-12 an error is the rounding of 0.
     known = (error > 1e-12) & (k > 1) & (p > 0) & (p < 1)
     variance = np.where(known, error * error, 1.0)
     worth = n_items * p * (1 - p) / (variance * np.maximum(n_items - 1, 1))
-    return np.where(known, np.minimum(worth, n_items), k), known
+    return np.where(known, np.minimum(worth, top), k), known
 
 
 def korn_graubard(
@@ -141,17 +147,22 @@ def korn_graubard(
     n: ArrayLike,
     clusters: ArrayLike,
     confidence: float = 0.95,
+    most: ArrayLike | None = None,
 ) -> tuple[Floats, Floats]:
-    """The exact interval of a 0/1 rate over clustered items: Clopper-Pearson with effective counts.
+    """The interval of a mean of scores in [0, 1]: Clopper-Pearson with effective counts.
 
     Korn & Graubard (1998), Survey Methodology 24, 193: the beta quantiles at n* and p·n*, where n* is
     :func:`effective_items` times (t(n-1) / t(clusters-1))², the squared ratio of Student quantiles at
-    1-a/2, which pays for a variance known from few clusters; at most n. Differences from R's
-    ``survey::svyciprop(method="beta")``: the cap at n, and n/(n-1) in n*, so that items which are
+    1-a/2, which pays for a variance known from few clusters; at most `most`. Differences from R's
+    ``survey::svyciprop(method="beta")``: that bound, and n/(n-1) in n*, so that 0/1 items which are
     their own clusters give :func:`clopper_pearson` exactly.
 
-    At mean 0 or 1, with one cluster, and at a stderr of NaN or 0 the effective number is the number of
-    clusters, without that factor: no variance was estimated, and items of a cluster may be copies of
+    Made for 0/1 scores. For other scores in [0, 1] it is an approximation that keeps the skewness of rare
+    success: with P·n* = (Σ w)² / Σ w² for weights w of rare solved items, it is close to the gamma interval
+    of Fay & Feuer (1997). `benchmarks/interval_coverage.py` prints what it covers.
+
+    Where no variance was estimated (scores that do not vary, one cluster, a stderr of NaN or 0) the
+    effective number is the number of clusters, without that factor: items of a cluster may be copies of
     one another (see :func:`effective_items`).
 
     Parameters: as :func:`effective_items`; confidence in (0, 1).
@@ -161,12 +172,13 @@ def korn_graubard(
     from scipy.special import stdtrit
 
     check_fraction("confidence", confidence)
-    worth, estimated = _effective(mean, stderr, n, clusters)
+    worth, estimated = _effective(mean, stderr, n, clusters, most)
     k, n_items = np.asarray(clusters, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    top = n_items if most is None else np.asarray(most, dtype=np.float64)
     upper = (1 + confidence) / 2
     # Where a design effect was estimated there are two clusters; the maximum only guards other places.
     ratio = stdtrit(np.maximum(n_items - 1, 1), upper) / stdtrit(np.maximum(k - 1, 1), upper)
-    worth = np.where(estimated, np.minimum(worth * ratio**2, n_items), worth)
+    worth = np.where(estimated, np.minimum(worth * ratio**2, top), worth)
     return clopper_pearson(np.asarray(mean, dtype=np.float64) * worth, worth, confidence)
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
+from unmirage.verdict.curve import Curve, by_scale
 from unmirage.verdict.points import Floats, Point
+from unmirage.verdict.settling import ground, needed_text, resolving
 from unmirage.verdict.sharpness import Sharpness, sharpness
 from unmirage.verdict.thresholds import Thresholds
 
@@ -21,36 +24,6 @@ RESOLUTION_LIMITED = "resolution-limited"
 SMOOTH = "smooth"
 CANNOT_TELL = "cannot-tell"
 VERDICTS = (SMOOTH, "metric-artifact", RESOLUTION_LIMITED, "robust-break", CANNOT_TELL, INSUFFICIENT)
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The headline of one task of one family, ready to be judged.
-
-    Attributes
-    ----------
-    points: one a model, in any order.
-    headline: its name; `companion` the continuous metric beside it, or None.
-    higher_is_better: direction of the headline.
-    bounded: whether the headline lies in [0, 1], so that `min_rise` means points.
-    unit: what is counted: "items" or "attempts".
-    problems: how many problems the attempts are made at, or None where items are counted.
-    falling: whether scale grows as the axis value falls, as a loss does.
-    """
-
-    points: tuple[Point, ...]
-    headline: str
-    companion: str | None
-    higher_is_better: bool
-    bounded: bool
-    unit: str = "items"
-    problems: int | None = None
-    falling: bool = False
-
-    def groups(self) -> list[list[Point]]:
-        """The points of each scale, from the smallest model to the largest; several are replicates."""
-        values = sorted({point.axis_value for point in self.points}, reverse=self.falling)
-        return [[point for point in self.points if point.axis_value == value] for value in values]
 
 
 @dataclass(frozen=True)
@@ -90,15 +63,18 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
         return Verdict(
             RESOLUTION_LIMITED,
             shape,
-            [f"no scale can be told from {_ground(curve)} with these {curve.unit}, so no jump can be judged"],
+            [f"no scale can be told from {ground(curve)} with these {curve.unit}, so no jump can be judged"],
             resolving(curve, unresolved, limits),
         )
-    # 2. No rise to speak of.
-    rise_error = float(np.hypot(errors[0], errors[-1]))
-    needed = max(limits.min_rise_errors * rise_error, limits.min_rise if curve.bounded else 0.0)
+    # 2. No rise to speak of, or a curve that goes both ways.
+    needed = _needed_rise(curve, limits, float(np.hypot(errors[0], errors[-1])))
     leading = _leading_unresolved(curve)
+    up = means if curve.higher_is_better else -means
+    fall = _largest(-up, errors, curve, limits)
+    if fall is not None and (shape.rise >= needed or _largest(up, errors, curve, limits) is not None):
+        return _both_ways(curve, shape, fall, means)
     if shape.rise < needed:
-        return _no_rise(curve, shape, needed, leading, limits)
+        return _no_rise(curve, shape, needed, leading, limits, fall, means)
     # 3. (the break test on the companion metric belongs here)
     # 4. Is the headline sharp at all?
     first = (np.log10(scales[1]) - np.log10(scales[0])) / (np.log10(scales[-1]) - np.log10(scales[0]))
@@ -113,7 +89,7 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
                 RESOLUTION_LIMITED,
                 shape,
                 [
-                    f"the {_scales(leading)} smallest scales cannot be told from {_ground(curve)} with these "
+                    f"the {_scales(leading)} smallest scales cannot be told from {ground(curve)} with these "
                     f"{curve.unit}, so the sharp rise of {curve.headline} may have begun below what can be "
                     "seen",
                     how,
@@ -134,35 +110,31 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
         CANNOT_TELL,
         shape,
         [
-            f"{curve.headline} looks sharp; whether {curve.companion} breaks too needs the break test, "
-            "which this version does not have",
+            f"{curve.headline} looks sharp; whether {_it(curve)} needs the break test, which this version "
+            "does not have",
             how,
         ],
         [f"a break test of {curve.companion}, which is in these data", *resolving(curve, leading, limits)],
     )
 
 
-def by_scale(curve: Curve) -> tuple[Floats, Floats, Floats]:
-    """(scales, means, standard errors) from small to large models, with replicates averaged.
+def _needed_rise(curve: Curve, limits: Thresholds, error: float) -> float:
+    """The rise between two scales that is more than chance, `error` being the error of the difference."""
+    return max(limits.min_rise_errors * error, limits.min_rise if curve.bounded else 0.0)
 
-    Scales increase: on a falling axis they are the reciprocals, which keeps distances on the log axis. A
-    rate of 0 or 1 has no standard error of its own; Agresti and Coull's (two successes and two failures
-    added) stands in.
+
+def _largest(up: Floats, errors: Floats, curve: Curve, limits: Thresholds) -> tuple[int, int] | None:
+    """(i, j), i < j, of the largest rise of `up` from one scale to a later one that is more than chance.
+
+    Nor is it the scatter of models: it is `max_fall` of the range at least.
     """
-    groups = curve.groups()
-    values = np.array([group[0].axis_value for group in groups])
-    means = [float(np.mean([point.mean for point in group])) for group in groups]
-    errors = [float(np.sqrt(sum(_variance(point) for point in group))) / len(group) for group in groups]
-    return 1 / values if curve.falling else values, np.array(means), np.array(errors)
-
-
-def _variance(point: Point) -> float:
-    if np.isfinite(point.stderr):
-        return point.stderr**2
-    if point.n is None or point.successes is None:
-        return 0.0
-    rate = (point.successes + 2) / (point.n + 4)
-    return rate * (1 - rate) / (point.n + 4)
+    best: tuple[float, tuple[int, int]] | None = None
+    for i, j in combinations(range(len(up)), 2):
+        rise, error = float(up[j] - up[i]), float(np.hypot(errors[i], errors[j]))
+        enough = max(_needed_rise(curve, limits, error), limits.max_fall * float(np.ptp(up)))
+        if rise > 0 and rise >= enough and (best is None or rise > best[0]):
+            best = (rise, (i, j))
+    return None if best is None else best[1]
 
 
 def _unresolved(points: Sequence[Point]) -> list[Point]:
@@ -183,22 +155,68 @@ def _scales(points: Sequence[Point]) -> int:
     return len({point.axis_value for point in points})
 
 
+def _both_ways(curve: Curve, shape: Sharpness, fall: tuple[int, int], means: Floats) -> Verdict:
+    first, last = (", ".join(p.model for p in curve.groups()[k]) for k in fall)
+    return Verdict(
+        CANNOT_TELL,
+        shape,
+        [
+            f"{curve.headline} rises and falls: it gets worse from {means[fall[0]]:.3g} at {first} to "
+            f"{means[fall[1]]:.3g} at {last}, which no model of a rise describes"
+        ],
+        [f"more models or seeds near {first} and {last}, to tell the scatter of models from a real fall"],
+    )
+
+
 def _no_rise(
-    curve: Curve, shape: Sharpness, needed: float, leading: list[Point], limits: Thresholds
+    curve: Curve,
+    shape: Sharpness,
+    needed: float,
+    leading: list[Point],
+    limits: Thresholds,
+    fall: tuple[int, int] | None,
+    means: Floats,
 ) -> Verdict:
     rise = f"the monotone curve rises by {shape.rise:.3g}, below the {needed:.3g} that a jump needs"
+    if fall is not None:
+        return Verdict(
+            SMOOTH,
+            shape,
+            [
+                f"no jump in {curve.headline}: it gets worse with scale, from {means[fall[0]]:.3g} to "
+                f"{means[fall[1]]:.3g}"
+            ],
+        )
     if _scales(leading) >= 2:
         return Verdict(
             RESOLUTION_LIMITED,
             shape,
             [
-                f"the {_scales(leading)} smallest scales cannot be told from {_ground(curve)} with these "
+                f"the {_scales(leading)} smallest scales cannot be told from {ground(curve)} with these "
                 f"{curve.unit}, so a rise there would not be seen",
                 rise,
             ],
             resolving(curve, leading, limits),
         )
+    if curve.bounded and needed > limits.seen_rise:
+        return _unseen(curve, shape, needed, limits)
     return Verdict(SMOOTH, shape, [f"no jump in {curve.headline}: {rise}"])
+
+
+def _unseen(curve: Curve, shape: Sharpness, needed: float, limits: Thresholds) -> Verdict:
+    """No rise was seen, and none below `needed` could have been."""
+    more = (needed / limits.seen_rise) ** 2
+    sizes = [p.n for p in curve.points if p.n is not None]
+    wanted = f"{needed_text(curve, min(sizes) * more)} (there are {min(sizes):,}), or " if sizes else ""
+    return Verdict(
+        CANNOT_TELL,
+        shape,
+        [
+            f"no rise of {curve.headline} is seen, and one of less than {min(needed, 1):.2g} could not be "
+            "seen with these errors"
+        ],
+        [f"{wanted}{int(np.ceil(more))} times as many models a scale, to see a rise of {limits.seen_rise:g}"],
+    )
 
 
 def _how(shape: Sharpness, limits: Thresholds) -> str:
@@ -215,57 +233,9 @@ def _not_sharp(curve: Curve, shape: Sharpness, first: float, limits: Thresholds)
     return f"{curve.headline} rises from the first scale on, not out of a flat start"
 
 
+def _it(curve: Curve) -> str:
+    return "it breaks" if curve.companion == curve.headline else f"{curve.companion} breaks too"
+
+
 def _counted(n: int, thing: str) -> str:
     return f"{n} {thing}{'' if n == 1 else 's'}"
-
-
-def _ground(curve: Curve) -> str:
-    return "chance" if any(p.chance for p in curve.points) else "zero"
-
-
-def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list[str]:
-    """How many items (or attempts) would tell the given models from zero or from chance."""
-    counted = [p for p in points if p.n is not None and p.successes is not None]
-    if not counted:
-        return []
-    if any(p.chance for p in counted):
-        return [_above_chance(curve, counted)]
-    n, successes = sum(p.n or 0 for p in counted), sum(p.successes or 0.0 for p in counted)
-    alone = len(counted) == 1
-    who = counted[0].model if alone else f"the {len(counted)} unresolved models together"
-    many = f"{successes:g} success{'' if successes == 1 else 'es'}"
-    seen = f"{who} {'shows' if alone else 'show'} {many} in {n:,} {curve.unit}"
-    each = "" if alone else " for each"
-    wanted = f"to expect {limits.min_successes} successes takes"
-    if not successes:
-        bound = 1 - 0.05 ** (1 / n)
-        needed = _needed(curve, limits.min_successes / bound)
-        return [f"{seen}, so the rate is below {bound:.2g} (95%): {wanted} more than {needed}{each}"]
-    rate = successes / n
-    here, lower = (_needed(curve, limits.min_successes / r) for r in (rate, rate / 10))
-    return [
-        f"{seen}, a rate of {rate:.2g}: {wanted} {here}{each} at that rate, {lower} at a tenth of it "
-        f"(now {max(p.n or 0 for p in counted):,})"
-    ]
-
-
-def _needed(curve: Curve, amount: float) -> str:
-    """ "768 attempts (6 a problem)", rounded up."""
-    whole = int(np.ceil(amount * (1 - 1e-12)))
-    each = f" ({int(np.ceil(whole / curve.problems)):,} a problem)" if curve.problems else ""
-    return f"{whole:,} {curve.unit}{each}"
-
-
-def _above_chance(curve: Curve, points: Sequence[Point]) -> str:
-    known = [p for p in points if p.n_needed is not None]
-    if known:
-        most = max(known, key=lambda p: p.n_needed or 0)
-        return (
-            f"{most.n_needed:,} {curve.unit} (there are {most.n:,}) would tell {most.model} from chance, if "
-            f"its score is the {most.mean:.3g} that it shows (80% power)"
-        )
-    n, floor = max(p.n or 0 for p in points), max(p.floor or 0.0 for p in points)
-    return (
-        f"{n:,} {curve.unit} tell a score above {floor:.3g} from chance; models at or below chance need a "
-        "continuous metric that moves there (log-probabilities of the choices)"
-    )

@@ -27,6 +27,7 @@ class Point:
     floor: the smallest rate that n items tell from zero or from chance, or None.
     resolved: whether it is told from zero or from chance; None where that cannot be asked.
     n_needed: items (or attempts) that would resolve it at the rate that it shows, or None.
+    worth: how many independent items (or attempts) the n are worth; None where n is, or is not known.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Point:
     floor: float | None = None
     resolved: bool | None = None
     n_needed: int | None = None
+    worth: float | None = None
 
     def as_dict(self) -> dict[str, object]:
         """The entry of `resolution` in audit.json."""
@@ -77,17 +79,17 @@ def rate_point(
     mean, stderr: of the headline, the mean over items.
     n: items; attempts in all for counts.
     chance: a number, or (n,) one an item.
-    successes: in [0, n]; mean · n when None.
-    effective_n: how many independent items the n are worth; None for independent 0/1 scores.
+    successes: in [0, n], as reported; mean · n when None.
+    effective_n: how many independent items the n are worth, and then mean · n of them succeed; None for
+        independent 0/1 scores.
     scales: number of scales on the curve, for the correction of `alpha`.
     """
-    count = mean * n if successes is None else successes
-    if effective_n is None:
-        count = float(round(count))
+    count = float(round(mean * n)) if effective_n is None else min(mean, 1.0) * n
     told, p = statistics.resolved(count, n, chance, alpha, scales, min_successes, effective_n=effective_n)
     level = float(np.mean(chance))
     units = n if effective_n is None else max(int(effective_n), 1)
-    floor = float(statistics.floor(units, level, alpha))
+    against = alpha / scales if level > 0 else alpha
+    floor = float(statistics.floor(n if effective_n is None else max(effective_n, 1.0), level, against))
     needed = needed_items(count * units / n, units, level, alpha / scales, min_successes)
     return Point(
         model,
@@ -95,12 +97,13 @@ def rate_point(
         mean,
         stderr,
         n,
-        count,
+        count if successes is None else successes,
         level,
         p,
         floor if np.isfinite(floor) else None,
         told,
         None if needed is None else int(np.ceil(needed * n / units)),
+        effective_n,
     )
 
 

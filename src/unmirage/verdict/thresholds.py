@@ -31,6 +31,12 @@ class Thresholds:
     min_rise_errors: float = _threshold(
         4.0, "a rise below four standard errors is found in flat curves when many are looked at"
     )
+    seen_rise: float = _threshold(
+        0.3, "that a 0-1 score does not jump is said only where a rise of thirty points would have been seen"
+    )
+    max_fall: float = _threshold(
+        0.15, "a fall by less than 15% of the range is common where models scatter about their curve"
+    )
     sharp_width: float = _threshold(
         0.45, "the rise of a smooth family with realistic items takes .6 of the range or more; .45 separates"
     )

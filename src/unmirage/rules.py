@@ -1,0 +1,81 @@
+"""The rules that the rows of the tables keep, each with the words of its error. `tables` applies them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+AXES = ("n_params", "n_tokens", "flops", "loss")
+LISTS = ("target_logprobs", "choice_logprobs", "recorded")
+NEEDS: dict[str, tuple[str, ...]] = {
+    "generation": ("target", "output"),
+    "choice": ("choice_logprobs", "answer"),
+    "likelihood": ("target_logprobs",),
+    "count": ("n_samples", "n_correct"),
+    "score": ("recorded",),
+}
+
+
+def response_rules() -> list[tuple[str, pl.Expr, str | None]]:
+    """(rule, expression that is true where it is broken, what to do), in the order they are checked."""
+    rules: list[tuple[str, pl.Expr, str | None]] = []
+
+    def refuse(rule: str, broken: pl.Expr, hint: str | None = None) -> None:
+        rules.append((rule, broken, hint))
+
+    def any_of(name: str, test: pl.Expr) -> pl.Expr:
+        return pl.col(name).list.eval(test).list.any().fill_null(False)
+
+    element, value = pl.element(), pl.element().struct.field("value")
+    logs = "Natural logarithms of probabilities are at most 0; losses are mapped with a minus sign."
+    nan = "A NaN usually means an overflow in half precision: run that model again in float32."
+    for name in ("family", "model", "task", "item_id"):
+        refuse(f"{name} is empty", pl.col(name).is_null())
+    for kind, needs in NEEDS.items():
+        for name in needs:
+            absent = pl.col(name).is_null()
+            if name in LISTS:
+                absent = pl.col(name).list.len().fill_null(0) == 0
+            if kind == "likelihood":
+                absent &= pl.col("greedy").is_null()
+            refuse(f"a row of kind {kind} needs {name}", (pl.col("kind") == kind) & absent)
+    for name in ("target_logprobs", "choice_logprobs"):
+        refuse(f"{name} holds NaN", any_of(name, element.is_nan()), nan)
+        refuse(f"{name} holds a missing value", any_of(name, element.is_null()))
+        refuse(f"{name} holds a value above 0", any_of(name, element > 1e-6), logs)
+    choices, answer = pl.col("choice_logprobs"), pl.col("answer")
+    impossible = choices.list.eval(element == -float("inf")).list.all() & (choices.list.len() > 0)
+    refuse("every choice has log-probability -inf, so none can be preferred", impossible, nan)
+    refuse("a choice row needs two choices at least", choices.list.len() < 2)
+    refuse(
+        "answer is outside the choices",
+        (answer < 0) | (answer >= choices.list.len()),
+        "answer is the index of the right choice, from 0.",
+    )
+    lengths = pl.col("choice_lengths").list.len()
+    refuse("choice_lengths and choice_logprobs differ in number", lengths != choices.list.len())
+    refuse("choice_lengths holds a length below 1", any_of("choice_lengths", element < 1))
+    tried, passed = pl.col("n_samples"), pl.col("n_correct")
+    refuse("n_samples is below 1", tried < 1)
+    refuse("n_correct is outside 0..n_samples", (passed < 0) | (passed > tried))
+    refuse(
+        "a recorded score is NaN or missing",
+        (pl.col("kind") == "score") & any_of("recorded", value.is_null() | value.is_nan()),
+        "Leave out the rows that have no score, or give them one.",
+    )
+    for name in ("epoch", "n_params", "n_tokens", "flops"):
+        refuse(f"{name} is negative", pl.col(name) < 0)
+    for name in AXES:
+        refuse(f"{name} is infinite", pl.col(name).is_infinite())
+    return rules
+
+
+def result_rules() -> list[tuple[str, pl.Expr]]:
+    """(rule, expression that is true where it is broken) for aggregates."""
+    stderr, chance = pl.col("stderr"), pl.col("chance")
+    rules = [
+        ("stderr is NaN, infinite or negative", ~stderr.is_finite() | (stderr < 0)),
+        ("n is below 1", pl.col("n") < 1),
+        ("chance is outside 0 to 1", ~chance.is_between(0, 1, closed="left") | chance.is_nan()),
+    ]
+    rules += [(f"{name} is negative", pl.col(name) < 0) for name in ("n_params", "n_tokens", "flops")]
+    return rules + [(f"{name} is infinite", pl.col(name).is_infinite()) for name in AXES]

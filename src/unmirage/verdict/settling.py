@@ -1,0 +1,68 @@
+"""What data would settle a question, computed from the data that are there and put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unmirage.verdict.curve import Curve
+from unmirage.verdict.points import Point
+from unmirage.verdict.thresholds import Thresholds
+
+
+def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list[str]:
+    """How many items (or attempts) would tell the given models from zero or from chance."""
+    counted = [p for p in points if p.n is not None and p.successes is not None]
+    if not counted:
+        return []
+    if any(p.chance for p in counted):
+        return [_above_chance(curve, counted)]
+    n, successes = sum(p.n or 0 for p in counted), sum(p.successes or 0.0 for p in counted)
+    worth = sum(p.n or 0 if p.worth is None else p.worth for p in counted)
+    alone = len(counted) == 1
+    who = counted[0].model if alone else f"the {len(counted)} unresolved models together"
+    many = f"{successes:g} success{'' if successes == 1 else 'es'}"
+    fewer = "" if worth > 0.95 * n else f" (worth {worth:,.3g} independent ones)"
+    seen = f"{who} {'shows' if alone else 'show'} {many} in {n:,} {curve.unit}{fewer}"
+    each = "" if alone else " for each"
+    wanted = f"to expect {limits.min_successes} {'' if not fewer else 'independent '}successes takes"
+    enough = limits.min_successes * n / worth
+    if not successes:
+        bound = 1 - 0.05 ** (1 / worth)
+        needed = needed_text(curve, enough / bound)
+        return [f"{seen}, so the rate is below {bound:.2g} (95%): {wanted} more than {needed}{each}"]
+    rate = successes / n
+    here, lower = (needed_text(curve, enough / r) for r in (rate, rate / 10))
+    return [
+        f"{seen}, a rate of {rate:.2g}: {wanted} {here}{each} at that rate, {lower} at a tenth of it "
+        f"(now {max(p.n or 0 for p in counted):,})"
+    ]
+
+
+def needed_text(curve: Curve, amount: float) -> str:
+    """ "768 attempts (6 a problem)", rounded up."""
+    whole = int(np.ceil(amount * (1 - 1e-12)))
+    each = f" ({int(np.ceil(whole / curve.problems)):,} a problem)" if curve.problems else ""
+    return f"{whole:,} {curve.unit}{each}"
+
+
+def _above_chance(curve: Curve, points: Sequence[Point]) -> str:
+    known = [p for p in points if p.n_needed is not None]
+    if known:
+        most = min(known, key=lambda p: p.n_needed or 0)
+        others = "" if len(points) == 1 else "; the other unresolved models need more"
+        return (
+            f"{most.n_needed:,} {curve.unit} (there are {most.n:,}) would tell {most.model} from chance, if "
+            f"its score is the {most.mean:.3g} that it shows (80% power){others}"
+        )
+    n, floor = max(p.n or 0 for p in points), max(p.floor or 0.0 for p in points)
+    return (
+        f"{n:,} {curve.unit} tell a score above {floor:.3g} from chance; models at or below chance need a "
+        "continuous metric that moves there (log-probabilities of the choices)"
+    )
+
+
+def ground(curve: Curve) -> str:
+    """What scores are told from, in words."""
+    return "chance" if any(p.chance for p in curve.points) else "zero"
