@@ -76,8 +76,8 @@ def test_errors_are_better_when_they_fall(name):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"stderr": float("nan")}, "stderr is NaN"),
-        ({"stderr": -0.1}, "stderr is NaN, infinite or negative"),
+        ({"stderr": float("inf")}, "stderr is infinite or negative"),
+        ({"stderr": -0.1}, "stderr is infinite or negative"),
         ({"n": -5}, "n is below 1"),
         ({"chance": 1.5}, "chance is outside"),
         ({"metric": "accuracy", "values": [43.2, 50.0]}, "divided by 100"),
@@ -89,6 +89,11 @@ def test_values_that_cannot_be_are_refused_by_name(change, words):
         unmirage.audit(results(**{"values": [0.1, 0.2], **change}))
     assert words in str(problem.value)
     assert "m0" in str(problem.value)
+
+
+def test_not_a_number_for_a_standard_error_is_none():
+    a, b = (unmirage.audit(results([0.1, 0.2], "bleu", stderr=gap)) for gap in (float("nan"), None))
+    assert a.curves.equals(b.curves)
 
 
 def test_an_infinite_value_is_null_with_a_reason():

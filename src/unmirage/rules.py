@@ -73,9 +73,9 @@ def result_rules() -> list[tuple[str, pl.Expr]]:
     """(rule, expression that is true where it is broken) for aggregates."""
     stderr, chance = pl.col("stderr"), pl.col("chance")
     rules = [
-        ("stderr is NaN, infinite or negative", ~stderr.is_finite() | (stderr < 0)),
+        ("stderr is infinite or negative", stderr.is_infinite() | (stderr < 0)),
         ("n is below 1", pl.col("n") < 1),
-        ("chance is outside 0 to 1", ~chance.is_between(0, 1, closed="left") | chance.is_nan()),
+        ("chance is outside 0 to 1", ~chance.is_between(0, 1, closed="left")),
     ]
     rules += [(f"{name} is negative", pl.col(name) < 0) for name in ("n_params", "n_tokens", "flops")]
     return rules + [(f"{name} is infinite", pl.col(name).is_infinite()) for name in AXES]

@@ -76,8 +76,8 @@ def effective(cell: Cell, layer: Layer) -> Floats:
     """(models,) how many independent trials know the mean as well as the items do, for scores in [0, 1].
 
     Items for 0/1 scores, attempts for counts; fewer where clusters or unlike problems make them worth less.
-    Where no attempt passed all are counted: each was a trial of its own, and what they say of these problems
-    does not depend on how alike the problems are.
+    Where the problems show one rate (none of them an attempt that passed, say) all attempts are counted: each
+    was a trial of its own.
     """
     n = len(cell.items)
     shares, items = _shares(layer), np.full(len(cell.models), float(n))
@@ -85,7 +85,7 @@ def effective(cell: Cell, layer: Layer) -> Floats:
     if layer.exact and not cell.clustered:
         return most
     worth = statistics.effective_items(shares, np.nan_to_num(errors_of(cell, layer)), n, cell.units, most)
-    return np.where(shares == 0, most, worth) if layer.attempted else worth
+    return np.where(_alike(layer), most, worth) if layer.attempted else worth
 
 
 def resampled(layer: Layer) -> bool:

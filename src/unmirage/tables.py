@@ -307,6 +307,7 @@ def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, l
 def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     """A frame in the results schema that keeps every rule; errors as in `check_responses`."""
     frame = conform(frame, RESULTS, where=where, required=("family", "model", "task", "metric", "value"))
+    frame = frame.with_columns(pl.col("stderr", "chance", *AXES).fill_nan(None))  # how pandas writes a gap
     if frame.height == 0:
         raise TableError("there are no rows", where=where)
     key = ["family", "model", "task", "metric"]
