@@ -2,9 +2,9 @@
 
 For n items and true rate p: the share of samples whose interval holds p, summed exactly over the binomial
 distribution and simulated from 20,000 draws, and the mean width. Clopper-Pearson, Wilson, Wald, and the
-percentile bootstrap over items (2,000 resamples). Then, simulated, the mean pass rate over problems whose own
-rates differ (beta distributed), alone or in clusters: Korn-Graubard, as the audit uses it, against the percentile
-bootstrap over clusters. Prints Markdown tables.
+percentile bootstrap over items (2,000 resamples). Then, simulated, the mean pass rate over problems whose
+own rates differ (beta distributed), alone or in clusters: Korn-Graubard, as the audit uses it, against the
+percentile bootstrap over clusters. Prints Markdown tables.
 
 Not for differences between models.
 """
@@ -97,7 +97,7 @@ RATE_CASES = (
 
 
 def rate_coverage(mean: float, spread: float, size: int, seed: int = 0) -> dict[str, tuple[float, float]]:
-    """Method -> (coverage, mean width) of the mean pass rate; problems of a cluster of `size` share a rate."""
+    """Method -> (coverage, mean width) of the mean rate; problems of a cluster of `size` share a rate."""
     rng = np.random.default_rng(seed)
     clusters = np.arange(PROBLEMS // size).repeat(size)
     found: dict[str, list[tuple[float, float]]] = {"Korn-Graubard": [], "bootstrap percentile": []}
@@ -129,9 +129,7 @@ def main() -> None:
                 f"| {n:,} | {p:g} | {row.method} | {row.exact:.3f} | {row.simulated:.3f} | {row.width:.4f} |"
             )
     print()
-    print(
-        "| mean rate | spread a+b | problems a cluster | Korn-Graubard | width | bootstrap percentile | width |"
-    )
+    print("| mean rate | a+b | problems a cluster | Korn-Graubard | width | bootstrap percentile | width |")
     print("|---:|---:|---:|---:|---:|---:|---:|")
     for mean, spread, size in RATE_CASES:
         (ours, wide), (plain, narrow) = rate_coverage(mean, spread, size).values()
