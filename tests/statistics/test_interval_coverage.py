@@ -40,10 +40,17 @@ def test_wald_coverage_by_hand(benchmark_module):
     assert rows["Wald"].exact == pytest.approx(1 - 0.998**50, abs=5e-6)
 
 
-def test_prints_a_markdown_table(benchmark_module, capsys, monkeypatch):
+def test_prints_markdown_tables(benchmark_module, capsys, monkeypatch):
     monkeypatch.setattr(benchmark_module, "CASES", ((50, 0.002),))
+    monkeypatch.setattr(benchmark_module, "RATE_CASES", ((0.3, 1.0, 8),))
+    monkeypatch.setattr(benchmark_module, "RUNS", 200)
     benchmark_module.main()
-    lines = capsys.readouterr().out.splitlines()
+    first, second = capsys.readouterr().out.strip().split("\n\n")
+    lines, rates = first.splitlines(), second.splitlines()
+    assert {line.count("|") for line in rates} == {8}
+    ours, plain = (float(rates[-1].split("|")[k]) for k in (4, 6))
+    assert ours > 0.93
+    assert ours > plain
     assert len(lines) == 2 + len(benchmark_module.METHODS)
     assert {line.count("|") for line in lines} == {7}
     assert lines[2].startswith("| 50 | 0.002 | Clopper-Pearson | 0.995 |")
