@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import unmirage
+from unmirage import statistics
 from unmirage.errors import SettingsError
 from unmirage.theory import model
 from unmirage.theory.model import PAPER, PAPER_SIZES, PowerLaw
@@ -86,6 +87,11 @@ def test_what_few_items_resolve():
     )
     assert model.no_success(second, [100, 1e3]) == pytest.approx([0.816, 0.132], abs=5e-4)
     assert model.no_success(second, 1e4) == pytest.approx(1.6e-9, rel=0.05)
+
+
+def test_the_floor_of_the_statistics_is_where_no_success_has_probability_alpha():
+    for n in (50, 100, 1000):
+        assert model.no_success(statistics.floor(n, alpha=0.05), n) == pytest.approx(0.05, rel=1e-9)
 
 
 @given(st.floats(1e-4, 0.9), st.floats(0.5, 0.99))

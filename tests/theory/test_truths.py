@@ -1,5 +1,8 @@
 """The truths: each is of its class, on any range of scales."""
 
+import doctest
+import importlib
+
 import numpy as np
 import pytest
 
@@ -128,6 +131,13 @@ def test_every_truth_is_listed_with_its_sentence():
 def test_bad_truths_are_refused(name, scales, parameters, said):
     with pytest.raises(SettingsError, match=said):
         truth(name, scales, **parameters)
+
+
+@pytest.mark.parametrize("module", ["truths", "simulate"])
+def test_the_examples_of_the_docstrings_run(module):
+    found = doctest.testmod(importlib.import_module(f"unmirage.theory.{module}"))
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 def test_other_refusals():
