@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from unmirage.examples import example
     from unmirage.metrics import Card, Metric, metric
     from unmirage.result import Audit, Settings
+    from unmirage.theory.simulate import simulate
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ _HOME = {
     "metric": "unmirage.metrics",
     "read": "unmirage.audit",
     "score": "unmirage.audit",
+    "simulate": "unmirage.theory.simulate",
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "metric",
     "read",
     "score",
+    "simulate",
 ]
 
 

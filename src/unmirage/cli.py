@@ -17,12 +17,14 @@ from cyclopts import App, Parameter
 
 from unmirage import __version__
 from unmirage.cli_options import (
+    FAMILY,
     OUTPUT,
     CurveOptions,
     JudgingOptions,
     ReadingOptions,
     ReportOptions,
     ScoringOptions,
+    SimulationOptions,
 )
 from unmirage.errors import SettingsError, UnmirageError
 
@@ -186,6 +188,44 @@ def metrics(
     from unmirage.metrics import metric as find
 
     print(listing() if name is None else describe(find(name)))
+
+
+@app.command(usage="Usage: unmirage simulate --truth NAME OUT [OPTIONS]")
+def simulate(
+    out: Annotated[
+        str | None,
+        Parameter(name="OUT", help="A .parquet, .csv or .jsonl file, or - for CSV on standard output."),
+    ] = None,
+    /,
+    *,
+    truth: Annotated[str | None, Parameter(group=FAMILY, help="What is true of the family.")] = None,
+    show: Annotated[
+        bool,
+        Parameter(
+            name="--list",
+            group=FAMILY,
+            negative=(),
+            show_default=False,
+            help="Print the truths, a sentence each, and stop.",
+        ),
+    ] = False,
+    family: SimulationOptions | None = None,
+) -> None:
+    """Make the responses of a family whose truth is known, in a table that `audit` reads."""
+    from unmirage.theory.truths import listing
+
+    if show:
+        print(listing())
+        return
+    import unmirage
+
+    if truth is None or out is None:
+        raise SettingsError(
+            "name a truth and a file: --truth step OUT.parquet",
+            where="unmirage simulate",
+            hint="`unmirage simulate --list` prints the truths.",
+        )
+    _write(unmirage.simulate(truth, **(family or SimulationOptions()).arguments()), out)
 
 
 def _finish(result: Audit, out: Path, report: ReportOptions) -> None:

@@ -12,6 +12,7 @@ from unmirage.errors import SettingsError
 
 READING = Group("Reading", sort_key=1)
 JUDGING = Group("Judging", sort_key=2)
+FAMILY = Group("Family", sort_key=1)
 OUTPUT = Group("Output", sort_key=3)
 
 
@@ -208,3 +209,66 @@ class ReportOptions:
     quiet: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the report only.")
     ] = field(default=False)
+
+
+@Parameter(name="*")
+@dataclass
+class SimulationOptions:
+    """The family that is simulated."""
+
+    scales: Annotated[int, _option(FAMILY, "Number of sizes, evenly spaced in the logarithm.")] = 8
+    smallest: Annotated[float, _option(FAMILY, "Parameters of the smallest model.")] = 1e7
+    largest: Annotated[float, _option(FAMILY, "Parameters of the largest model.")] = 1e10
+    jitter: Annotated[
+        float, _option(FAMILY, "Move each inner size by up to this share of a gap, below 0.5.")
+    ] = 0.0
+    seeds: Annotated[int, _option(FAMILY, "Models of each size.")] = 1
+    scatter: Annotated[
+        float, _option(FAMILY, "Standard deviation of models about their curve, on the log of the loss.")
+    ] = 0.02
+    tails: Annotated[Literal["normal", "t3"], _option(FAMILY, "Of the scatter.")] = "normal"
+    items: Annotated[int, _option(FAMILY, "Items, the same for all models.")] = 500
+    length: Annotated[int, _option(FAMILY, "Tokens of a target, where truths generate.")] = 4
+    choices: Annotated[int, _option(FAMILY, "Choices of an item, where truths choose.")] = 4
+    clusters: Annotated[
+        int | None, _option(FAMILY, "Groups of items that share half of their difficulty's variance.")
+    ] = None
+    epochs: Annotated[int, _option(FAMILY, "Answers of each model to each item.")] = 1
+    parameter: Annotated[
+        tuple[str, ...],
+        _option(
+            FAMILY, "A parameter of the truth: size=0.3 or at=0.4; --list names them.", "--set", many=True
+        ),
+    ] = ()
+    seed: Annotated[int, _option(FAMILY, "The same seed gives the same bytes.")] = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """As arguments of the API."""
+        from unmirage.theory.truths import even_scales
+
+        return {
+            "scales": even_scales(self.smallest, self.largest, self.scales),
+            "jitter": self.jitter,
+            "seeds_per_scale": self.seeds,
+            "scatter": self.scatter,
+            "tails": self.tails,
+            "n_items": self.items,
+            "length": self.length,
+            "choices": self.choices,
+            "clusters": self.clusters,
+            "epochs": self.epochs,
+            "parameters": self._parameters(),
+            "seed": self.seed,
+        }
+
+    def _parameters(self) -> dict[str, float]:
+        found = {}
+        for entry in self.parameter:
+            name, _, text = entry.partition("=")
+            try:
+                found[name] = float(text)
+            except ValueError:
+                raise SettingsError(
+                    f"cannot read {entry!r}", where="--set", hint="Write NAME=NUMBER: --set size=0.3"
+                ) from None
+        return found
