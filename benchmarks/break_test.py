@@ -1,8 +1,8 @@
 """python benchmarks/break_test.py [--runs R] [--seed N] [--scales S ...]: how often does the break test err?
 
 Curves are simulated as means at each scale: a truth plus the scatter of the models. False alarms on smooth
-truths and found steps, by number of scales and scatter, with Clopper-Pearson intervals over runs. The truths of
-the tuning set were looked at when the rule was chosen; those of the test set were not. Prints Markdown.
+truths and found steps, by number of scales and scatter, with Clopper-Pearson intervals over runs. The truths
+of the tuning set were looked at when the rule was chosen; those of the test set were not. Prints Markdown.
 
 Not for items (the whole decision tree is measured elsewhere), nor for speed.
 """
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmirage.statistics import clopper_pearson
-from unmirage.verdict.breaks import BreakTest, break_test
-from unmirage.verdict.scatter import Scatter
+from unmirage.verdict.breaks import LOST, PRIOR, BreakTest, break_test, smooth_residuals
+from unmirage.verdict.scatter import combined, pooled
 
 Floats = NDArray[np.float64]
 Truth = Callable[[Floats, float], Floats]
@@ -49,7 +49,7 @@ TUNING: dict[str, Truth] = {
     "sat": lambda t, r: np.log(0.8 + 2.5 * 10 ** (-0.8 * t)),
     "logistic": lambda t, r: 1.0 - 1.2 * logistic(t, 0.5 * r, 2.0),
     "U-shape": lambda t, r: 0.8 * (2 * t / r - 1.2) ** 2,
-    "narrow bump": lambda t, r: 1.0 - 0.3 * t + 0.25 * np.exp(-0.5 * ((t - 0.5 * r) / 0.25) ** 2),
+    "narrow bump": lambda t, r: 1.0 - 0.2 * t + 0.4 * np.exp(-0.5 * ((t - 0.5 * r) / 0.3) ** 2),
 }
 TEST: dict[str, Truth] = {
     "smooth": lambda t, r: np.log(0.03 + 4 * 10 ** (-0.45 * t)),
@@ -59,7 +59,7 @@ TEST: dict[str, Truth] = {
     "sat": lambda t, r: np.log(0.3 + 4.0 * 10 ** (-1.1 * t)),
     "logistic": lambda t, r: 0.5 - 0.1 * t - 0.9 * logistic(t, 0.42 * r, 2.3),
     "U-shape": lambda t, r: 0.5 + 0.6 * (2 * t / r - 0.7) ** 2,
-    "narrow bump": lambda t, r: 0.5 - 0.2 * t + 0.3 * np.exp(-0.5 * ((t - 0.6 * r) / 0.3) ** 2),
+    "narrow bump": lambda t, r: 0.5 - 0.15 * t + 0.45 * np.exp(-0.5 * ((t - 0.6 * r) / 0.3) ** 2),
 }
 STEP_BASES: dict[str, tuple[Truth, ...]] = {
     "tuning": (TUNING["smooth"], TUNING["slow"], TUNING["mix"]),
@@ -77,15 +77,17 @@ class Grid:
 
     Attributes
     ----------
-    decades: range; jitter: share of a gap that each inner scale is moved by at most; tails: degrees of freedom
-        of a t scatter of the same standard deviation, or 0 for a normal one.
-    pooled: degrees of freedom of a scatter estimated on other tasks, or 0 for none.
+    decades: range; jitter: share of a gap that each inner scale is moved by at most; tails: degrees of
+        freedom of a t scatter of the same standard deviation, or 0 for a normal one.
+    tasks: other tasks of the family that the scatter is estimated on; unequal: standard deviation of their
+        log sigma about this task's.
     """
 
     decades: float = 3.0
     jitter: float = 0.0
     tails: int = 0
-    pooled: float = 0.0
+    tasks: int = 0
+    unequal: float = 0.0
 
 
 def simulated_p(
@@ -95,18 +97,27 @@ def simulated_p(
     t = np.linspace(0.0, grid.decades, size)
     gap = grid.decades / (size - 1)
     t[1:-1] += grid.jitter * gap * rng.uniform(-1, 1, size - 2)
-    noise = rng.standard_t(grid.tails, size) / np.sqrt(grid.tails / (grid.tails - 2)) if grid.tails else (
-        rng.standard_normal(size)
+    noise = (
+        rng.standard_t(grid.tails, size) / np.sqrt(grid.tails / (grid.tails - 2))
+        if grid.tails
+        else (rng.standard_normal(size))
     )
     y = truth(t, grid.decades) + sigma * noise
-    measured = None
-    if grid.pooled:
-        seen = sigma * np.sqrt(rng.chisquare(grid.pooled) / grid.pooled)
-        measured = Scatter(float(seen), grid.pooled)
+    x = 10.0 ** (6 + t)
+    known = PRIOR
+    if grid.tasks:
+        unequal = sigma * np.exp(grid.unequal * rng.standard_normal((grid.tasks, 1)))
+        others = unequal * rng.standard_normal((grid.tasks, size))
+        names = [name for name in TUNING if name != "narrow bump"]
+        residuals = [smooth_residuals(x, y)]
+        for e in others:
+            residuals.append(smooth_residuals(x, TUNING[str(rng.choice(names))](t, grid.decades) + e))
+        seen = pooled(residuals, 0, lost=LOST)
+        known = combined(PRIOR, seen) if seen else PRIOR
     seed = int(rng.integers(2**31))
 
     def run(replicates: int) -> BreakTest:
-        return break_test(10.0 ** (6 + t), y, measured=measured, replicates=replicates, seed=seed)
+        return break_test(x, y, known=known, replicates=replicates, seed=seed)
 
     # A first look with few replicates settles most curves: p > .25 at 99 is not .05 at 999.
     test = run(99)
@@ -127,8 +138,13 @@ def false_alarms(
 
 
 def powers(
-    bases: tuple[Truth, ...], size: int, grid: Grid, runs: int, rng: np.random.Generator,
-    drops: tuple[float, ...] = DROPS, sigmas: tuple[float, ...] = SIGMAS,
+    bases: tuple[Truth, ...],
+    size: int,
+    grid: Grid,
+    runs: int,
+    rng: np.random.Generator,
+    drops: tuple[float, ...] = DROPS,
+    sigmas: tuple[float, ...] = SIGMAS,
 ) -> dict[tuple[float, float], Floats]:
     """Drop of the loss and sigma -> p (runs,); the drop takes one octave, its centre in the middle 30%."""
 

@@ -1,8 +1,9 @@
 """Is there a step in a curve that no smooth curve explains? The test, its gates, and its power.
 
-The response falls as models improve (log of the loss; minus the margin). The statistic compares the best smooth
-shape of the library with the best trend-and-step; its null distribution is simulated from the smooth fits, with
-the error from the items and the scatter of the models. Not a verdict: `decide` weighs it with the headline.
+The response falls as models improve (log of the loss; minus the margin). The statistic compares the best
+smooth shape of the library with the best trend-and-step; its null distribution is simulated from the smooth
+fits, with the error from the items and the scatter of the models. Not a verdict: the decision tree weighs it
+with the headline.
 """
 
 from __future__ import annotations
@@ -19,12 +20,20 @@ from unmirage.verdict.scatter import Scatter
 
 Floats = npt.NDArray[np.float64]
 
+# Holds the false alarms of every smooth truth tried near 5% or below (benchmarks/break_test.py).
 ALPHA = 0.03
-# The best of the library takes about four degrees of freedom, whatever the number of scales.
-LOST = 4.0
-PRIOR = Scatter(0.03, 2.0)
+# A weak prior for log losses: families scatter by some percent, seldom above 9%.
+PRIOR = Scatter(0.03, 3.0)
+# Degrees of freedom that the best of the library, and the best break, take of the S scales.
+LOST = 4
+_LOST_BREAK = 5
 _NULLS = 3
 _NULL_MARGIN = 4.0
+# The scatter is not taken for larger than this tail of what is known of it, unless the break leaves it too.
+_TAIL = 0.05
+_STEP_SHARE = 0.12
+_RISE_ERRORS = 3.0
+_RISE_SHARE = 0.03
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Gate:
 
     Attributes
     ----------
-    name: what is compared.
+    name: "p" and "rise" must be at most their limit, "step" at least.
     value, limit: the number and what it is compared with.
     passed: whether the condition holds.
     """
@@ -51,16 +60,17 @@ class BreakTest:
     Attributes
     ----------
     p: in [1/(B+1), 1], the largest over the smooth nulls.
-    statistic: (R0 - R1) / (R1 + what is known of the scatter); below 0 where the best smooth curve fits better.
+    statistic: T; below 0 where the best smooth curve fits better than the best break.
     step: height of the step of the best break, in the unit of the response; 0 where none is downward.
-    step_share: the same as a share of the range of the response, in [0, ...).
+    step_share: the same as a share of the range of the response; 0 or more.
     gap: the step lies between scales gap and gap+1, counted from 0.
     w_min: the quickest 10-90% rise, in decades, that the test calls smooth.
-    sigma: scatter of one model, the items' share taken out; df: what the estimate is worth.
+    sigma: scatter of one model under the smooth fit, the items' share taken out.
+    df: what that estimate is worth, S - 4 and those of what was known.
     smooth: (S,) the best smooth curve; smooth_kind names its shape.
     broken: (S,) the best trend and step.
-    gates: p, the height and the monotone gate; all must pass.
-    monotone: whether the response never gets worse by more than noise.
+    gates: "p", "step" (height) and "rise" (the response gets worse by no more than noise).
+    monotone: whether the gate "rise" is passed.
     """
 
     p: float
@@ -84,14 +94,16 @@ class BreakTest:
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """A checked curve in weighted coordinates: y (S,), the items' covariance off the parabola (S, S)."""
+class _Setting:
+    """All but the response: shapes, the items' covariance (S, S) off the parabola, weighted, and the
+    limits."""
 
     shapes: Library
-    y: Floats
     items: Floats
-    prior: Scatter
-    measured: Scatter | None
+    known: Scatter
+    min_step: float
+    alpha: float
+    replicates: int
 
 
 def break_test(
@@ -100,8 +112,7 @@ def break_test(
     *,
     items: ArrayLike | None = None,
     models: ArrayLike | None = None,
-    prior: Scatter = PRIOR,
-    measured: Scatter | None = None,
+    known: Scatter = PRIOR,
     min_step: float = 0.05,
     alpha: float = ALPHA,
     replicates: int = 1999,
@@ -111,27 +122,32 @@ def break_test(
 
         T = (R0 - R1) / (R1 + d s²)
 
-    R0, R1: least residual sums of squares over the smooth shapes and over the breaks; d s²: over the prior and the
-    measured scatter. Under each of at most three smooth fits (the best, and the best of other kinds with
-    R0 + 4 sigma² or less) curves are drawn with noise of covariance items + sigma²/models, and p is the largest
-    share of T* >= T, (1 + count) / (B + 1). A measured scatter is drawn anew as well, a prior is not.
+    R0, R1: least residual sums of squares, weighted by models, over the smooth shapes and over the breaks; s
+    and d: what is known of the scatter. Curves are drawn under at most three smooth fits: the best, and the
+    best of other kinds with a sum of squares up to R0 + 4 sigma². p is the largest share of T* >= T, (1 +
+    count) / (B + 1).
+
+    The noise has covariance items + sigma²/models, with sigma² = (R0 + d s²) / chi²(S-4+d) drawn for each
+    curve. Where only the smooth fit needs a large scatter, it is evidence against that fit and not for the
+    scatter: sigma is then cut at the upper 5% limit of what is known, d s² / chi²_.05(d), or at (R1 + d s²) /
+    (S-5+d) if that is more. (R0 and R1 less the items' share.)
 
     p does not change when a constant is added to y, when the scales are measured in another unit, or when y,
-    `items` (squared), the prior, the measured scatter and `min_step` are multiplied by one number. A slope
-    added to y does change it: power laws with a floor are not closed under it.
+    s, `min_step` and the root of `items` are multiplied by one number. A slope added to y does change it: the
+    log of a power law with a floor and a slope is no such log.
 
     Parameters
     ----------
     scales: (S,) increasing, above 0, S >= 5.
     y: (S,) finite, falling is better: log of the mean loss a token, or minus the mean margin.
-    items: (S, S) covariance of y from the sample of items, the items shared by the scales; none when None.
-        The part that a parabola takes up is common difficulty, and left out.
+    items: (S, S) covariance of y from the sample of items, which all scales share; none when None. The part
+        that a parabola takes up is common difficulty, and left out.
     models: (S,) number of models averaged at each scale; 1 each when None.
-    prior: what is held of the scatter before any data. For margins give 3% of the range as its sigma.
-    measured: the scatter seen in other data: `scatter.within`, `scatter.pooled`, `scatter.combined`.
-    min_step: the least height; the step must be 15% of the range as well. 0 for margins.
+    known: the scatter of one model as far as it is known beside this curve, from `scatter.combined` of a weak
+        prior and what other data show. The default is for log losses; for margins take 3% of the range.
+    min_step: the least height; the step must be 12% of the range of y as well. Take 0 for margins.
     alpha: limit for p, in (0, 1).
-    replicates: B >= 99.
+    replicates: B, 99 or more.
     seed: a seed or a Generator.
 
     Raises
@@ -139,64 +155,116 @@ def break_test(
     SettingsError
         Shapes, values that are not finite, a covariance that is none, settings outside their range.
     """
-    if not 0 < alpha < 1 or replicates < 99 or min_step < 0:
-        raise SettingsError("alpha lies in (0, 1), there are 99 replicates or more, min_step is 0 or more")
-    problem = _problem(scales, y, items, models, prior, measured)
-    return _test(problem, min_step, alpha, replicates, np.random.default_rng(seed))
+    setting = _setting(scales, items, models, known, min_step, alpha, replicates)
+    return _test(setting, _curve("y", y, setting.shapes), np.random.default_rng(seed))
 
 
-def smooth_residuals(
-    scales: ArrayLike, y: ArrayLike, models: ArrayLike | None = None
-) -> Floats:
-    """Residuals (S,) of the best smooth shape, weighted by sqrt(models), for `scatter.pooled`."""
-    problem = _problem(scales, y, None, models, PRIOR, None)
-    best = int(problem.shapes.smooth_rss(problem.y[None])[0].argmin())
-    return np.asarray(problem.y - problem.shapes.smooth.fitted(problem.y, best), dtype=np.float64)
-
-
-def _problem(
+def power(
     scales: ArrayLike,
-    y: ArrayLike,
+    smooth: ArrayLike,
+    *,
+    window: tuple[float, float],
+    gap: int,
+    sigma: float,
+    share: float = 0.5,
+    items: ArrayLike | None = None,
+    models: ArrayLike | None = None,
+    known: Scatter = PRIOR,
+    min_step: float = 0.05,
+    alpha: float = ALPHA,
+    simulations: int = 200,
+    replicates: int = 199,
+    seed: int | np.random.Generator = 0,
+) -> float:
+    """How often the test would find a break if part of a smooth improvement were a step.
+
+    The share of the improvement of `smooth` inside the window is taken out and put back as one step at the
+    gap; outside the window the curve stays. Curves are drawn about it with the noise of the test, and tested.
+
+    Parameters
+    ----------
+    smooth: (S,) a smooth curve, as `BreakTest.smooth`.
+    window: two scales, low < high, within the range of `scales`.
+    gap: the step lies between scales gap and gap+1, counted from 0; 0 <= gap < S-1.
+    sigma: the true scatter of one model; above 0.
+    share: in (0, 1].
+    simulations: 1 or more; the standard error is at most .5/sqrt(simulations).
+    Others as in `break_test`.
+
+    Returns the share of simulations in which every gate is passed, in [0, 1].
+    Raises SettingsError as there, and on a window, gap, sigma or share outside its range.
+    """
+    setting = _setting(scales, items, models, known, min_step, alpha, replicates)
+    shapes = setting.shapes
+    t, w = shapes.t, shapes.weights
+    f = _curve("smooth", smooth, shapes)
+    low, high = np.log10(window[0]), np.log10(window[1])
+    if not t[0] - 1e-9 <= low < high <= t[-1] + 1e-9:
+        raise SettingsError("the window must have two increasing scales within the range", where="window")
+    if not 0 <= gap < t.size - 1 or not 0 < share <= 1 or not sigma > 0 or simulations < 1:
+        raise SettingsError("gap, share, sigma or simulations is outside its range", where="power")
+    inside = np.interp(np.clip(t, low, high), t, f)
+    start, end = np.interp([low, high], t, f)
+    stepped = f + share * (start - inside) - share * (start - end) * (np.arange(t.size) > gap)
+    rng = np.random.default_rng(seed)
+    root = _root(setting.items + sigma**2 * np.eye(t.size))
+    noise = rng.standard_normal((simulations, t.size)) @ root.T / w
+    return float(np.mean([_test(setting, stepped + e, rng).is_break for e in noise]))
+
+
+def smooth_residuals(scales: ArrayLike, y: ArrayLike, models: ArrayLike | None = None) -> Floats:
+    """Residuals (S,) of the best smooth shape, weighted by sqrt(models), for `scatter.pooled`.
+
+    They have about S - `LOST` degrees of freedom. Parameters and errors as in `break_test`.
+    """
+    shapes = library(scales, models)
+    values = _curve("y", y, shapes)
+    weighted = (values - np.average(values, weights=shapes.weights**2)) * shapes.weights
+    best = int(shapes.smooth_rss(weighted[None])[0].argmin())
+    return np.asarray(weighted - shapes.smooth.fitted(weighted, best), dtype=np.float64)
+
+
+def _setting(
+    scales: ArrayLike,
     items: ArrayLike | None,
     models: ArrayLike | None,
-    prior: Scatter,
-    measured: Scatter | None,
-) -> _Problem:
+    known: Scatter,
+    min_step: float,
+    alpha: float,
+    replicates: int,
+) -> _Setting:
+    if not 0 < alpha < 1 or replicates < 99 or not min_step >= 0:
+        raise SettingsError(
+            "alpha lies in (0, 1), replicates are 99 or more, min_step is 0 or more", where="break test"
+        )
+    if not np.isfinite(known.df):
+        raise SettingsError("what is known of the scatter has finite degrees of freedom", where="known")
     shapes = library(scales, models)
     w = shapes.weights
-    values = np.asarray(y, dtype=np.float64)
-    if values.shape != w.shape or not np.isfinite(values).all():
-        raise SettingsError("there must be one finite response a scale", where="y")
     cov = np.zeros((w.size, w.size)) if items is None else np.asarray(items, dtype=np.float64)
     if cov.shape != (w.size, w.size) or not np.isfinite(cov).all() or not np.allclose(cov, cov.T):
         raise SettingsError("the covariance must be finite, symmetric, one row a scale", where="items")
+    if np.linalg.eigvalsh(cov).min() < -1e-8 * max(float(np.trace(cov)), 0.0):
+        raise SettingsError("the covariance has a negative variance in some direction", where="items")
     u = 2 * (shapes.t - shapes.t[0]) / (shapes.t[-1] - shapes.t[0]) - 1
     q = np.linalg.qr(np.stack([np.ones_like(u), u, u**2], axis=1) * w[:, None])[0]
     off = np.eye(w.size) - q @ q.T
-    # Every space holds the constant, so taking the mean out changes no residual and keeps their digits.
-    centred = values - float(np.average(values, weights=w**2))
-    return _Problem(shapes, centred * w, off @ (cov * np.outer(w, w)) @ off, prior, measured)
+    return _Setting(shapes, off @ (cov * np.outer(w, w)) @ off, known, min_step, alpha, replicates)
 
 
-def _known(problem: _Problem) -> tuple[float, float]:
-    """Degrees of freedom and sum of squares of what is known of the scatter beside this curve."""
-    parts = [problem.prior] + ([problem.measured] if problem.measured else [])
-    return sum(p.df for p in parts), sum(p.df * p.sigma**2 for p in parts)
+def _curve(name: str, y: ArrayLike, shapes: Library) -> Floats:
+    values = np.asarray(y, dtype=np.float64)
+    if values.shape != shapes.t.shape or not np.isfinite(values).all():
+        raise SettingsError("there must be one finite response a scale", where=name)
+    return values
 
 
-def _scatter(problem: _Problem, r0: float) -> Scatter:
-    size = problem.y.size
-    df, squares = _known(problem)
-    # The items' share of R0: a trace over S-3 directions, of which the library leaves S-4.
-    share = float(np.trace(problem.items)) * (size - LOST) / (size - 3)
-    total = size - LOST + df
-    return Scatter(float(np.sqrt((max(r0 - share, 0.0) + squares) / total)), total)
-
-
-def _statistic(shapes: Library, y: Floats, known: Floats | float) -> Floats:
-    r0 = shapes.smooth_rss(y).min(axis=1)
-    r1 = shapes.break_rss(y).min(axis=1)
-    return np.asarray((r0 - r1) / (r1 + known), dtype=np.float64)
+def _variance(setting: _Setting, rss: float, lost: int) -> float:
+    """sigma² of one model from a residual sum of squares and what is known."""
+    size, known = setting.shapes.t.size, setting.known
+    # The items' covariance lives in the S-3 directions off the parabola.
+    items = float(np.trace(setting.items)) * (size - lost) / (size - 3)
+    return (max(rss - items, 0.0) + known.df * known.sigma**2) / (size - lost + known.df)
 
 
 def _nulls(shapes: Library, rss: Floats, margin: float) -> list[int]:
@@ -212,37 +280,41 @@ def _nulls(shapes: Library, rss: Floats, margin: float) -> list[int]:
     return chosen
 
 
-def _test(
-    problem: _Problem, min_step: float, alpha: float, replicates: int, rng: np.random.Generator
-) -> BreakTest:
-    shapes, y = problem.shapes, problem.y
-    known = _known(problem)[1]
-    rss = shapes.smooth_rss(y[None])[0]
-    broken_rss = shapes.break_rss(y[None])[0]
+def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakTest:
+    from scipy.special import chdtri
+
+    shapes, known = setting.shapes, setting.known
+    w = shapes.weights
+    # Every space holds the constant, so taking the mean out changes no residual and keeps their digits.
+    mean = float(np.average(values, weights=w**2))
+    y = (values - mean) * w
+    rss, broken_rss = shapes.smooth_rss(y[None])[0], shapes.break_rss(y[None])[0]
     best, broken = int(rss.argmin()), int(broken_rss.argmin())
-    statistic = float((rss[best] - broken_rss[broken]) / (broken_rss[broken] + known))
-    scatter = _scatter(problem, float(rss[best]))
-    covariance = problem.items + scatter.sigma**2 * np.eye(y.size)
-    noise = rng.standard_normal((replicates, y.size)) @ _root(covariance).T
-    drawn: Floats | float = known
-    if problem.measured is not None:
-        d = problem.measured.df
-        chi2 = rng.chisquare(d, replicates) if np.isfinite(d) else np.full(replicates, d)
-        drawn = problem.prior.df * problem.prior.sigma**2 + scatter.sigma**2 * chi2
+    r0, r1 = float(rss[best]), float(broken_rss[broken])
+    squares, df = known.df * known.sigma**2, y.size - LOST + known.df
+    statistic = (r0 - r1) / (r1 + squares)
+
+    broken_variance = _variance(setting, r1, _LOST_BREAK)
+    most = max(squares / float(chdtri(known.df, 1 - _TAIL)), broken_variance)
+    variance = min(_variance(setting, r0, LOST), most)
+    sigma = np.sqrt(np.minimum(variance * df / rng.chisquare(df, setting.replicates), most))
+    shape = (setting.replicates, y.size)
+    noise = sigma[:, None] * rng.standard_normal(shape) + rng.standard_normal(shape) @ _root(setting.items).T
     p = 0.0
-    for member in _nulls(shapes, rss, _NULL_MARGIN * scatter.sigma**2):
-        simulated = _statistic(shapes, shapes.smooth.fitted(y, member) + noise, drawn)
-        p = max(p, (1 + int((simulated >= statistic).sum())) / (replicates + 1))
-    along = float(shapes.breaks.directions[broken] @ y)
-    step = max(along, 0.0) / float(shapes.breaks.lengths[broken])
-    values = y / shapes.weights
-    span = float(values.max() - values.min())
+    for member in _nulls(shapes, rss, _NULL_MARGIN * variance):
+        drawn = shapes.smooth.fitted(y, member) + noise
+        d0, d1 = shapes.smooth_rss(drawn).min(axis=1), shapes.break_rss(drawn).min(axis=1)
+        reached = int(((d0 - d1) / (d1 + squares) >= statistic).sum())
+        p = max(p, (1 + reached) / (setting.replicates + 1))
+
+    step = max(float(shapes.breaks.directions[broken] @ y), 0.0) / float(shapes.breaks.lengths[broken])
+    span = float(np.ptp(values))
     rise = float((values - np.minimum.accumulate(values)).max())
-    noise_sd = float(np.sqrt(np.mean(np.diag(covariance) / shapes.weights**2)))
-    gates = (
-        _gate("p", p, alpha, p <= alpha),
-        _gate("step", step, max(min_step, 0.15 * span), step >= max(min_step, 0.15 * span)),
-        _gate("rise", rise, max(3.5 * noise_sd, 0.03 * span), rise <= max(3.5 * noise_sd, 0.03 * span)),
+    # The noise as the break leaves it: the misfit of the smooth curve must not excuse a rise.
+    noise_sd = float(np.sqrt(np.mean((np.diag(setting.items) + min(variance, broken_variance)) / w**2)))
+    least, most_rise = (
+        max(setting.min_step, _STEP_SHARE * span),
+        max(_RISE_ERRORS * noise_sd, _RISE_SHARE * span),
     )
     return BreakTest(
         p=p,
@@ -251,18 +323,18 @@ def _test(
         step_share=step / span if span > 0 else 0.0,
         gap=int(shapes.gaps[broken]),
         w_min=shapes.w_min,
-        sigma=scatter.sigma,
-        df=scatter.df,
-        smooth=shapes.smooth.fitted(y, best) / shapes.weights,
+        sigma=float(np.sqrt(variance)),
+        df=df,
+        smooth=mean + shapes.smooth.fitted(y, best) / w,
         smooth_kind=shapes.smooth.kinds[best],
-        broken=shapes.breaks.fitted(y, broken, one_sided=True) / shapes.weights,
-        gates=gates,
-        monotone=gates[2].passed,
+        broken=mean + shapes.breaks.fitted(y, broken, one_sided=True) / w,
+        gates=(
+            Gate("p", p, setting.alpha, p <= setting.alpha),
+            Gate("step", step, least, step > 0 and step >= least),
+            Gate("rise", rise, most_rise, rise <= most_rise),
+        ),
+        monotone=rise <= most_rise,
     )
-
-
-def _gate(name: str, value: float, limit: float, passed: bool) -> Gate:
-    return Gate(name, float(value), float(limit), bool(passed))
 
 
 def _root(covariance: Floats) -> Floats:

@@ -22,7 +22,8 @@ Ints = npt.NDArray[np.int64]
 
 MIN_SCALES = 5
 
-# Exponents of the power laws, and where the floor takes over, as a share of the log range past the first scale.
+# Exponents of the power laws, and where the floor takes over, as a share of the log range past the first
+# scale.
 _EXPONENTS = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0)
 _CROSSINGS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 _WIDTHS = (1.0, 1.4, 2.0)
@@ -105,11 +106,11 @@ class Library:
 def library(scales: ArrayLike, models: ArrayLike | None = None) -> Library:
     """The smooth shapes and the breaks for a grid of scales; made once a grid, then kept.
 
-    With u the log scale: {1, u}; {1, u, u²}; {1, u, u², u³} from 7 scales on; {1, log(1 + (x/x0)^-a)}, which is
-    the log of a power law with a floor; {1, u, the same} from 6 scales on; {1, u, logistic} with a 10-90% width
-    of 1, 1.4 and 2 w_min. Breaks: a trend and a step at each gap that has two scales on both sides, one scale
-    being part of the way where the step is soft. The trend is a line, and from 8 scales on a curved power law
-    as well.
+    With u the log scale: {1, u}; {1, u, u²}; {1, u, u², u³} from 7 scales on; {1, log(1 + (x/x0)^-a)}, which
+    is the log of a power law with a floor; {1, u, the same} from 6 scales on; {1, u, logistic} with a 10-90%
+    width of 1, 1.4 and 2 w_min. Breaks: a trend and a step at each gap that has two scales on both sides, one
+    scale being part of the way where the step is soft. The trend is a line, and from 8 scales on a curved
+    power law as well.
 
     Parameters: scales (S,), S >= 5, above 0, increasing; models (S,) number of models averaged at each, at
     least 1 (1 each when None).

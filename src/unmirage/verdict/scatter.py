@@ -1,7 +1,8 @@
-"""How far models scatter about their family's curve: estimates of the standard deviation, and how they combine.
+"""How far models scatter about their family's curve: estimates of the standard deviation, and how they
+combine.
 
-Scatter is what is left when every item has been asked: seeds, data order, a run that went badly. It is not the
-error from the sample of items, which is given as a covariance.
+Scatter is what is left when every item has been asked: seeds, data order, a run that went badly. It is not
+the error from the sample of items, which is given as a covariance.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from unmirage.errors import SettingsError
 Floats = npt.NDArray[np.float64]
 
 MIN_TASKS = 4
+# Squared coefficient of variation of the variances: sigma differs by a fifth between tasks, at the least.
+_LEAST_SPREAD = 1 / 6
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,10 @@ def pooled(
         1/d = h/2 + (1 + (K-2) r²) / ((K-1) v)
 
     v = S - `lost` degrees of freedom a task. h: squared coefficient of variation of the true variances over
-    tasks, what the estimates vary beyond the 2/v of chi-squares (as the prior of Smyth 2004, Stat. Appl. Genet.
-    Mol. Biol. 3:3, by moments, which a residual near 0 does not upset as it does logarithms). r²: mean squared
-    correlation of residuals between tasks, less the 1/v of unrelated ones: a model that is bad everywhere is
-    no new evidence in every task.
+    tasks, what the estimates vary beyond the 2/v of chi-squares (as the prior of Smyth 2004, Stat. Appl.
+    Genet. Mol. Biol. 3:3, by moments, which a residual near 0 does not upset as it does logarithms). r²: mean
+    squared correlation of residuals between tasks, less the 1/v of unrelated ones: a model that is bad
+    everywhere is no new evidence in every task.
 
     Parameters
     ----------
@@ -115,7 +118,7 @@ def pooled(
         return None
     k = len(others)
     cv2 = float((sums / v).var(ddof=1)) / float((sums / v).mean()) ** 2
-    spread = max(cv2 - 2 / v, 0.0) / (1 + 2 / v)
+    spread = max((cv2 - 2 / v) / (1 + 2 / v), _LEAST_SPREAD)
     unit = others[sums > 0] / np.sqrt(sums[sums > 0])[:, None]
     squared = (unit @ unit.T) ** 2
     pairs = len(unit) * (len(unit) - 1)
