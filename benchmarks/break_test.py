@@ -109,9 +109,9 @@ def simulated_p(
         unequal = sigma * np.exp(grid.unequal * rng.standard_normal((grid.tasks, 1)))
         others = unequal * rng.standard_normal((grid.tasks, size))
         names = [name for name in TUNING if name != "narrow bump"]
-        residuals = [smooth_residuals(x, y)]
+        residuals = [smooth_residuals(x, y)[0]]
         for e in others:
-            residuals.append(smooth_residuals(x, TUNING[str(rng.choice(names))](t, grid.decades) + e))
+            residuals.append(smooth_residuals(x, TUNING[str(rng.choice(names))](t, grid.decades) + e)[0])
         seen = pooled(residuals, 0, lost=LOST)
         known = combined(PRIOR, seen) if seen else PRIOR
     seed = int(rng.integers(2**31))

@@ -28,10 +28,13 @@ PRIOR = Scatter(0.03, 3.0)
 LOST = 4
 _LOST_BREAK = 5
 _NULLS = 3
+# In sigma²: how much worse than the best smooth fit a fit of another kind may be, to count as a null.
 _NULL_MARGIN = 4.0
 # The scatter is not taken for larger than this tail of what is known of it, unless the break leaves it too.
 _TAIL = 0.05
+# A smaller step than this share of the range is no jump; at 15% a third of the loss often is none.
 _STEP_SHARE = 0.12
+# A rise within three errors, or 3% of the range, is noise; a curve that truly worsens is no case for a step.
 _RISE_ERRORS = 3.0
 _RISE_SHARE = 0.03
 
@@ -95,8 +98,7 @@ class BreakTest:
 
 @dataclass(frozen=True)
 class _Setting:
-    """All but the response: shapes, the items' covariance (S, S) off the parabola, weighted, and the
-    limits."""
+    """All but the response; items is the covariance (S, S) off the parabola, in weighted coordinates."""
 
     shapes: Library
     items: Floats
@@ -124,8 +126,8 @@ def break_test(
 
     R0, R1: least residual sums of squares, weighted by models, over the smooth shapes and over the breaks; s
     and d: what is known of the scatter. Curves are drawn under at most three smooth fits: the best, and the
-    best of other kinds with a sum of squares up to R0 + 4 sigma². p is the largest share of T* >= T, (1 +
-    count) / (B + 1).
+    best of other kinds with a sum of squares up to R0 + 4 sigma². p is the largest of their
+    (1 + number of T* >= T) / (B + 1).
 
     The noise has covariance items + sigma²/models, with sigma² = (R0 + d s²) / chi²(S-4+d) drawn for each
     curve. Where only the smooth fit needs a large scatter, it is evidence against that fit and not for the
@@ -212,16 +214,21 @@ def power(
     return float(np.mean([_test(setting, stepped + e, rng).is_break for e in noise]))
 
 
-def smooth_residuals(scales: ArrayLike, y: ArrayLike, models: ArrayLike | None = None) -> Floats:
-    """Residuals (S,) of the best smooth shape, weighted by sqrt(models), for `scatter.pooled`.
+def smooth_residuals(
+    scales: ArrayLike, y: ArrayLike, *, items: ArrayLike | None = None, models: ArrayLike | None = None
+) -> tuple[Floats, float]:
+    """What the best smooth shape leaves of a curve, for `scatter.pooled`.
 
-    They have about S - `LOST` degrees of freedom. Parameters and errors as in `break_test`.
+    Parameters and errors as in `break_test`.
+    Returns the residuals (S,), weighted by sqrt(models), with about S - `LOST` degrees of freedom; and what
+    the items are expected to add to their sum of squares.
     """
-    shapes = library(scales, models)
+    setting = _setting(scales, items, models, PRIOR, 0.0, ALPHA, 99)
+    shapes = setting.shapes
     values = _curve("y", y, shapes)
     weighted = (values - np.average(values, weights=shapes.weights**2)) * shapes.weights
     best = int(shapes.smooth_rss(weighted[None])[0].argmin())
-    return np.asarray(weighted - shapes.smooth.fitted(weighted, best), dtype=np.float64)
+    return weighted - shapes.smooth.fitted(weighted, best), _item_sum(setting, LOST)
 
 
 def _setting(
@@ -237,8 +244,6 @@ def _setting(
         raise SettingsError(
             "alpha lies in (0, 1), replicates are 99 or more, min_step is 0 or more", where="break test"
         )
-    if not np.isfinite(known.df):
-        raise SettingsError("what is known of the scatter has finite degrees of freedom", where="known")
     shapes = library(scales, models)
     w = shapes.weights
     cov = np.zeros((w.size, w.size)) if items is None else np.asarray(items, dtype=np.float64)
@@ -259,12 +264,17 @@ def _curve(name: str, y: ArrayLike, shapes: Library) -> Floats:
     return values
 
 
+def _item_sum(setting: _Setting, lost: int) -> float:
+    """What the items add to a residual sum of squares; their covariance has S-3 directions off the
+    parabola.""" size = setting.shapes.t.size
+    return float(np.trace(setting.items)) * (size - lost) / (size - 3)
+
+
 def _variance(setting: _Setting, rss: float, lost: int) -> float:
     """sigma² of one model from a residual sum of squares and what is known."""
-    size, known = setting.shapes.t.size, setting.known
-    # The items' covariance lives in the S-3 directions off the parabola.
-    items = float(np.trace(setting.items)) * (size - lost) / (size - 3)
-    return (max(rss - items, 0.0) + known.df * known.sigma**2) / (size - lost + known.df)
+    known = setting.known
+    scatter = max(rss - _item_sum(setting, lost), 0.0)
+    return (scatter + known.df * known.sigma**2) / (setting.shapes.t.size - lost + known.df)
 
 
 def _nulls(shapes: Library, rss: Floats, margin: float) -> list[int]:
@@ -295,7 +305,8 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
     statistic = (r0 - r1) / (r1 + squares)
 
     broken_variance = _variance(setting, r1, _LOST_BREAK)
-    most = max(squares / float(chdtri(known.df, 1 - _TAIL)), broken_variance)
+    limit = squares / float(chdtri(known.df, 1 - _TAIL))
+    most = max(limit, broken_variance)
     variance = min(_variance(setting, r0, LOST), most)
     sigma = np.sqrt(np.minimum(variance * df / rng.chisquare(df, setting.replicates), most))
     shape = (setting.replicates, y.size)
@@ -310,12 +321,11 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
     step = max(float(shapes.breaks.directions[broken] @ y), 0.0) / float(shapes.breaks.lengths[broken])
     span = float(np.ptp(values))
     rise = float((values - np.minimum.accumulate(values)).max())
-    # The noise as the break leaves it: the misfit of the smooth curve must not excuse a rise.
-    noise_sd = float(np.sqrt(np.mean((np.diag(setting.items) + min(variance, broken_variance)) / w**2)))
-    least, most_rise = (
-        max(setting.min_step, _STEP_SHARE * span),
-        max(_RISE_ERRORS * noise_sd, _RISE_SHARE * span),
-    )
+    # Neither misfit nor a scatter beyond what is known excuses a rise.
+    scatter = min(variance, broken_variance, limit)
+    noise_sd = float(np.sqrt(np.mean((np.diag(setting.items) + scatter) / w**2)))
+    least = max(setting.min_step, _STEP_SHARE * span)
+    most_rise = max(_RISE_ERRORS * noise_sd, _RISE_SHARE * span)
     return BreakTest(
         p=p,
         statistic=statistic,
@@ -338,6 +348,6 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
 
 
 def _root(covariance: Floats) -> Floats:
-    """A matrix A with A A' the covariance, also where it is singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)), dtype=np.float64)
+    """The symmetric square root, also of a singular covariance; unlike a factor it is unique, so draws
+    are.""" values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T, dtype=np.float64)

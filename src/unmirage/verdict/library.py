@@ -94,13 +94,13 @@ class Library:
         """Residual sums of squares (B, M) of every smooth shape, for weighted curves (B, S)."""
         along = y @ self.smooth.directions.T
         rss = self.smooth.rss_of_bases(y)[:, self.smooth.base] - along**2
-        return np.maximum(rss, 0.0)
+        return np.asarray(np.maximum(rss, 0.0), dtype=np.float64)
 
     def break_rss(self, y: Floats) -> Floats:
         """Residual sums of squares of every break; the step is downward or absent."""
         along = np.maximum(y @ self.breaks.directions.T, 0.0)
         rss = self.breaks.rss_of_bases(y)[:, self.breaks.base] - along**2
-        return np.maximum(rss, 0.0)
+        return np.asarray(np.maximum(rss, 0.0), dtype=np.float64)
 
 
 def library(scales: ArrayLike, models: ArrayLike | None = None) -> Library:
@@ -127,7 +127,7 @@ def library(scales: ArrayLike, models: ArrayLike | None = None) -> Library:
     return _library(tuple(np.log10(x).tolist()), tuple(np.sqrt(m).tolist()))
 
 
-def smoothest_break(t: Floats) -> float:
+def smallest_width(t: Floats) -> float:
     """w_min: 2 decades or .6 of the range, whichever is less, but never below 2.5 of the largest gaps.
 
     A rise that is over within two gaps of the grid looks like a step whatever it is.
@@ -138,7 +138,7 @@ def smoothest_break(t: Floats) -> float:
 @lru_cache(maxsize=64)
 def _library(log_scales: tuple[float, ...], weights: tuple[float, ...]) -> Library:
     t, w = np.array(log_scales), np.array(weights)
-    w_min = smoothest_break(t)
+    w_min = smallest_width(t)
     breaks, gaps = _breaks(t, w)
     return Library(t, w, w_min, _smooth(t, w, w_min), breaks, gaps)
 
@@ -187,7 +187,7 @@ def _breaks(t: Floats, w: Floats) -> tuple[Shapes, Ints]:
 
 def _power(t: Floats, exponent: float, crossing: float) -> Floats:
     """log(1 + (x / x0)^-a): the log of a power law over its floor."""
-    return np.logaddexp(0.0, -exponent * np.log(10) * (t - crossing))
+    return np.asarray(np.logaddexp(0.0, -exponent * np.log(10) * (t - crossing)), dtype=np.float64)
 
 
 def _orthonormal(curves: list[Floats], w: Floats) -> Floats:
@@ -198,7 +198,9 @@ def _shapes(
     bases: tuple[Floats, ...], made: list[tuple[int, str, Floats]], w: Floats, *, prune: bool
 ) -> Shapes:
     kept: list[int] = []
-    directions, lengths, spaces = [], [], []
+    directions: list[Floats] = []
+    lengths: list[float] = []
+    spaces: list[Floats] = []
     for i, (base, _, curve) in enumerate(made):
         q = bases[base]
         raw = curve * w

@@ -1,5 +1,4 @@
-"""How far models scatter about their family's curve: estimates of the standard deviation, and how they
-combine.
+"""How far models scatter about their family's curve: estimates, and how they combine.
 
 Scatter is what is left when every item has been asked: seeds, data order, a run that went badly. It is not
 the error from the sample of items, which is given as a covariance.
@@ -30,17 +29,16 @@ class Scatter:
     Attributes
     ----------
     sigma: standard deviation, in the unit of the response; above 0.
-    df: how much the estimate is worth, as the degrees of freedom of a chi-square; above 0, may be infinite.
+    df: how much the estimate is worth, as the degrees of freedom of a chi-square; above 0.
     """
 
     sigma: float
     df: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.sigma) and self.sigma > 0 and self.df > 0):
+        if not (0 < self.sigma < np.inf and 0 < self.df < np.inf):
             raise SettingsError(
-                f"scatter must be finite and above 0, with degrees of freedom above 0, not {self.sigma} and "
-                f"{self.df}",
+                f"sigma {self.sigma} and degrees of freedom {self.df} must be finite and above 0",
                 where="scatter",
             )
 
@@ -81,24 +79,25 @@ def pooled(
 ) -> Scatter | None:
     """Scatter of one task, from the smooth residuals of the family's other tasks.
 
-    The variance is the mean over the other tasks. What it is worth counts three things (d is the result):
+    The variance is the mean over the other tasks. What it is worth counts three things:
 
-        1/d = h/2 + (1 + (K-2) r²) / ((K-1) v)
+        1/d = h/2 + g² (1 + (K-2) r²) / ((K-1) v)
 
-    v = S - `lost` degrees of freedom a task. h: squared coefficient of variation of the true variances over
-    tasks, what the estimates vary beyond the 2/v of chi-squares (as the prior of Smyth 2004, Stat. Appl.
-    Genet. Mol. Biol. 3:3, by moments, which a residual near 0 does not upset as it does logarithms). r²: mean
-    squared correlation of residuals between tasks, less the 1/v of unrelated ones: a model that is bad
-    everywhere is no new evidence in every task.
+    v = S - `lost`: degrees of freedom of one task. h: squared coefficient of variation of the true variances
+    over tasks, which is what the estimates vary beyond the 2/v of a chi-square, and 1/6 at least. That is the
+    prior of Smyth 2004 (Stat. Appl. Genet. Mol. Biol. 3:3) by moments; its logarithms break down at a
+    residual near 0. r²: mean squared correlation of the residuals of two tasks, less the 1/v of unrelated
+    ones, since a model that is bad everywhere is not new evidence in every task; 1 where v is 1 or less. g:
+    all of the residual variance over what the items leave of it.
 
     Parameters
     ----------
-    residuals: (K, S) of all K tasks, same models, each weighted by sqrt(models): `breaks.smooth_residuals`.
+    residuals: (K, S) of all K tasks, same models: `breaks.smooth_residuals`.
     task: the row that is left out.
     lost: degrees of freedom that the smooth fit takes.
-    item_sums: (K,) what the items add to each sum of squares; 0 when None.
+    item_sums: (K,) what the items add to each sum of squares, from there too; 0 when None.
 
-    Returns None where there are fewer than 4 other tasks, or no scatter is left over the items' share.
+    Returns the estimate; None with fewer than 4 other tasks, or no scatter left over the items' share.
     Raises SettingsError on shapes, values that are not finite, or no degree of freedom left.
     """
     e = np.asarray(residuals, dtype=np.float64)
@@ -112,16 +111,17 @@ def pooled(
     if len(others) < MIN_TASKS:
         return None
     sums = (others**2).sum(axis=1)
-    variances = (sums - np.delete(items, task)) / v
-    mean = float(variances.mean())
+    total = sums / v
+    mean = float((total - np.delete(items, task) / v).mean())
     if mean <= 0:
         return None
     k = len(others)
-    cv2 = float((sums / v).var(ddof=1)) / float((sums / v).mean()) ** 2
+    cv2 = float(total.var(ddof=1) / total.mean() ** 2)
     spread = max((cv2 - 2 / v) / (1 + 2 / v), _LEAST_SPREAD)
+    inflation = float(total.mean() / mean) ** 2
     unit = others[sums > 0] / np.sqrt(sums[sums > 0])[:, None]
     squared = (unit @ unit.T) ** 2
     pairs = len(unit) * (len(unit) - 1)
     alike = (float(squared.sum()) - len(unit)) / pairs if pairs else 1.0
     r2 = min(max((alike - 1 / v) / (1 - 1 / v), 0.0), 1.0) if v > 1 else 1.0
-    return Scatter(float(np.sqrt(mean)), 1 / (spread / 2 + (1 + (k - 1) * r2) / (k * v)))
+    return Scatter(float(np.sqrt(mean)), 1 / (spread / 2 + inflation * (1 + (k - 1) * r2) / (k * v)))
