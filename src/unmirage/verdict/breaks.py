@@ -265,8 +265,8 @@ def _curve(name: str, y: ArrayLike, shapes: Library) -> Floats:
 
 
 def _item_sum(setting: _Setting, lost: int) -> float:
-    """What the items add to a residual sum of squares; their covariance has S-3 directions off the
-    parabola.""" size = setting.shapes.t.size
+    """What the items add to a residual sum of squares: their covariance has S-3 directions."""
+    size = setting.shapes.t.size
     return float(np.trace(setting.items)) * (size - lost) / (size - 3)
 
 
@@ -348,6 +348,6 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
 
 
 def _root(covariance: Floats) -> Floats:
-    """The symmetric square root, also of a singular covariance; unlike a factor it is unique, so draws
-    are.""" values, vectors = np.linalg.eigh(covariance)
+    """The symmetric square root: unlike a factor it is unique, also where the covariance is singular."""
+    values, vectors = np.linalg.eigh(covariance)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T, dtype=np.float64)
