@@ -1,4 +1,4 @@
-"""python benchmarks/break_test.py [--runs R] [--seed N] [--scales S ...]: how often does the break test err?
+"""python benchmarks/break_test.py [--runs R] [--seed N] [--only GRID ...]: how often does the break test err?
 
 Curves are simulated as means at each scale: a truth plus the scatter of the models. False alarms on smooth
 truths and found steps, by number of scales and scatter, with Clopper-Pearson intervals over runs. The truths
@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmirage.statistics import clopper_pearson
-from unmirage.verdict.breaks import LOST, PRIOR, BreakTest, break_test, smooth_residuals
+from unmirage.verdict.breaks import ALPHA, LOST, PRIOR, BreakTest, break_test, smooth_residuals
 from unmirage.verdict.scatter import combined, pooled
 
 Floats = NDArray[np.float64]
 Truth = Callable[[Floats, float], Floats]
-ALPHAS = (0.02, 0.03, 0.05)
 SIGMAS = (0.005, 0.01, 0.02, 0.05)
 DROPS = (0.1, 0.2, 0.3, 0.5, 0.8)
 OCTAVE = float(np.log10(2))
@@ -62,11 +61,12 @@ TEST: dict[str, Truth] = {
     "narrow bump": lambda t, r: 0.5 - 0.15 * t + 0.45 * np.exp(-0.5 * ((t - 0.6 * r) / 0.3) ** 2),
 }
 STEP_BASES: dict[str, tuple[Truth, ...]] = {
-    "tuning": (TUNING["smooth"], TUNING["slow"], TUNING["mix"]),
+    "tuning": (TUNING["smooth"], TUNING["slow"], TUNING["mix"], lambda t, r: 1 - 0.05 * t),
     "test": (
         lambda t, r: np.log(0.2 + 3.0 * 10 ** (-0.35 * t)),
         lambda t, r: np.log(0.5 + 2.0 * 10 ** (-0.25 * t)),
         lambda t, r: np.log(4.0 * 10 ** (-0.2 * t) + 1.0 * 10 ** (-0.6 * t)),
+        lambda t, r: 0.5 - 0.02 * t,
     ),
 }
 
@@ -77,12 +77,13 @@ class Grid:
 
     Attributes
     ----------
-    decades: range; jitter: share of a gap that each inner scale is moved by at most; tails: degrees of
+    size: number of scales; decades: range; jitter: share of a gap that each inner scale is moved by at most; tails: degrees of
         freedom of a t scatter of the same standard deviation, or 0 for a normal one.
     tasks: other tasks of the family that the scatter is estimated on; unequal: standard deviation of their
         log sigma about this task's.
     """
 
+    size: int
     decades: float = 3.0
     jitter: float = 0.0
     tails: int = 0
@@ -90,10 +91,9 @@ class Grid:
     unequal: float = 0.0
 
 
-def simulated_p(
-    truth: Callable[[Floats, float], Floats], size: int, sigma: float, grid: Grid, rng: np.random.Generator
-) -> float:
+def simulated_p(truth: Truth, sigma: float, grid: Grid, rng: np.random.Generator) -> float:
     """p where the other gates pass, 1 where one does not."""
+    size = grid.size
     t = np.linspace(0.0, grid.decades, size)
     gap = grid.decades / (size - 1)
     t[1:-1] += grid.jitter * gap * rng.uniform(-1, 1, size - 2)
@@ -127,45 +127,96 @@ def simulated_p(
 
 
 def false_alarms(
-    truths: dict[str, Truth], size: int, grid: Grid, runs: int, rng: np.random.Generator
-) -> dict[tuple[str, float], Floats]:
-    """Truth and sigma -> p (runs,)."""
+    truths: dict[str, Truth], grid: Grid, runs: int, rng: np.random.Generator
+) -> dict[tuple[str, float], int]:
+    """Truth and sigma -> breaks called."""
     return {
-        (name, sigma): np.array([simulated_p(truth, size, sigma, grid, rng) for _ in range(runs)])
+        (name, sigma): sum(simulated_p(truth, sigma, grid, rng) <= ALPHA for _ in range(runs))
         for name, truth in truths.items()
         for sigma in SIGMAS
     }
 
 
+def with_step(base: Truth, drop: float, centre: float) -> Truth:
+    """The loss falls by the share `drop` over one octave about the centre, a share of the range."""
+
+    def curve(t: Floats, r: float) -> Floats:
+        done = np.clip((t - centre * r) / OCTAVE + 0.5, 0.0, 1.0)
+        return np.asarray(base(t, r) + np.log1p(-drop) * done)
+
+    return curve
+
+
 def powers(
-    bases: tuple[Truth, ...],
-    size: int,
-    grid: Grid,
-    runs: int,
-    rng: np.random.Generator,
-    drops: tuple[float, ...] = DROPS,
-    sigmas: tuple[float, ...] = SIGMAS,
-) -> dict[tuple[float, float], Floats]:
-    """Drop of the loss and sigma -> p (runs,); the drop takes one octave, its centre in the middle 30%."""
-
-    def truth(drop: float, run: int) -> Truth:
-        centre = float(rng.uniform(0.35, 0.65))
-
-        def curve(t: Floats, r: float) -> Floats:
-            done = np.clip((t - centre * r) / OCTAVE + 0.5, 0.0, 1.0)
-            return np.asarray(bases[run % len(bases)](t, r) + np.log1p(-drop) * done)
-
-        return curve
-
+    bases: tuple[Truth, ...], grid: Grid, runs: int, rng: np.random.Generator
+) -> dict[tuple[float, float], int]:
+    """Drop and sigma -> breaks called; the centre lies in the middle 30% of the range."""
     return {
-        (drop, sigma): np.array([simulated_p(truth(drop, i), size, sigma, grid, rng) for i in range(runs)])
-        for drop in drops
-        for sigma in sigmas
+        (drop, sigma): sum(
+            simulated_p(with_step(bases[i % len(bases)], drop, rng.uniform(0.35, 0.65)), sigma, grid, rng)
+            <= ALPHA
+            for i in range(runs)
+        )
+        for drop in DROPS
+        for sigma in SIGMAS
     }
 
 
-def share(p: Floats, alpha: float) -> str:
-    """Share at most alpha, with its 95% Clopper-Pearson interval."""
-    hits = int((p <= alpha).sum())
-    low, high = clopper_pearson(np.array([hits]), p.size, 0.95)
-    return f"{hits / p.size:.3f} [{float(low[0]):.3f}, {float(high[0]):.3f}]"
+def share(hits: int, runs: int) -> str:
+    """A share with its 95% Clopper-Pearson interval."""
+    low, high = clopper_pearson(np.array([hits]), runs, 0.95)
+    return f"{hits / runs:.3f} [{float(low[0]):.3f}, {float(high[0]):.3f}]"
+
+
+GRIDS = {
+    "5": Grid(5),
+    "6": Grid(6),
+    "8": Grid(8),
+    "10": Grid(10),
+    "12": Grid(12),
+    "6, pooled": Grid(6, tasks=7, unequal=0.2),
+    "8, pooled": Grid(8, tasks=7, unequal=0.2),
+    "8, t3 scatter": Grid(8, tails=3),
+    "8, uneven": Grid(8, jitter=0.3),
+    "8, 2 decades": Grid(8, decades=2.0),
+    "8, 5 decades": Grid(8, decades=5.0),
+    "12, 5 decades": Grid(12, decades=5.0),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="*", default=list(GRIDS), choices=list(GRIDS))
+    options = parser.parse_args()
+    runs, sets = options.runs, {"tuning": TUNING, "test": TEST}
+    print(f"`python {' '.join(sys.argv)}`, alpha {ALPHA}, {runs} runs a cell\n")
+    print("| scales | truths | false alarms, worst smooth cell | at | mean | narrow bump, worst | at sigma |")
+    print("|---|---|---|---|---:|---|---:|", flush=True)
+    for grid in options.only:
+        for i, (name, truths) in enumerate(sets.items()):
+            rng = np.random.default_rng([options.seed, list(GRIDS).index(grid), i])
+            found = false_alarms(truths, GRIDS[grid], runs, rng)
+            smooth = {cell: hits for cell, hits in found.items() if cell[0] != "narrow bump"}
+            bump = {cell: hits for cell, hits in found.items() if cell[0] == "narrow bump"}
+            worst, worst_bump = max(smooth, key=lambda c: smooth[c]), max(bump, key=lambda c: bump[c])
+            mean = sum(smooth.values()) / (len(smooth) * runs)
+            print(
+                f"| {grid} | {name} | {share(smooth[worst], runs)} | {worst[0]}, {worst[1]:.1%} | {mean:.4f} "
+                f"| {share(bump[worst_bump], runs)} | {worst_bump[1]:.1%} |",
+                flush=True,
+            )
+    print("\n| scales | truths | sigma | " + " | ".join(f"{drop:.0%} drop" for drop in DROPS) + " |")
+    print("|---|---|---:|" + "---|" * len(DROPS), flush=True)
+    for grid in options.only:
+        for i, name in enumerate(sets):
+            rng = np.random.default_rng([options.seed, list(GRIDS).index(grid), i, 1])
+            called = powers(STEP_BASES[name], GRIDS[grid], runs, rng)
+            for sigma in SIGMAS:
+                cells = " | ".join(share(called[drop, sigma], runs) for drop in DROPS)
+                print(f"| {grid} | {name} | {sigma:.1%} | {cells} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -111,11 +111,14 @@ def test_p_does_not_change_with_units(seed, shift, factor):
 def test_gates_say_what_they_compare():
     test = break_test(X, STEP + NOISE, alpha=0.01)
     p, step, rise = (gates(test)[name] for name in ("p", "step", "rise"))
+    bump = gates(test)["bump"]
+    assert bump.value == pytest.approx(((STEP + NOISE - test.broken) ** 2).sum(), rel=1e-6)
+    assert bump.value < bump.limit
     assert (p.value, p.limit) == (test.p, 0.01)
     assert step.value == test.step
     assert step.limit == pytest.approx(0.12 * np.ptp(STEP + NOISE))
     assert rise.value == 0
-    assert test.is_break == (p.passed and step.passed and rise.passed)
+    assert test.is_break == (p.passed and step.passed and rise.passed and bump.passed)
     assert not gates(break_test(X, STEP + NOISE, min_step=5.0))["step"].passed
 
 
@@ -125,6 +128,13 @@ def test_a_curve_that_gets_worse_is_not_monotone():
     rise = gates(test)["rise"]
     assert rise.value == pytest.approx(max(worse[j] - worse[i] for j in range(8) for i in range(j)))
     assert not test.monotone
+    assert not test.is_break
+
+
+def test_a_bump_hidden_in_a_slope_is_no_break():
+    bump = 1 - 0.35 * T + 0.3 * np.exp(-0.5 * ((T - 1.5) / 0.3) ** 2)
+    test = break_test(X, bump)
+    assert not gates(test)["bump"].passed
     assert not test.is_break
 
 

@@ -28,7 +28,11 @@ def test_residuals_are_those_of_least_squares(models):
     assert w == pytest.approx(np.ones(8) if models is None else np.sqrt(models))
     y = np.random.default_rng(1).normal(size=(3, 8))
     smooth, broken = shapes.smooth_rss(y * w), shapes.break_rss(y * w)
+    bumps = shapes.bump_rss(y * w)
     for b in range(3):
+        for member in range(len(shapes.bumps.kinds)):
+            rss, _ = weighted_rss(columns_of(shapes.bumps, member, w), y[b], w)
+            assert bumps[b, member] == pytest.approx(rss, rel=1e-9)
         for member in range(len(shapes.smooth.kinds)):
             rss, _ = weighted_rss(columns_of(shapes.smooth, member, w), y[b], w)
             assert smooth[b, member] == pytest.approx(rss, rel=1e-9)

@@ -45,7 +45,7 @@ class Gate:
 
     Attributes
     ----------
-    name: "p" and "rise" must be at most their limit, "step" at least.
+    name: "p", "rise" and "bump" must be at most their limit, "step" at least.
     value, limit: the number and what it is compared with.
     passed: whether the condition holds.
     """
@@ -72,7 +72,8 @@ class BreakTest:
     df: what that estimate is worth, S - 4 and those of what was known.
     smooth: (S,) the best smooth curve; smooth_kind names its shape.
     broken: (S,) the best trend and step.
-    gates: "p", "step" (height) and "rise" (the response gets worse by no more than noise).
+    gates: "p", "step" (height), "rise" (the response gets worse by no more than noise), and "bump" (the break
+        leaves no more, in squares, than a line with a bump: a family that got worse and recovered).
     monotone: whether the gate "rise" is passed.
     """
 
@@ -326,6 +327,7 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
     noise_sd = float(np.sqrt(np.mean((np.diag(setting.items) + scatter) / w**2)))
     least = max(setting.min_step, _STEP_SHARE * span)
     most_rise = max(_RISE_ERRORS * noise_sd, _RISE_SHARE * span)
+    bump = float(shapes.bump_rss(y[None]).min())
     return BreakTest(
         p=p,
         statistic=statistic,
@@ -342,6 +344,7 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
             Gate("p", p, setting.alpha, p <= setting.alpha),
             Gate("step", step, least, step > 0 and step >= least),
             Gate("rise", rise, most_rise, rise <= most_rise),
+            Gate("bump", r1, bump, r1 <= bump),
         ),
         monotone=rise <= most_rise,
     )

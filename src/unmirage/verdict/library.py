@@ -28,6 +28,8 @@ _EXPONENTS = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0)
 _CROSSINGS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 _WIDTHS = (1.0, 1.4, 2.0)
 _CENTRES = (-0.15, 0.0, 0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.15)
+# Standard deviations of the bumps, in gaps.
+_BUMPS = (0.5, 0.75, 1.0)
 _PARTS = (0.0, 0.25, 0.5, 0.75)
 # log(9) on both sides of the centre take a logistic from 10% to 90%.
 _LOGISTIC = 2 * np.log(9)
@@ -80,7 +82,8 @@ class Library:
     w_min: the quickest 10-90% rise, in decades, that is called smooth.
     smooth: the smooth shapes, two-sided.
     breaks: trend and downward step; a positive coefficient is a fall.
-    gaps: (number of breaks,) the step of each lies between scales gap and gap+1, counted from 0.
+    bumps: a line and a bump or dip no wider than a step's surroundings: what may pass for a step, and is
+    none. gaps: (number of breaks,) the step of each lies between scales gap and gap+1, counted from 0.
     """
 
     t: Floats
@@ -88,6 +91,7 @@ class Library:
     w_min: float
     smooth: Shapes
     breaks: Shapes
+    bumps: Shapes
     gaps: Ints
 
     def smooth_rss(self, y: Floats) -> Floats:
@@ -100,6 +104,12 @@ class Library:
         """Residual sums of squares of every break; the step is downward or absent."""
         along = np.maximum(y @ self.breaks.directions.T, 0.0)
         rss = self.breaks.rss_of_bases(y)[:, self.breaks.base] - along**2
+        return np.asarray(np.maximum(rss, 0.0), dtype=np.float64)
+
+    def bump_rss(self, y: Floats) -> Floats:
+        """Residual sums of squares (B, number of bumps) of every bump, two-sided."""
+        along = y @ self.bumps.directions.T
+        rss = self.bumps.rss_of_bases(y)[:, self.bumps.base] - along**2
         return np.asarray(np.maximum(rss, 0.0), dtype=np.float64)
 
 
@@ -140,7 +150,7 @@ def _library(log_scales: tuple[float, ...], weights: tuple[float, ...]) -> Libra
     t, w = np.array(log_scales), np.array(weights)
     w_min = smallest_width(t)
     breaks, gaps = _breaks(t, w)
-    return Library(t, w, w_min, _smooth(t, w, w_min), breaks, gaps)
+    return Library(t, w, w_min, _smooth(t, w, w_min), breaks, _bumps(t, w), gaps)
 
 
 def _smooth(t: Floats, w: Floats, w_min: float) -> Shapes:
@@ -183,6 +193,14 @@ def _breaks(t: Floats, w: Floats) -> tuple[Shapes, Ints]:
                 made.append((base, "step", step))
                 gaps.append(last if part >= 0.5 or part == 0 else last + 1)
     return _shapes(bases, made, w, prune=False), np.array(gaps, dtype=np.int64)
+
+
+def _bumps(t: Floats, w: Floats) -> Shapes:
+    gap = float(t[-1] - t[0]) / (t.size - 1)
+    centres = np.linspace(t[0] + gap, t[-1] - gap, 4 * (t.size - 3) + 1)
+    bases = (_orthonormal([np.ones_like(t), t - t[0]], w),)
+    made = [(0, "bump", np.exp(-0.5 * ((t - c) / (k * gap)) ** 2)) for k in _BUMPS for c in centres]
+    return _shapes(bases, made, w, prune=True)
 
 
 def _power(t: Floats, exponent: float, crossing: float) -> Floats:
