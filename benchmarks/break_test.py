@@ -77,8 +77,9 @@ class Grid:
 
     Attributes
     ----------
-    size: number of scales; decades: range; jitter: share of a gap that each inner scale is moved by at most; tails: degrees of
-        freedom of a t scatter of the same standard deviation, or 0 for a normal one.
+    size: number of scales; decades: range.
+    jitter: share of a gap that each inner scale is moved by at most.
+    tails: degrees of freedom of a t scatter of the same standard deviation, or 0 for a normal one.
     tasks: other tasks of the family that the scatter is estimated on; unequal: standard deviation of their
         log sigma about this task's.
     """

@@ -211,7 +211,7 @@ def power(
     stepped = f + share * (start - inside) - share * (start - end) * (np.arange(t.size) > gap)
     rng = np.random.default_rng(seed)
     root = _root(setting.items + sigma**2 * np.eye(t.size))
-    noise = rng.standard_normal((simulations, t.size)) @ root.T / w
+    noise = rng.standard_normal((simulations, t.size)) @ root / w
     return float(np.mean([_test(setting, stepped + e, rng).is_break for e in noise]))
 
 
@@ -302,22 +302,15 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
     rss, broken_rss = shapes.smooth_rss(y[None])[0], shapes.break_rss(y[None])[0]
     best, broken = int(rss.argmin()), int(broken_rss.argmin())
     r0, r1 = float(rss[best]), float(broken_rss[broken])
-    squares, df = known.df * known.sigma**2, y.size - LOST + known.df
+    squares = known.df * known.sigma**2
     statistic = (r0 - r1) / (r1 + squares)
 
     broken_variance = _variance(setting, r1, _LOST_BREAK)
     limit = squares / float(chdtri(known.df, 1 - _TAIL))
     most = max(limit, broken_variance)
     variance = min(_variance(setting, r0, LOST), most)
-    sigma = np.sqrt(np.minimum(variance * df / rng.chisquare(df, setting.replicates), most))
-    shape = (setting.replicates, y.size)
-    noise = sigma[:, None] * rng.standard_normal(shape) + rng.standard_normal(shape) @ _root(setting.items).T
-    p = 0.0
-    for member in _nulls(shapes, rss, _NULL_MARGIN * variance):
-        drawn = shapes.smooth.fitted(y, member) + noise
-        d0, d1 = shapes.smooth_rss(drawn).min(axis=1), shapes.break_rss(drawn).min(axis=1)
-        reached = int(((d0 - d1) / (d1 + squares) >= statistic).sum())
-        p = max(p, (1 + reached) / (setting.replicates + 1))
+    nulls = _nulls(shapes, rss, _NULL_MARGIN * variance)
+    p = _p_value(setting, [shapes.smooth.fitted(y, null) for null in nulls], statistic, variance, most, rng)
 
     step = max(float(shapes.breaks.directions[broken] @ y), 0.0) / float(shapes.breaks.lengths[broken])
     span = float(np.ptp(values))
@@ -336,7 +329,7 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
         gap=int(shapes.gaps[broken]),
         w_min=shapes.w_min,
         sigma=float(np.sqrt(variance)),
-        df=df,
+        df=y.size - LOST + known.df,
         smooth=mean + shapes.smooth.fitted(y, best) / w,
         smooth_kind=shapes.smooth.kinds[best],
         broken=mean + shapes.breaks.fitted(y, broken, one_sided=True) / w,
@@ -348,6 +341,31 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
         ),
         monotone=rise <= most_rise,
     )
+
+
+def _p_value(
+    setting: _Setting,
+    nulls: list[Floats],
+    statistic: float,
+    variance: float,
+    most: float,
+    rng: np.random.Generator,
+) -> float:
+    """The largest share, over weighted smooth curves (S,), of simulated statistics that reach this one.
+
+    The same noise serves all curves. Its scatter is drawn about `variance`, at most `most`.
+    """
+    shapes, known, size = setting.shapes, setting.known, setting.shapes.t.size
+    squares, df = known.df * known.sigma**2, size - LOST + known.df
+    sigma = np.sqrt(np.minimum(variance * df / rng.chisquare(df, setting.replicates), most))
+    noise = sigma[:, None] * rng.standard_normal((setting.replicates, size))
+    noise += rng.standard_normal((setting.replicates, size)) @ _root(setting.items)
+    reached = []
+    for null in nulls:
+        r0 = shapes.smooth_rss(null + noise).min(axis=1)
+        r1 = shapes.break_rss(null + noise).min(axis=1)
+        reached.append(int(((r0 - r1) / (r1 + squares) >= statistic).sum()))
+    return (1 + max(reached)) / (setting.replicates + 1)
 
 
 def _root(covariance: Floats) -> Floats:
