@@ -27,8 +27,11 @@ def test_residuals_are_those_of_least_squares(models):
     w = shapes.weights
     assert w == pytest.approx(np.ones(8) if models is None else np.sqrt(models))
     y = np.random.default_rng(1).normal(size=(3, 8))
-    smooth, broken = shapes.smooth_rss(y * w), shapes.break_rss(y * w)
-    bumps = shapes.bump_rss(y * w)
+    smooth, broken, bumps = (
+        np.stack([made.rss(v * w) for v in y]) for made in (shapes.smooth, shapes.breaks, shapes.bumps)
+    )
+    for made, all_of_them in ((shapes.smooth, smooth), (shapes.breaks, broken), (shapes.bumps, bumps)):
+        assert made.least_rss(y * w) == pytest.approx(all_of_them.min(axis=1), rel=1e-9)
     for b in range(3):
         for member in range(len(shapes.bumps.kinds)):
             rss, _ = weighted_rss(columns_of(shapes.bumps, member, w), y[b], w)
@@ -64,10 +67,10 @@ def test_the_library_holds_its_own_shapes_and_no_step(size):
     for y in smooth:
         centred = y - y.mean()
         # A shape stands for all within .02 radians.
-        assert shapes.smooth_rss(centred[None]).min() <= 0.02**2 * (centred**2).sum()
+        assert shapes.smooth.rss(centred).min() <= 0.02**2 * (centred**2).sum()
     step = -(np.arange(size) > size // 2 - 1).astype(float)
-    assert shapes.smooth_rss((step - step.mean())[None]).min() > 0.01
-    assert shapes.break_rss((step - step.mean())[None]).min() < 1e-12
+    assert shapes.smooth.rss(step - step.mean()).min() > 0.01
+    assert shapes.breaks.rss(step - step.mean()).min() < 1e-12
 
 
 @pytest.mark.parametrize("size", SCALES)
@@ -106,8 +109,8 @@ def test_smallest_width(t, width):
 def test_a_grid_is_made_once_and_its_unit_does_not_matter():
     assert library(SCALES[8]) is library(SCALES[8])
     other = library(SCALES[8] * 1e3)
-    y = np.random.default_rng(0).normal(size=(4, 8))
-    assert other.smooth_rss(y) == pytest.approx(library(SCALES[8]).smooth_rss(y), rel=1e-7, abs=1e-9)
+    y = np.random.default_rng(0).normal(size=8)
+    assert other.smooth.rss(y) == pytest.approx(library(SCALES[8]).smooth.rss(y), rel=1e-7, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def smooth_residuals(
     shapes = setting.shapes
     values = _curve("y", y, shapes)
     weighted = (values - np.average(values, weights=shapes.weights**2)) * shapes.weights
-    best = int(shapes.smooth_rss(weighted[None])[0].argmin())
+    best = int(shapes.smooth.rss(weighted).argmin())
     return weighted - shapes.smooth.fitted(weighted, best), _item_sum(setting, LOST)
 
 
@@ -299,7 +299,7 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
     # Every space holds the constant, so taking the mean out changes no residual and keeps their digits.
     mean = float(np.average(values, weights=w**2))
     y = (values - mean) * w
-    rss, broken_rss = shapes.smooth_rss(y[None])[0], shapes.break_rss(y[None])[0]
+    rss, broken_rss = shapes.smooth.rss(y), shapes.breaks.rss(y)
     best, broken = int(rss.argmin()), int(broken_rss.argmin())
     r0, r1 = float(rss[best]), float(broken_rss[broken])
     squares = known.df * known.sigma**2
@@ -320,7 +320,7 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
     noise_sd = float(np.sqrt(np.mean((np.diag(setting.items) + scatter) / w**2)))
     least = max(setting.min_step, _STEP_SHARE * span)
     most_rise = max(_RISE_ERRORS * noise_sd, _RISE_SHARE * span)
-    bump = float(shapes.bump_rss(y[None]).min())
+    bump = float(shapes.bumps.rss(y).min())
     return BreakTest(
         p=p,
         statistic=statistic,
@@ -332,7 +332,7 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
         df=y.size - LOST + known.df,
         smooth=mean + shapes.smooth.fitted(y, best) / w,
         smooth_kind=shapes.smooth.kinds[best],
-        broken=mean + shapes.breaks.fitted(y, broken, one_sided=True) / w,
+        broken=mean + shapes.breaks.fitted(y, broken) / w,
         gates=(
             Gate("p", p, setting.alpha, p <= setting.alpha),
             Gate("step", step, least, step > 0 and step >= least),
@@ -362,8 +362,8 @@ def _p_value(
     noise += rng.standard_normal((setting.replicates, size)) @ _root(setting.items)
     reached = []
     for null in nulls:
-        r0 = shapes.smooth_rss(null + noise).min(axis=1)
-        r1 = shapes.break_rss(null + noise).min(axis=1)
+        r0 = shapes.smooth.least_rss(null + noise)
+        r1 = shapes.breaks.least_rss(null + noise)
         reached.append(int(((r0 - r1) / (r1 + squares) >= statistic).sum()))
     return (1 + max(reached)) / (setting.replicates + 1)
 

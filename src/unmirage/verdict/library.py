@@ -46,10 +46,11 @@ class Shapes:
     ----------
     bases: one orthonormal (S, k) array a base.
     directions: (M, S), each of length 1 and orthogonal to its base.
-    base: (M,) which base.
+    base: (M,) which base, in order.
     kinds: (M,) the name of the family of curves.
     raw: (M, S) the unweighted curve that each direction came from; the coefficient of a shape refers to it.
     lengths: (M,) length of the raw curve, weighted, after the base was taken out.
+    one_sided: whether the coefficient of the direction must be 0 or more.
     """
 
     bases: tuple[Floats, ...]
@@ -58,17 +59,30 @@ class Shapes:
     kinds: tuple[str, ...]
     raw: Floats
     lengths: Floats
+    one_sided: bool
 
-    def rss_of_bases(self, y: Floats) -> Floats:
-        """Residual sums of squares (B, number of bases) of weighted curves (B, S)."""
-        total = np.einsum("bs,bs->b", y, y)
-        return np.stack([total - ((y @ q) ** 2).sum(axis=1) for q in self.bases], axis=1)
+    def rss(self, y: Floats) -> Floats:
+        """Residual sum of squares (M,) of every member, for one weighted curve (S,)."""
+        bases = np.array([y @ y - ((y @ q) ** 2).sum() for q in self.bases])
+        return np.asarray(np.maximum(bases[self.base] - self._along(self.directions @ y) ** 2, 0.0))
 
-    def fitted(self, y: Floats, member: int, *, one_sided: bool = False) -> Floats:
+    def least_rss(self, y: Floats) -> Floats:
+        """The smallest of them (B,), for many weighted curves (B, S)."""
+        explained = np.stack([((q.T @ y.T) ** 2).sum(axis=0) for q in self.bases])
+        squares = self._along(self.directions @ y.T)
+        squares *= squares
+        # Members of one base are neighbours, and every base has one.
+        starts = np.flatnonzero(np.diff(self.base, prepend=-1))
+        explained += np.maximum.reduceat(squares, starts, axis=0)
+        return np.asarray(np.maximum(np.einsum("bs,bs->b", y, y) - explained.max(axis=0), 0.0))
+
+    def fitted(self, y: Floats, member: int) -> Floats:
         """The least-squares curve (S,) of one member, weighted, for a weighted curve (S,)."""
         q, d = self.bases[int(self.base[member])], self.directions[member]
-        along = float(d @ y)
-        return np.asarray(q @ (q.T @ y) + (max(along, 0.0) if one_sided else along) * d, dtype=np.float64)
+        return np.asarray(q @ (q.T @ y) + self._along(d @ y) * d, dtype=np.float64)
+
+    def _along(self, coefficients: Floats) -> Floats:
+        return np.maximum(coefficients, 0.0) if self.one_sided else coefficients
 
 
 @dataclass(frozen=True)
@@ -93,24 +107,6 @@ class Library:
     breaks: Shapes
     bumps: Shapes
     gaps: Ints
-
-    def smooth_rss(self, y: Floats) -> Floats:
-        """Residual sums of squares (B, M) of every smooth shape, for weighted curves (B, S)."""
-        along = y @ self.smooth.directions.T
-        rss = self.smooth.rss_of_bases(y)[:, self.smooth.base] - along**2
-        return np.asarray(np.maximum(rss, 0.0), dtype=np.float64)
-
-    def break_rss(self, y: Floats) -> Floats:
-        """Residual sums of squares of every break; the step is downward or absent."""
-        along = np.maximum(y @ self.breaks.directions.T, 0.0)
-        rss = self.breaks.rss_of_bases(y)[:, self.breaks.base] - along**2
-        return np.asarray(np.maximum(rss, 0.0), dtype=np.float64)
-
-    def bump_rss(self, y: Floats) -> Floats:
-        """Residual sums of squares (B, number of bumps) of every bump, two-sided."""
-        along = y @ self.bumps.directions.T
-        rss = self.bumps.rss_of_bases(y)[:, self.bumps.base] - along**2
-        return np.asarray(np.maximum(rss, 0.0), dtype=np.float64)
 
 
 def library(scales: ArrayLike, models: ArrayLike | None = None) -> Library:
@@ -157,12 +153,12 @@ def _smooth(t: Floats, w: Floats, w_min: float) -> Shapes:
     span, size = float(t[-1] - t[0]), t.size
     u = 2 * (t - t[0]) / span - 1
     one = np.ones_like(u)
-    bases = (_orthonormal([one], w), _orthonormal([one, u], w), _orthonormal([one, u, u**2], w))
+    curves = [one, u, u**2][: 3 if size >= 7 else 2]
+    bases = tuple(_orthonormal(curves[: k + 1], w) for k in range(len(curves)))
     powers = [_power(t, a, t[0] + c * span) for a in _EXPONENTS for c in _CROSSINGS]
-    made: list[tuple[int, str, Floats]] = [(0, "line", u), (1, "parabola", u**2)]
-    if size >= 7:
-        made.append((2, "cubic", u**3))
+    made: list[tuple[int, str, Floats]] = [(0, "line", u)]
     made += [(0, "power", curve) for curve in powers]
+    made.append((1, "parabola", u**2))
     if size >= 6:
         made += [(1, "power and trend", curve) for curve in powers]
     made += [
@@ -170,7 +166,9 @@ def _smooth(t: Floats, w: Floats, w_min: float) -> Shapes:
         for k in _WIDTHS
         for c in _CENTRES
     ]
-    return _shapes(bases, made, w, prune=True)
+    if size >= 7:
+        made.append((2, "cubic", u**3))
+    return _shapes(bases, made, w)
 
 
 def _breaks(t: Floats, w: Floats) -> tuple[Shapes, Ints]:
@@ -192,7 +190,7 @@ def _breaks(t: Floats, w: Floats) -> tuple[Shapes, Ints]:
                     step[last + 1] = -part
                 made.append((base, "step", step))
                 gaps.append(last if part >= 0.5 or part == 0 else last + 1)
-    return _shapes(bases, made, w, prune=False), np.array(gaps, dtype=np.int64)
+    return _shapes(bases, made, w, steps=True), np.array(gaps, dtype=np.int64)
 
 
 def _bumps(t: Floats, w: Floats) -> Shapes:
@@ -200,7 +198,7 @@ def _bumps(t: Floats, w: Floats) -> Shapes:
     centres = np.linspace(t[0] + gap, t[-1] - gap, 4 * (t.size - 3) + 1)
     bases = (_orthonormal([np.ones_like(t), t - t[0]], w),)
     made = [(0, "bump", np.exp(-0.5 * ((t - c) / (k * gap)) ** 2)) for k in _BUMPS for c in centres]
-    return _shapes(bases, made, w, prune=True)
+    return _shapes(bases, made, w)
 
 
 def _power(t: Floats, exponent: float, crossing: float) -> Floats:
@@ -213,7 +211,7 @@ def _orthonormal(curves: list[Floats], w: Floats) -> Floats:
 
 
 def _shapes(
-    bases: tuple[Floats, ...], made: list[tuple[int, str, Floats]], w: Floats, *, prune: bool
+    bases: tuple[Floats, ...], made: list[tuple[int, str, Floats]], w: Floats, *, steps: bool = False
 ) -> Shapes:
     kept: list[int] = []
     directions: list[Floats] = []
@@ -229,7 +227,7 @@ def _shapes(
             continue
         direction = rest / length
         space = np.column_stack([q, direction])
-        if prune and any(_same(space, other) for other in spaces):
+        if not steps and any(_same(space, other) for other in spaces):
             continue
         kept.append(i)
         directions.append(direction)
@@ -242,6 +240,7 @@ def _shapes(
         tuple(made[i][1] for i in kept),
         np.array([made[i][2] for i in kept]),
         np.array(lengths),
+        one_sided=steps,
     )
 
 
