@@ -61,6 +61,11 @@ class Shapes:
     lengths: Floats
     one_sided: bool
 
+    def __post_init__(self) -> None:
+        # One library serves every curve on its grid.
+        for array in (*self.bases, self.directions, self.base, self.raw, self.lengths):
+            array.setflags(write=False)
+
     def rss(self, y: Floats) -> Floats:
         """Residual sum of squares (M,) of every member, for one weighted curve (S,)."""
         bases = np.array([y @ y - ((y @ q) ** 2).sum() for q in self.bases])
@@ -96,8 +101,8 @@ class Library:
     w_min: the quickest 10-90% rise, in decades, that is called smooth.
     smooth: the smooth shapes, two-sided.
     breaks: trend and downward step; a positive coefficient is a fall.
-    bumps: a line and a bump or dip no wider than a step's surroundings: what may pass for a step, and is
-    none. gaps: (number of breaks,) the step of each lies between scales gap and gap+1, counted from 0.
+    bumps: a line and a bump or a dip, which may pass for a step and is none.
+    gaps: (number of breaks,) the step, or most of it, lies between scales gap and gap+1, counted from 0.
     """
 
     t: Floats
@@ -145,7 +150,8 @@ def smallest_width(t: Floats) -> float:
 def _library(log_scales: tuple[float, ...], weights: tuple[float, ...]) -> Library:
     t, w = np.array(log_scales), np.array(weights)
     w_min = smallest_width(t)
-    breaks, gaps = _breaks(t, w)
+    breaks = _breaks(t, w)
+    gaps = np.diff(breaks.raw, axis=1).argmin(axis=1)
     return Library(t, w, w_min, _smooth(t, w, w_min), breaks, _bumps(t, w), gaps)
 
 
@@ -171,14 +177,14 @@ def _smooth(t: Floats, w: Floats, w_min: float) -> Shapes:
     return _shapes(bases, made, w)
 
 
-def _breaks(t: Floats, w: Floats) -> tuple[Shapes, Ints]:
+def _breaks(t: Floats, w: Floats) -> Shapes:
     span, size = float(t[-1] - t[0]), t.size
     one = np.ones_like(t)
     trends = [t - t[0]]
     if size >= _CURVED_FROM:
         trends += [_power(t, a, t[0] + c * span) for a in (0.2, 0.35, 0.6, 1.0) for c in (0.0, 0.5)]
     bases = tuple(_orthonormal([one, trend], w) for trend in trends)
-    made, gaps = [], []
+    made: list[tuple[int, str, Floats]] = []
     for base in range(len(bases)):
         for last in range(1, size - 2):
             for part in _PARTS:
@@ -189,8 +195,7 @@ def _breaks(t: Floats, w: Floats) -> tuple[Shapes, Ints]:
                 if part:
                     step[last + 1] = -part
                 made.append((base, "step", step))
-                gaps.append(last if part >= 0.5 or part == 0 else last + 1)
-    return _shapes(bases, made, w, steps=True), np.array(gaps, dtype=np.int64)
+    return _shapes(bases, made, w, steps=True)
 
 
 def _bumps(t: Floats, w: Floats) -> Shapes:
