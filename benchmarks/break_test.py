@@ -1,4 +1,4 @@
-"""python benchmarks/break_test.py [--runs R] [--seed N] [--only GRID ...]: how often does the break test err?
+"""python benchmarks/break_test.py [--table power] [--only GRID ...]: how often does the break test err?
 
 Curves are simulated as means at each scale: a truth plus the scatter of the models. False alarms on smooth
 truths and found steps, by number of scales and scatter, with Clopper-Pearson intervals over runs. The truths
@@ -10,6 +10,7 @@ Not for items (the whole decision tree is measured elsewhere), nor for speed.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -169,6 +170,7 @@ def share(hits: int, runs: int) -> str:
     return f"{hits / runs:.3f} [{float(low[0]):.3f}, {float(high[0]):.3f}]"
 
 
+SETS = {"tuning": TUNING, "test": TEST}
 GRIDS = {
     "5": Grid(5),
     "6": Grid(6),
@@ -185,19 +187,13 @@ GRIDS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", nargs="*", default=list(GRIDS), choices=list(GRIDS))
-    options = parser.parse_args()
-    runs, sets = options.runs, {"tuning": TUNING, "test": TEST}
-    print(f"`python {' '.join(sys.argv)}`, alpha {ALPHA}, {runs} runs a cell\n")
+def print_alarms(grids: list[str], runs: int, seed: int) -> None:
+    """The worst smooth truth of each grid, over truths and scatters; the narrow bump apart."""
     print("| scales | truths | false alarms, worst smooth cell | at | mean | narrow bump, worst | at sigma |")
     print("|---|---|---|---|---:|---|---:|", flush=True)
-    for grid in options.only:
-        for i, (name, truths) in enumerate(sets.items()):
-            rng = np.random.default_rng([options.seed, list(GRIDS).index(grid), i])
+    for grid in grids:
+        for i, (name, truths) in enumerate(SETS.items()):
+            rng = np.random.default_rng([seed, list(GRIDS).index(grid), i])
             found = false_alarms(truths, GRIDS[grid], runs, rng)
             smooth = {cell: hits for cell, hits in found.items() if cell[0] != "narrow bump"}
             bump = {cell: hits for cell, hits in found.items() if cell[0] == "narrow bump"}
@@ -208,15 +204,31 @@ def main() -> None:
                 f"| {share(bump[worst_bump], runs)} | {worst_bump[1]:.1%} |",
                 flush=True,
             )
-    print("\n| scales | truths | sigma | " + " | ".join(f"{drop:.0%} drop" for drop in DROPS) + " |")
+
+
+def print_powers(grids: list[str], runs: int, seed: int) -> None:
+    """How often a step is called, by its height and the scatter."""
+    print("| scales | truths | sigma | " + " | ".join(f"{drop:.0%} drop" for drop in DROPS) + " |")
     print("|---|---|---:|" + "---|" * len(DROPS), flush=True)
-    for grid in options.only:
-        for i, name in enumerate(sets):
-            rng = np.random.default_rng([options.seed, list(GRIDS).index(grid), i, 1])
+    for grid in grids:
+        for i, name in enumerate(SETS):
+            rng = np.random.default_rng([seed, list(GRIDS).index(grid), i, 1])
             called = powers(STEP_BASES[name], GRIDS[grid], runs, rng)
             for sigma in SIGMAS:
                 cells = " | ".join(share(called[drop, sigma], runs) for drop in DROPS)
                 print(f"| {grid} | {name} | {sigma:.1%} | {cells} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=200, help="a cell")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="*", default=list(GRIDS), choices=list(GRIDS))
+    parser.add_argument("--table", choices=["alarms", "power"], default="alarms")
+    options = parser.parse_args()
+    print(f"`python {shlex.join(sys.argv)}`, alpha {ALPHA}\n")
+    table = print_alarms if options.table == "alarms" else print_powers
+    table(options.only, options.runs, options.seed)
 
 
 if __name__ == "__main__":

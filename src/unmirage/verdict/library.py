@@ -221,7 +221,6 @@ def _shapes(
     kept: list[int] = []
     directions: list[Floats] = []
     lengths: list[float] = []
-    spaces: list[Floats] = []
     for i, (base, _, curve) in enumerate(made):
         q = bases[base]
         raw = curve * w
@@ -231,13 +230,13 @@ def _shapes(
         if length <= 1e-8 * float(np.linalg.norm(raw - raw.mean())):
             continue
         direction = rest / length
-        space = np.column_stack([q, direction])
-        if not steps and any(_same(space, other) for other in spaces):
+        # Members of one dimension have one base, so their directions alone tell how far apart they are.
+        near = [d for j, d in zip(kept, directions, strict=True) if made[j][0] == base]
+        if near and not steps and float(np.max(np.square(near @ direction))) > 1 - _ANGLE**2:
             continue
         kept.append(i)
         directions.append(direction)
         lengths.append(length)
-        spaces.append(space)
     return Shapes(
         bases,
         np.array(directions),
@@ -247,10 +246,3 @@ def _shapes(
         np.array(lengths),
         one_sided=steps,
     )
-
-
-def _same(a: Floats, b: Floats) -> bool:
-    """Whether two spaces of one dimension are closer than the angle (root sum of squared sines)."""
-    if a.shape != b.shape:
-        return False
-    return bool(a.shape[1] - ((a.T @ b) ** 2).sum() < _ANGLE**2)
