@@ -23,7 +23,7 @@ from unmirage.cells import Cell, cells
 from unmirage.differences import difference_rows, differences_frame
 from unmirage.errors import MetricError, SettingsError
 from unmirage.families import load as load_families
-from unmirage.judge import judge_cell, judge_results
+from unmirage.judge import Case, judge_case, judge_results, prepare
 from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
 from unmirage.readers import Loaded, Options, Source, read_sources
@@ -32,6 +32,7 @@ from unmirage.reported import result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.scales import FALLING
 from unmirage.selection import Kept, select
+from unmirage.testing import BREAKS, examine
 from unmirage.verdict.thresholds import Thresholds
 
 Sources = Source | Sequence[Source]
@@ -137,7 +138,7 @@ def audit(
     if kept.results is not None:
         compared.append(recorded.compare_aggregates(kept.results, curves_table))
     check = pl.concat(compared)
-    notes = [*loaded.warnings, *kept.notes, *judged.notes, *recorded.differing(check), _NO_BREAK_TEST]
+    notes = [*loaded.warnings, *kept.notes, *judged.notes, *recorded.differing(check)]
     return Audit(
         verdicts=pl.DataFrame(judged.verdicts, schema=dict(tables.VERDICTS)),
         curves=curves_table,
@@ -146,6 +147,7 @@ def audit(
         warnings=tables.warnings_frame(notes),
         differences=differences_frame(judged.differences, adjust),
         recorded=check,
+        breaks=judged.breaks,
         skipped=scored.skipped,
         settings=settings,
         inputs=tuple(loaded.inputs),
@@ -212,7 +214,7 @@ def curves(source: Sources, *, axis: str = "n_params", **options: Any) -> pl.Dat
     Parameters: as in :func:`audit`, whose curves these are.
     """
     result = audit(source, axis=axis, **options)
-    _say([note for note in result.warnings.to_dicts() if note["code"] != _NO_BREAK_TEST["code"]])
+    _say(result.warnings.to_dicts())
     return result.curves
 
 
@@ -220,13 +222,6 @@ def _say(notes: Sequence[Mapping[str, object]]) -> None:
     for note in notes:
         where = f"{note['where']}: " if note["where"] else ""
         python_warnings.warn(f"{where}{note['message']}", UnmirageWarning, stacklevel=3)
-
-
-_NO_BREAK_TEST = tables.warning(
-    "no-break-test",
-    "p_break, step, link and w_min are null: this version has no break test and fits no link",
-    count=0,
-)
 
 
 def _read(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
@@ -269,12 +264,13 @@ def _score(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
 
 @dataclass
 class _Judged:
-    """What judging gives: rows of the curves, verdicts and differences tables, and warnings."""
+    """What judging gives: rows of the curves, verdicts and differences tables, the tests, and warnings."""
 
     curves: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     differences: list[dict[str, Any]] = field(default_factory=list)
     notes: list[dict[str, object]] = field(default_factory=list)
+    breaks: pl.DataFrame = field(default_factory=lambda: tables.empty(BREAKS))
 
 
 def _judge(
@@ -296,19 +292,23 @@ def _judge(
     tasks = {cell.task for cell in found} | {str(row["task"]) for row in aggregated}
     out.notes += findings.partial_metrics(scored.partial) + findings.unused_chance(settings, tasks)
     dependent = findings.dependent_items(found, settings, limits)
+    cases: list[Case] = []
     for done, cell in enumerate(found):
-        progress("judging", done, len(found))
+        progress("averaging", done, len(found))
         mine = curve_rows(cell, settings, _generator(settings, cell))
         without_items, notes = findings.aggregates_only(cell, mine, aggregated)
         message = dependent.get((cell.family, cell.task))
-        verdict = judge_cell(cell, without_items, settings, limits, message)
+        cases.append(prepare(cell, without_items, settings, limits, message))
         out.curves += mine + without_items
-        out.verdicts.append(verdict)
-        out.differences += difference_rows(cell, str(verdict["headline"]), settings)
+        out.differences += difference_rows(cell, str(cases[-1].choice.headline), settings)
         out.notes += notes + findings.unequal_attempts(cell, mine)
         if message is not None:
             where = f"{cell.family} / {cell.task}"
             out.notes.append(tables.warning("dependent-items", f"{cell.task}: {message}", where=where))
+    evidence, out.breaks = examine(cases, settings, limits, progress)
+    for done, (case, one) in enumerate(zip(cases, evidence, strict=True)):
+        progress("judging", done, len(cases))
+        out.verdicts.append(judge_case(case, one, settings, limits))
     itemised = {(cell.family, cell.task) for cell in found}
     reported: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in aggregated:

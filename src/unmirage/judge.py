@@ -7,6 +7,7 @@ into the table's words.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,14 @@ from unmirage.counts import listed
 from unmirage.metrics import Card
 from unmirage.metrics.recorded import aggregate_card
 from unmirage.reported import COUNTED
+from unmirage.response import Response, response_of
 from unmirage.result import Settings
 from unmirage.scales import FALLING
 from unmirage.summary import effective, errors_of, means_of
 from unmirage.verdict.curve import Curve
-from unmirage.verdict.decide import Verdict, decide
+from unmirage.verdict.decide import decide
+from unmirage.verdict.evidence import Evidence
+from unmirage.verdict.outcome import Verdict
 from unmirage.verdict.points import Point, rate_point
 from unmirage.verdict.thresholds import Thresholds
 
@@ -65,10 +69,32 @@ def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds, 
     return points
 
 
-def judge_cell(
+@dataclass(frozen=True)
+class Case:
+    """A cell, ready to be judged.
+
+    Attributes
+    ----------
+    cell, choice: what is judged, by which metrics.
+    curve: the headline, or None where there is none.
+    response: what the companion shows; `why_not` says why there is none, "" without a companion.
+    dependent: what is to be said of items that depend on each other, or None.
+    chance_unknown: whether the headline is 0/1 and its chance level is not known.
+    """
+
+    cell: Cell
+    choice: Choice
+    curve: Curve | None = None
+    response: Response | None = None
+    why_not: str = ""
+    dependent: str | None = None
+    chance_unknown: bool = False
+
+
+def prepare(
     cell: Cell, extra: Sequence[Row], settings: Settings, limits: Thresholds, dependent: str | None
-) -> Row:
-    """The verdict row of a cell.
+) -> Case:
+    """The headline and companion of a cell.
 
     Parameters
     ----------
@@ -78,7 +104,7 @@ def judge_cell(
     """
     choice = choose(cell, settings)
     if choice.headline is None:
-        return _row(cell.family, cell.task, settings, choice, None, _nothing(choice))
+        return Case(cell, choice)
     layer = cell.layers[choice.headline]
     more = [row for row in extra if row["metric"] == choice.headline]
     scales = scales_of(cell, layer, [row["axis_value"] for row in more])
@@ -95,14 +121,43 @@ def judge_cell(
         len(cell.items) if layer.attempted else None,
         settings.axis in FALLING,
     )
-    verdict = _decide(curve, limits, _staying_finite(cell))
-    if card.binary and layer.chance is None:
+    response, why = None, ""
+    if choice.companion is not None:
+        response = response_of(cell, layer, cell.layers[choice.companion], settings.axis)
+        if response is None:
+            why = f"{choice.companion} is infinite, 0 or all alike where {choice.headline} is there"
+        elif response.y.size < limits.min_scales:
+            why = f"both are there at {response.y.size} scales only"
+            response = None
+    unknown = card.binary and layer.chance is None
+    return Case(cell, choice, curve, response, why, dependent, unknown)
+
+
+def judge_case(case: Case, evidence: Evidence | str | None, settings: Settings, limits: Thresholds) -> Row:
+    """The verdict row of a case, with what `testing.examine` says of its companion."""
+    cell, choice = case.cell, case.choice
+    if case.curve is None or choice.headline is None:
+        return _row(cell.family, cell.task, settings, choice, None, _nothing(choice))
+    verdict = _decide(case.curve, limits, _staying_finite(cell), evidence)
+    if case.chance_unknown:
         _say_chance_unknown(verdict, choice.headline, cell.task)
-    if dependent is not None:
+    if case.dependent is not None:
         verdict.reasons[0] += "; and its items depend on each other"
-        verdict.reasons.append(dependent)
+        verdict.reasons.append(case.dependent)
         verdict.would_settle.append("a `cluster` column that names the template or passage of each item")
-    return _row(cell.family, cell.task, settings, choice, curve, verdict)
+    row = _row(cell.family, cell.task, settings, choice, case.curve, verdict)
+    if isinstance(evidence, Evidence):
+        row |= {
+            "p_break": evidence.test.p,
+            "p_break_adjusted": evidence.p_adjusted,
+            "step": evidence.test.step,
+        }
+        if evidence.link is not None:
+            row["link"] = {
+                "r2_held_out": _number(evidence.link.r2_held_out),
+                "r2_smooth": _number(evidence.link.r2_smooth),
+            }
+    return row
 
 
 def judge_results(rows: Sequence[Row], settings: Settings, limits: Thresholds) -> Row:
@@ -125,7 +180,7 @@ def judge_results(rows: Sequence[Row], settings: Settings, limits: Thresholds) -
         _bounded(card),
         falling=settings.axis in FALLING,
     )
-    verdict = _decide(curve, limits, ())
+    verdict = _decide(curve, limits, (), None)
     if card.binary and any(row["chance"] is None for row in mine):
         _say_chance_unknown(verdict, headline, task)
     return _row(family, task, settings, Choice(headline, None), curve, verdict)
@@ -155,7 +210,9 @@ def _result_points(
     return points
 
 
-def _decide(curve: Curve, limits: Thresholds, finite: Sequence[str]) -> Verdict:
+def _decide(
+    curve: Curve, limits: Thresholds, finite: Sequence[str], evidence: Evidence | str | None
+) -> Verdict:
     """`decide`, or why an infinite mean cannot be judged; `finite` are metrics that would do instead."""
     bad = [point.model for point in curve.points if not np.isfinite(point.mean)]
     if bad:
@@ -165,7 +222,7 @@ def _decide(curve: Curve, limits: Thresholds, finite: Sequence[str]) -> Verdict:
             [f"the mean of {curve.headline} is infinite for {listed(bad)}: an item has probability 0 there"],
             [f"a headline metric that stays finite: --headline {' or '.join(finite)}"] if finite else [],
         )
-    return decide(curve, limits)
+    return decide(curve, limits, evidence)
 
 
 def _say_chance_unknown(verdict: Verdict, headline: str, task: str) -> None:

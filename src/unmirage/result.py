@@ -58,11 +58,8 @@ class Settings:
     chance: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for audit.json, with the thresholds of the decision tree.
-
-        `w_min`, the narrowest curve that counts as smooth, belongs to the break test and is null without one.
-        """
-        return {**asdict(self), "w_min": None, "thresholds": Thresholds().as_dict()}
+        """Plain values, for audit.json, with the thresholds of the decision tree."""
+        return {**asdict(self), "thresholds": Thresholds().as_dict()}
 
 
 def checked(settings: Settings) -> Settings:
@@ -98,6 +95,7 @@ class Audit:
     recorded: our scores against the source tool's own: family, task, metric, recorded_as, n, equal,
         largest_difference.
     skipped: metrics that could not be computed: task, metric, reason.
+    breaks: the break test and the link of each companion, in the schema `testing.BREAKS`.
     settings: what decided the numbers.
     inputs: the files that were read.
     """
@@ -110,8 +108,15 @@ class Audit:
     differences: pl.DataFrame
     recorded: pl.DataFrame
     skipped: pl.DataFrame
+    breaks: pl.DataFrame
     settings: Settings
     inputs: tuple[Input, ...]
+
+    @property
+    def w_min(self) -> float | None:
+        """Decades that a rise takes at least (10% to 90%) to be called smooth; None where tests differ in it."""
+        values = self.breaks["w_min"].unique().to_list()
+        return float(values[0]) if len(values) == 1 else None
 
     def save(
         self, directory: str | Path, *, formats: tuple[str, ...] = (), progress: Progress = silent

@@ -17,7 +17,7 @@ import polars as pl
 from unmirage.result import Audit
 
 SCHEMA = 1
-FRAMES = ("verdicts", "curves", "warnings", "differences", "recorded", "skipped")
+FRAMES = ("verdicts", "curves", "warnings", "differences", "recorded", "skipped", "breaks")
 
 
 def document(audit: Audit) -> dict[str, Any]:
@@ -25,14 +25,14 @@ def document(audit: Audit) -> dict[str, Any]:
 
     Keys, in this order: `unmirage` (version, null where it is not known), `schema` (1), `inputs` (a list of
     path, format, sha256, rows), `settings`, and one list of rows for each of `verdicts`, `curves`,
-    `warnings`, `differences`, `recorded`, `skipped`. Fields are the columns of :mod:`unmirage.tables`, rows
+    `warnings`, `differences`, `recorded`, `skipped`, `breaks`. Fields are the columns of :mod:`unmirage.tables`, rows
     in the order of the frames. NaN and infinity become null: JSON has neither.
     """
     return {
         "unmirage": version(),
         "schema": SCHEMA,
         "inputs": [asdict(one) for one in audit.inputs],
-        "settings": _plain(audit.settings.as_dict()),
+        "settings": _plain(audit.settings.as_dict() | {"w_min": audit.w_min}),
         **{name: _rows(getattr(audit, name)) for name in FRAMES},
     }
 

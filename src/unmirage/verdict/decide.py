@@ -1,51 +1,42 @@
 """The decision tree: from the headline of a task to a verdict, its reasons, and what would settle it.
 
-This form of the tree knows `insufficient`, `resolution-limited`, `smooth` and `cannot-tell`. Whether a sharp
-headline hides a break or was made by the metric needs the break test on the companion metric; until it is
-there such curves are `cannot-tell`.
+Steps 0, 1, 2, 4 and 5 ask the headline alone; 3 and 6 to 9 what its companion says, which is in `weighing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 
 from unmirage.verdict.curve import Curve, by_scale
+from unmirage.verdict.evidence import Evidence
+from unmirage.verdict.outcome import (
+    CANNOT_TELL,
+    INSUFFICIENT,
+    RESOLUTION_LIMITED,
+    SMOOTH,
+    Verdict,
+)
 from unmirage.verdict.points import Floats, Point
 from unmirage.verdict.settling import ground, needed_text, resolving
 from unmirage.verdict.sharpness import Sharpness, sharpness
 from unmirage.verdict.thresholds import Thresholds
-
-INSUFFICIENT = "insufficient"
-RESOLUTION_LIMITED = "resolution-limited"
-SMOOTH = "smooth"
-CANNOT_TELL = "cannot-tell"
-VERDICTS = (SMOOTH, "metric-artifact", RESOLUTION_LIMITED, "robust-break", CANNOT_TELL, INSUFFICIENT)
+from unmirage.verdict.weighing import breaks, robust, weigh
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the evidence allows.
+def decide(
+    curve: Curve, thresholds: Thresholds | None = None, evidence: Evidence | str | None = None
+) -> Verdict:
+    """Judge a curve. The steps are numbered as in the documentation of the tree.
 
-    Attributes
+    Parameters
     ----------
-    verdict: one of `VERDICTS`.
-    sharpness: descriptions of the headline curve, or None with fewer than two scales.
-    reasons: why, most important first.
-    would_settle: data that would settle the question, computed from these data.
+    curve: the headline.
+    thresholds: what the tree compares with; its own where None.
+    evidence: what the companion says; or why it cannot be tested, in words; None without a companion.
     """
-
-    verdict: str
-    sharpness: Sharpness | None
-    reasons: list[str] = field(default_factory=list)
-    would_settle: list[str] = field(default_factory=list)
-
-
-def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
-    """Judge a curve. The steps are numbered as in the documentation of the tree."""
     limits = thresholds or Thresholds()
     scales, means, errors = by_scale(curve)
     shape = sharpness(scales, means, higher_is_better=curve.higher_is_better) if len(scales) > 1 else None
@@ -75,11 +66,13 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
         return _both_ways(curve, shape, fall, means)
     if shape.rise < needed:
         return _no_rise(curve, shape, needed, leading, limits, fall, means)
-    # 3. (the break test on the companion metric belongs here)
+    how = _how(shape, limits)
+    # 3. Does the companion itself break?
+    if isinstance(evidence, Evidence) and breaks(evidence):
+        return robust(curve, shape, evidence)
     # 4. Is the headline sharp at all?
     first = (np.log10(scales[1]) - np.log10(scales[0])) / (np.log10(scales[-1]) - np.log10(scales[0]))
     sharp = (shape.width <= limits.sharp_width or shape.t10 > limits.late_start) and shape.t10 >= first - 1e-9
-    how = _how(shape, limits)
     if not sharp:
         return Verdict(SMOOTH, shape, [_not_sharp(curve, shape, first - 1e-9, limits), how])
     # 5. Without a continuous metric only the resolution can be blamed.
@@ -106,16 +99,11 @@ def decide(curve: Curve, thresholds: Thresholds | None = None) -> Verdict:
             ],
             ["log-probabilities of the targets or of the choices, on the same items"],
         )
-    return Verdict(
-        CANNOT_TELL,
-        shape,
-        [
-            f"{curve.headline} looks sharp; whether {_it(curve)} needs the break test, which this version "
-            "does not have",
-            how,
-        ],
-        [f"a break test of {curve.companion}, which is in these data", *resolving(curve, leading, limits)],
-    )
+    if not isinstance(evidence, Evidence):
+        why = f"{curve.headline} looks sharp; whether {curve.companion} breaks cannot be tested: {evidence}"
+        return Verdict(CANNOT_TELL, shape, [why, how], resolving(curve, leading, limits))
+    # 6 to 9. Is the jump what the metric makes of a smooth companion?
+    return weigh(curve, shape, evidence, how, limits)
 
 
 def _needed_rise(curve: Curve, limits: Thresholds, error: float) -> float:
@@ -231,10 +219,6 @@ def _not_sharp(curve: Curve, shape: Sharpness, first: float, limits: Thresholds)
     if shape.width > limits.sharp_width and shape.t10 <= limits.late_start:
         return f"{curve.headline} rises gradually over the scales"
     return f"{curve.headline} rises from the first scale on, not out of a flat start"
-
-
-def _it(curve: Curve) -> str:
-    return "it breaks" if curve.companion == curve.headline else f"{curve.companion} breaks too"
 
 
 def _counted(n: int, thing: str) -> str:

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from unmirage.verdict.curve import Curve
+from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.points import Point
 from unmirage.verdict.thresholds import Thresholds
+
+# (more scales in the window, times as many models a scale), cheapest first: what is tried for an advice.
+MORE = ((0, 1), (2, 1), (4, 1), (8, 1), (0, 3), (4, 3), (8, 3))
 
 
 def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list[str]:
@@ -38,6 +42,34 @@ def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list
         f"{seen}, a rate of {rate:.2g}: {wanted} {here}{each} at that rate, {lower} at a tenth of it "
         f"(now {max(p.n or 0 for p in counted):,})"
     ]
+
+
+def seeing_a_step(evidence: Evidence, window: tuple[float, float], limits: Thresholds) -> str:
+    """How many more scales within the window, or models a scale, would show a step there; "" if none of these do.
+
+    Parameters: window (t10, t90), where the headline rises, as places on the log range.
+    """
+    t = np.log10(evidence.scales)
+    low, high = (t[0] + place * (t[-1] - t[0]) for place in window)
+    first, last = (
+        max(int(np.searchsorted(t, low, "right")) - 1, 0),
+        min(int(np.searchsorted(t, high)), t.size - 1),
+    )
+    where = f"between {evidence.names[first]} and {evidence.names[last]}"
+    for more, models in MORE:
+        seen = evidence.power(window, limits.step_share, more, models)
+        if seen >= limits.power:
+            scales = f"{more} more scales {where}" if more else ""
+            seeds = f"{models} times as many models (seeds) at every scale" if models > 1 else ""
+            what = " and ".join(part for part in (scales, seeds) if part)
+            return (
+                f"{what}: a step of {limits.step_share:.0%} of what {evidence.name} changes there would then be "
+                f"found with {seen:.0%} power"
+            )
+    return (
+        f"more models {where}, each run with several seeds: {MORE[-1][0]} more scales with {MORE[-1][1]} models "
+        "each are not enough at this scatter"
+    )
 
 
 def needed_text(curve: Curve, amount: float) -> str:

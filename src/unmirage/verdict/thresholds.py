@@ -43,6 +43,26 @@ class Thresholds:
     late_start: float = _threshold(
         0.35, "smooth families have made a tenth of their rise by .28 of the range"
     )
+    break_alpha: float = _threshold(
+        0.03, "the level of the break test that keeps its false alarms below 5% on every smooth truth tried"
+    )
+    step_share: float = _threshold(
+        0.5, "a jump is a step if half of what the companion improves during it comes at once"
+    )
+    power: float = _threshold(0.8, "no step is said to be there only where one would have been seen")
+    link_held_out: float = _threshold(
+        0.9, "a link that leaves more than a tenth of the headline's variance at other scales explains it not"
+    )
+    link_smooth: float = _threshold(0.85, "and so does one that needs the scatter of the models to do it")
+    count_odds: float = _threshold(
+        1.5, "the odds of a right answer may differ from the link's by half: no link is exact"
+    )
+    count_alpha: float = _threshold(
+        0.01, "counts beyond that, over all scales, contradict the link: outputs fail for another reason"
+    )
+    early_slope: float = _threshold(
+        0.5, "a companion that is slower than half its mean before the jump is late itself: a bend or a kink"
+    )
     dependence: float = _threshold(
         0.2,
         "item scores in file order that correlate more than this with their neighbours come from templates",

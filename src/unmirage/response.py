@@ -1,0 +1,128 @@
+"""The companion metric of a cell as the break test and the link see it.
+
+The response of a scale falls as models improve: the log of the mean loss for a metric that is a loss, minus
+the mean for any other. Its error from the sample of items is a covariance over scales, since all models answer
+the same items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unmirage.cells import Cell, Floats, Ints, Layer
+from unmirage.scales import FALLING
+from unmirage.summary import effective
+
+# A scatter of so many percent of the range of the response is expected where nothing is known of it.
+USUAL = 0.03
+
+
+@dataclass(frozen=True)
+class Response:
+    """The companion over the scales at which headline and companion are finite.
+
+    Attributes
+    ----------
+    name: of the companion metric; `logged` says whether the response is the log of its mean.
+    scales: (S,) increasing; on an axis where small is good, the reciprocals.
+    axis_values: (S,) the scales as the axis has them. models: (S,) the names at each, replicates among them.
+    y: (S,) mean over the models of a scale. each: the models' own responses, scale by scale.
+    items: (S, S) covariance of y from the sample of items (or clusters of items).
+    scores: (n, M) the companion, turned so that higher is better and shifts of the response add to it.
+    right: (n, M) the headline. place: (M,) the scale of each model.
+    trials: (S,) the independent items that the headline of a scale rests on.
+    """
+
+    name: str
+    logged: bool
+    scales: Floats
+    axis_values: Floats
+    models: tuple[tuple[str, ...], ...]
+    y: Floats
+    each: tuple[Floats, ...]
+    items: Floats
+    scores: Floats
+    right: Floats
+    place: Ints
+    trials: Floats
+
+    @property
+    def sizes(self) -> Ints:
+        """(S,) how many models there are at each scale."""
+        return np.array([len(group) for group in self.models], dtype=np.int64)
+
+    @property
+    def unit(self) -> float:
+        """What a scatter is measured in: 1 for a logged response, else the range of the response."""
+        return 1.0 if self.logged else max(float(np.ptp(self.y)), np.finfo(float).tiny)
+
+
+def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Response | None:
+    """The response of a cell; None where a model's mean is 0, fewer than two scales are there, or nothing varies.
+
+    A loss is an item-level metric whose smallest value is 0 and which is better the lower it is, or the log of
+    a probability, which is one with its sign turned.
+    """
+    there = np.flatnonzero(headline.finite & companion.finite)
+    card = companion.metric.card
+    sign = 1.0 if card.higher_is_better else -1.0
+    if (card.low, card.high) == (-np.inf, 0.0):
+        loss, logged = -companion.scores[:, there], True
+    elif card.low == 0 and card.high == np.inf and not card.higher_is_better:
+        loss, logged = companion.scores[:, there], True
+    else:
+        loss, logged = -sign * companion.scores[:, there], False
+    values = np.unique(cell.axis_values[there])
+    if axis in FALLING:
+        values = values[::-1]
+    if values.size < 2:
+        return None
+    place = np.array([int(np.flatnonzero(values == v)[0]) for v in cell.axis_values[there]], dtype=np.int64)
+    means = loss.mean(axis=0)
+    if logged and not (means > 0).all():
+        return None
+    own = np.log(means) if logged else means
+    pull = (loss - means) / (means if logged else 1.0)  # what each item adds to the response, times n
+    average = (place[:, None] == np.arange(values.size)) / np.bincount(place)
+    gap = _covariance(pull @ average, cell.clusters)
+    if not (np.ptp(own) > 0 and np.isfinite(gap).all()):
+        return None
+    # A loss of exactly 0 has no log; it is taken for the smallest that is not.
+    scores = -np.log(np.maximum(loss, loss[loss > 0].min())) if logged else -loss
+    n = len(cell.items)
+    worth = (
+        effective(cell, headline)[there]
+        if (headline.metric.card.low, headline.metric.card.high) == (0, 1)
+        else None
+    )
+    least = (
+        np.full(values.size, float(n))
+        if worth is None
+        else np.array([max(1.0, min(float(worth[place == s].min()), n)) for s in range(values.size)])
+    )
+    return Response(
+        card.name,
+        logged,
+        1 / values if axis in FALLING else values,
+        values,
+        tuple(tuple(cell.models[there[m]] for m in np.flatnonzero(place == s)) for s in range(values.size)),
+        own @ average,
+        tuple(own[place == s] for s in range(values.size)),
+        gap,
+        scores,
+        headline.scores[:, there],
+        place,
+        least,
+    )
+
+
+def _covariance(pull: Floats, clusters: Ints) -> Floats:
+    """(S, S) of the column means, items or clusters being the sample; NaN with one cluster."""
+    count = int(clusters.max()) + 1
+    if count < 2:
+        return np.full((pull.shape[1],) * 2, np.nan)
+    sums = np.zeros((count, pull.shape[1]))
+    np.add.at(sums, clusters, pull - pull.mean(axis=0))
+    return np.asarray(sums.T @ sums * count / (count - 1) / len(clusters) ** 2, dtype=np.float64)
