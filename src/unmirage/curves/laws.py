@@ -1,8 +1,8 @@
 """Scaling laws: shapes of a curve against scale, each with its parameters, bounds, starts and gradient.
 
-Not for fitting (see `fitting`) and not for judging which law holds. A new law is a value, a gradient and a way
-to guess starts. Parameters that must be positive and span decades are log10; heights are read at a reference
-scale amid the data, since at x = 1 they would be far outside it and tied to the exponent.
+Not for fitting (see `fitting`) and not for judging which law holds. A new law is a value, a gradient and a
+way to guess starts. Parameters that must be positive and span decades are log10; heights are read at a
+reference scale amid the data, since at x = 1 they would be far outside it and tied to the exponent.
 """
 
 from __future__ import annotations
@@ -101,6 +101,21 @@ def geometric_mean(x: ArrayLike) -> float:
     return float(np.exp(np.log(scales).mean()))
 
 
+def log_of(law: Law) -> Law:
+    """The law for log y of a law for y above 0: scatter in log y is scatter in shares of y."""
+
+    def floored(x: Floats, p: Floats) -> Floats:
+        return np.maximum(law.value(x, p), np.finfo(float).tiny)
+
+    return replace(
+        law,
+        name=f"log of {law.name}",
+        value=lambda x, p: np.log(floored(x, p)),
+        gradient=lambda x, p: law.gradient(x, p) / floored(x, p)[..., None],
+        start=lambda x, y: law.start(x, np.exp(y)),
+    )
+
+
 def power_law(reference: float = 1.0) -> Law:
     """y = offset + amplitude · (x/reference)^(-exponent), all three at least 0: a loss against scale.
 
@@ -127,7 +142,13 @@ def power_law(reference: float = 1.0) -> Law:
         )
 
     return Law(
-        "power law", ("offset", "amplitude", "exponent"), (0, 0, 0), (np.inf, np.inf, 10), value, gradient, start
+        "power law",
+        ("offset", "amplitude", "exponent"),
+        (0, 0, 0),
+        (np.inf, np.inf, 10),
+        value,
+        gradient,
+        start,
     )
 
 
@@ -135,12 +156,12 @@ def logistic() -> Law:
     """y = floor + (ceiling - floor) / (1 + exp(-2 ln 9 · (log10 x - midpoint) / 10^log10_width)).
 
     `floor` is the level at small x, `ceiling` that at large x, both in [0, 1] unless `within` says otherwise
-    (a falling curve has the higher floor); `midpoint` in decades; 10^log10_width is the number of decades from
-    10% to 90% of the way, from .01 to 100.
+    (a falling curve has the higher floor); `midpoint` in decades; 10^log10_width is the number of decades
+    from 10% to 90% of the way, from .01 to 100.
     """
 
     def place(x: Floats, p: Floats) -> Floats:
-        return _RISE * (np.log10(x) - p[..., 2:3]) / 10 ** p[..., 3:4]
+        return np.asarray(_RISE * (np.log10(x) - p[..., 2:3]) / 10 ** p[..., 3:4])
 
     def value(x: Floats, p: Floats) -> Floats:
         return p[..., 0:1] + (p[..., 1:2] - p[..., 0:1]) * _expit(place(x, p))
@@ -149,9 +170,7 @@ def logistic() -> Law:
         z = place(x, p)
         s = _expit(z)
         slope = (p[..., 1:2] - p[..., 0:1]) * s * _expit(-z)
-        return np.stack(
-            [_expit(-z), s, -slope * _RISE / 10 ** p[..., 3:4], -slope * z * np.log(10)], axis=-1
-        )
+        return np.stack([_expit(-z), s, -slope * _RISE / 10 ** p[..., 3:4], -slope * z * np.log(10)], axis=-1)
 
     def start(x: Floats, y: Floats) -> Floats:
         t = np.log10(x)
@@ -251,7 +270,7 @@ def broken_power_law(breaks: int, reference: float = 1.0) -> Law:
         t = np.log10(x)
         inner = np.quantile(t, np.linspace(0.1, 0.9, 9))
         gap = float(np.ptp(t)) * np.log(10)
-        places = [()] if breaks == 0 else [(a,) for a in inner]
+        places: list[tuple[float, ...]] = [()] if breaks == 0 else [(a,) for a in inner]
         if breaks == 2:
             places = [(a, b) for i, a in enumerate(inner) for b in inner[i + 1 :]]
         guesses = []
@@ -285,7 +304,8 @@ def hinge(*, falling: bool = False) -> Law:
     """y = chance + slope · max(0, t - onset), slope at least 0: flat at chance, then a rise.
 
     t is log10 x; with `falling` t is -x, for a loss axis, so that onset = -eta where the loss eta is the
-    threshold (Du et al. 2024, arXiv 2403.15796). The gradient in the onset jumps where a point passes the knee.
+    threshold (Du et al. 2024, arXiv 2403.15796). The gradient in the onset jumps where a point passes the
+    knee.
     """
 
     def axis(x: Floats) -> Floats:

@@ -23,6 +23,8 @@ Jacobian = Callable[[Floats, Ints], Floats]
 # A step that promises less than this share of the sum of squares is rounding.
 _PROMISE = 1e-13
 _DAMPING = (1e-12, 1e12)
+# Where no step goes down for rounding, the cosine of residuals and every column must be this small.
+_FLAT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,7 @@ def least_squares(
         step = _step(slope, curvature, damping[live], scale[live], free)
         there = np.clip(here + step, lower, upper)
         step = there - here
-        promise = -2 * np.einsum("bp,bp->b", slope, step) - np.einsum(
-            "bp,bpq,bq->b", step, curvature, step
-        )
+        promise = -2 * np.einsum("bp,bp->b", slope, step) - np.einsum("bp,bpq,bq->b", step, curvature, step)
         with np.errstate(over="ignore", invalid="ignore"):
             found = _sum(residuals(there, live))
         gain = sums[live] - found
@@ -94,9 +94,11 @@ def least_squares(
         small = np.abs(promise) <= _PROMISE * sums[live]
         still = (np.abs(step) <= 1e-14 * (np.abs(here) + 1e-14)).all(axis=1)
         done = (small & (gain <= _PROMISE * sums[live])) | still | (sums[live] == 0)
-        converged[live[done]] = True
         damping[live] = np.clip(damping[live] * factor, *_DAMPING)
-        live = live[~done & (damping[live] < _DAMPING[1])]
+        stuck = damping[live] >= _DAMPING[1]
+        flat = np.abs(slope * free) <= _FLAT * np.sqrt(scale[live] * sums[live][:, None])
+        converged[live[done | (stuck & flat.all(axis=1))]] = True
+        live = live[~(done | stuck)]
     return Minima(theta, sums, converged)
 
 

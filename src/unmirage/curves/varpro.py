@@ -1,7 +1,7 @@
 """The power law with offset, fitted to very many curves at once by variable projection.
 
-Given the exponent the best offset and amplitude have a closed form, so the search has one dimension (Golub and
-Pereyra 1973). Not for other laws, intervals or information criteria (see `fitting`).
+Given the exponent the best offset and amplitude have a closed form, so the search has one dimension (Golub
+and Pereyra 1973). Not for other laws, intervals or information criteria (see `fitting`).
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def fit_power_laws(
 ) -> PowerLawFits:
     """Minimise sum_s w_s (y_s - offset - amplitude · (x_s/reference)^(-exponent))² for each curve.
 
-    A grid of exponents finds the two lowest valleys of the projected sum of squares (there can be two: one with
-    the offset at 0); in each the root of the slope is found, to ten digits of the exponent.
+    A grid of exponents finds the two lowest valleys of the projected sum of squares (there can be two: one
+    with the offset at 0); in each the root of the slope is found, to ten digits of the exponent.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def _search(steps: Floats, y: Floats, w: Floats, grid: Floats) -> Floats:
 
 
 def _grid_sums(steps: Floats, y: Floats, w: Floats, grid: Floats) -> Floats:
-    """Projected sums of squares (R, G), from moments: good enough to find the valleys, not to compare them."""
+    """Projected sums of squares (R, G), from moments: enough to find the valleys, not to compare them."""
     s = np.exp(-steps[:, None] * grid)
     total = w.sum(axis=1, keepdims=True)
     mean_y = (w * y).sum(axis=1, keepdims=True) / total
@@ -124,14 +124,14 @@ def _grid_sums(steps: Floats, y: Floats, w: Floats, grid: Floats) -> Floats:
     joint = square - amplitude * moment
     product = np.maximum(moment + total * mean_y * mean_s, 0)
     through = square + total * mean_y**2 - product**2 / raw
-    return np.where(mean_y - amplitude * mean_s < 0, through, joint)
+    return np.asarray(np.where(mean_y - amplitude * mean_s < 0, through, joint))
 
 
 def _descend(steps: Floats, y: Floats, w: Floats, grid: Floats, at: Ints) -> Floats:
     """The lowest point (4, R) between the neighbours of a grid point: the root of the slope in the exponent.
 
-    Illinois steps (a secant between ends of unlike sign; the slope at an end kept twice is halved), in the log
-    of the exponent.
+    Illinois steps (a secant between ends of unlike sign; the slope at an end kept twice is halved), in the
+    log of the exponent.
     """
     logs = np.log(grid)
     low, high = logs[np.maximum(at - 1, 0)], logs[np.minimum(at + 1, len(grid) - 1)]
