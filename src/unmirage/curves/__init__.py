@@ -15,7 +15,7 @@ from unmirage.curves.laws import (
     logistic,
     power_law,
 )
-from unmirage.curves.least_squares import Minima, least_squares
+from unmirage.curves.solver import Minima, least_squares
 from unmirage.curves.uncertainty import Resampled, profile_interval, refit, resample
 from unmirage.curves.varpro import PowerLawFits, fit_power_laws
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unmirage.curves.laws import Floats, Law
-from unmirage.curves.least_squares import Bools, Minima, least_squares
+from unmirage.curves.solver import Bools, Minima, least_squares
 from unmirage.curves.likelihood import Binomial, Gaussian
 from unmirage.curves.noise import (
     akaike,
@@ -25,6 +25,9 @@ from unmirage.curves.noise import (
 from unmirage.errors import SettingsError
 
 _SCATTER_ROUNDS = 50
+# All starts go this far, the best few of them to the end: a start in a long valley costs more than all others.
+_ROUGH_ROUNDS = 40
+_FINALISTS = 6
 
 
 @dataclass(frozen=True)
@@ -256,10 +259,10 @@ def best_starts(model: Gaussian | Binomial, y: Floats, starts: int) -> Floats:
     return guesses[np.argsort(np.where(np.isfinite(sums), sums, np.inf), kind="stable")[:starts]]
 
 
-def minimise(model: Gaussian | Binomial, start: Floats) -> Minima:
+def minimise(model: Gaussian | Binomial, start: Floats, rounds: int = 500) -> Minima:
     """The minima that starts (B, P) lead to, within the law's bounds."""
     lower, upper = (np.asarray(bound, dtype=np.float64) for bound in (model.law.lower, model.law.upper))
-    return least_squares(model.residuals, model.jacobian, start, lower, upper)
+    return least_squares(model.residuals, model.jacobian, start, lower, upper, rounds)
 
 
 def _search(model: Gaussian | Binomial, starts: int, also: Floats | None = None) -> Minima:
@@ -270,8 +273,12 @@ def _search(model: Gaussian | Binomial, starts: int, also: Floats | None = None)
     guesses = best_starts(model, y, starts)
     if also is not None:
         guesses = np.concatenate([also, guesses])
-    found = minimise(model, guesses)
-    at = int(np.argmin(found.sums))
+    rough = minimise(model, guesses, _ROUGH_ROUNDS)
+    order = np.argsort(rough.sums, kind="stable")
+    found = minimise(model, rough.parameters[order[:_FINALISTS]])
+    # Ends that differ by rounding are one minimum; take one that the search calls an end.
+    low = found.sums <= found.sums.min() * (1 + 1e-10)
+    at = int(np.argmin(np.where(low & (found.converged | ~(low & found.converged).any()), found.sums, np.inf)))
     return Minima(found.parameters[[at]], found.sums[[at]], found.converged[[at]])
 
 

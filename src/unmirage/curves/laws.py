@@ -194,31 +194,39 @@ def logistic() -> Law:
 
 
 def exponential(reference: float = 0.0) -> Law:
-    """y = offset + amplitude · exp(-rate · (x - reference)), rate at least 0: a score against a loss x.
+    """y = level + slope · (1 - exp(-rate · (x - reference)))/rate, rate at least 0: a score against a loss x.
 
-    Gadre et al. 2024 (arXiv 2403.08540): error = eps - k exp(-gamma L), with offset = eps, rate = gamma and
-    amplitude = -k exp(-gamma · reference).
+    `level` and `slope` are the height and the slope at the reference; rate 0 is the straight line, to which the
+    form with an amplitude would tend only at infinity. Gadre et al. 2024 (arXiv 2403.08540) write error =
+    eps - k exp(-gamma L): gamma = rate, eps = level + slope/rate, k = slope/rate · exp(rate · reference).
     """
 
-    def shape(x: Floats, rate: Floats) -> Floats:
-        return np.asarray(np.exp(np.minimum(-rate[..., None] * (x - reference), 300.0)))
+    def shape(x: Floats, rate: Floats) -> tuple[Floats, Floats]:
+        """(1 - exp(-rate u))/rate and its derivative in the rate; series where rate · u is small."""
+        r, u = rate[..., None], x - reference
+        z = np.maximum(r * u, -300.0)
+        near = np.abs(z) < 1e-4
+        safe = np.where(near, 1.0, r)
+        height = np.where(near, u * (1 - z / 2 + z**2 / 6), -np.expm1(-z) / safe)
+        bent = np.where(near, u**2 * (-0.5 + z / 3 - z**2 / 8), (u * np.exp(-z) - height) / safe)
+        return height, bent
 
     def value(x: Floats, p: Floats) -> Floats:
-        return p[..., 0:1] + p[..., 1:2] * shape(x, p[..., 2])
+        return p[..., 0:1] + p[..., 1:2] * shape(x, p[..., 2])[0]
 
     def gradient(x: Floats, p: Floats) -> Floats:
-        s = shape(x, p[..., 2])
-        return np.stack([np.ones_like(s), s, -p[..., 1:2] * s * (x - reference)], axis=-1)
+        height, bent = shape(x, p[..., 2])
+        return np.stack([np.ones_like(height), height, p[..., 1:2] * bent], axis=-1)
 
     def start(x: Floats, y: Floats) -> Floats:
-        rate = np.array([0.1, 0.3, 1.0, 3.0, 8.0, 20.0]) / max(float(np.ptp(x)), 1e-9)
-        s = shape(x, rate)
+        rate = np.array([0.0, 0.3, 1.0, 3.0, 8.0, 20.0]) / max(float(np.ptp(x)), 1e-9)
+        s = shape(x, rate)[0]
         return np.column_stack([_linear(np.stack([np.ones_like(s), s], axis=-1), y), rate])
 
     infinite = np.inf
     return Law(
         "exponential",
-        ("offset", "amplitude", "rate"),
+        ("level", "slope", "rate"),
         (-infinite, -infinite, 0),
         (infinite, infinite, infinite),
         value,
@@ -233,11 +241,13 @@ def broken_power_law(breaks: int, reference: float = 1.0) -> Law:
 
     Caballero et al. 2022 (arXiv 2210.14891), Eq. 1. `limit` = a >= 0; `amplitude` >= 0 is y - a at the
     reference scale; `exponent` = c0; for break i from 1, `change_i` = c_i, `place_i` = log10 d_i and
-    `log10_width_i` = log10 f_i (small is abrupt). Raises SettingsError for another number of breaks.
+    `log10_width_i` = log10 f_i (small is abrupt). Breaks stay
+    within 8 decades of the reference and slopes finite: a break that runs away from the data is a tail that any
+    place and change describe alike. Raises SettingsError for another number of breaks.
     """
     if breaks not in (0, 1, 2):
         raise SettingsError(f"{breaks} is not 0, 1 or 2", where="breaks")
-    origin = float(np.log(reference))
+    origin, middle = float(np.log(reference)), float(np.log10(reference))
 
     def bend(x: Floats, place: Floats, width: Floats) -> tuple[Floats, Floats, Floats]:
         """f softplus((ln x - ln d)/f) less its value at the reference; its slope in -ln d; that in ln f."""
@@ -292,8 +302,8 @@ def broken_power_law(breaks: int, reference: float = 1.0) -> Law:
     return Law(
         f"broken power law, {breaks} break{'' if breaks == 1 else 's'}",
         ("limit", "amplitude", "exponent", *(name for names in extra for name in names)),
-        (0, 0, -infinite) + breaks * (-infinite, -infinite, -3),
-        (infinite, infinite, infinite) + breaks * (infinite, infinite, 1),
+        (0, 0, -10) + breaks * (-100, middle - 8, -3),
+        (infinite, infinite, 10) + breaks * (100, middle + 8, 1),
         value,
         gradient,
         start,

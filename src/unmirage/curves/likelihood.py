@@ -1,6 +1,6 @@
 """What a fit minimises, as residuals whose squares are summed: Gaussian with any covariance, or binomial.
 
-Not for the search (see `least_squares`) nor for what is made of its end (see `fitting`, `uncertainty`).
+Not for the search (see `solver`) nor for what is made of its end (see `fitting`, `uncertainty`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unmirage.curves.laws import Floats, Law
-from unmirage.curves.least_squares import Ints
+from unmirage.curves.solver import Ints
 
 # Fitted rates stay this far from 0 and 1, where the likelihood of a contrary answer is 0.
 _EDGE = 1e-12

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unmirage.curves.laws import Floats
-from unmirage.curves.least_squares import Bools
+from unmirage.curves.solver import Bools
 from unmirage.errors import SettingsError
 
 # Below this eigenvalue of the scaled information a direction of the parameters is not determined.

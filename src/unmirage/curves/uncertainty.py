@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from unmirage.curves.fitting import Fit, best_starts, minimise, scales_of
 from unmirage.curves.laws import Floats, Law
-from unmirage.curves.least_squares import Ints, least_squares
+from unmirage.curves.solver import Ints, least_squares
 from unmirage.curves.likelihood import Binomial, Gaussian
 from unmirage.curves.noise import whitener
 from unmirage.errors import SettingsError

@@ -20,8 +20,9 @@ Residuals = Callable[[Floats, Ints], Floats]
 # The same to the derivatives (B, n, P).
 Jacobian = Callable[[Floats, Ints], Floats]
 
-# A step that promises less than this share of the sum of squares is rounding.
-_PROMISE = 1e-13
+# A step that promises less than this share of the sum of squares, damping being low, is the last.
+_PROMISE = 1e-11
+_LOW_DAMPING = 1.0
 _DAMPING = (1e-12, 1e12)
 # Where no step goes down for rounding, the cosine of residuals and every column must be this small.
 _FLAT = 1e-6
@@ -90,10 +91,10 @@ def least_squares(
             ratio = gain / promise
         good, poor = better & (ratio > 0.75), ~better | (ratio < 0.25)
         factor = np.where(good, 0.2, np.where(poor, 5.0, 1.0))
-        # A promise that bounds made void is no sign of an end: more damping turns the step downhill.
-        small = np.abs(promise) <= _PROMISE * sums[live]
+        small = (np.abs(promise) <= _PROMISE * sums[live]) & (damping[live] <= _LOW_DAMPING)
         still = (np.abs(step) <= 1e-14 * (np.abs(here) + 1e-14)).all(axis=1)
-        done = (small & (gain <= _PROMISE * sums[live])) | still | (sums[live] == 0)
+        # A promise that bounds made void is no sign of an end: more damping turns the step downhill.
+        done = (small & (gain <= _PROMISE * sums[live]) & (promise >= 0)) | still | (sums[live] == 0)
         damping[live] = np.clip(damping[live] * factor, *_DAMPING)
         stuck = damping[live] >= _DAMPING[1]
         flat = np.abs(slope * free) <= _FLAT * np.sqrt(scale[live] * sums[live][:, None])
