@@ -26,7 +26,7 @@ from unmirage.errors import SettingsError
 
 _SCATTER_ROUNDS = 50
 # All starts go this far, the best few of them to the end: a start in a long valley costs more than all others.
-_ROUGH_ROUNDS = 40
+ROUGH_ROUNDS = 40
 _FINALISTS = 6
 
 
@@ -273,7 +273,7 @@ def _search(model: Gaussian | Binomial, starts: int, also: Floats | None = None)
     guesses = best_starts(model, y, starts)
     if also is not None:
         guesses = np.concatenate([also, guesses])
-    rough = minimise(model, guesses, _ROUGH_ROUNDS)
+    rough = minimise(model, guesses, ROUGH_ROUNDS)
     order = np.argsort(rough.sums, kind="stable")
     found = minimise(model, rough.parameters[order[:_FINALISTS]])
     # Ends that differ by rounding are one minimum; take one that the search calls an end.

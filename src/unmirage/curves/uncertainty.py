@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unmirage.curves.fitting import Fit, best_starts, minimise, scales_of
+from unmirage.curves.fitting import ROUGH_ROUNDS, Fit, best_starts, minimise, scales_of
 from unmirage.curves.laws import Floats, Law
 from unmirage.curves.solver import Ints, least_squares
 from unmirage.curves.likelihood import Binomial, Gaussian
@@ -23,7 +23,8 @@ _NEAR: Floats = 2.0 ** np.arange(-2.0, 6.0)
 _FAR: Floats = 2.0 ** np.arange(6.0, 40.0, 2.0)
 _INNER: Floats = np.arange(1.0, 9.0) / 9.0
 _ZOOMS = 3
-# Weight of the row that pulls the fit to a value, against the information on that value in the data.
+# Size, in quantiles, of the residual that pulls the fit to a value: large, or the fit would stay; not so large
+# that the sum is all pull, since searches end at a share of the sum.
 _PULL = 1e2
 
 
@@ -113,7 +114,7 @@ def refit(fit: Fit, curves: ArrayLike) -> Resampled:
     if fit.trials is not None and ((y < 0) | (y > 1)).any():
         raise SettingsError("rates must lie in [0, 1]", where="curves")
     alone = _model(fit)
-    ends = minimise(alone, best_starts(alone, fit.y, 32))
+    ends = minimise(alone, best_starts(alone, fit.y, 32), ROUGH_ROUNDS)
     order = np.argsort(ends.sums, kind="stable")
     rough = ends.parameters[order]
     sums = ends.sums[order]
@@ -156,7 +157,11 @@ def _side(fit: Fit, target: str | float, confidence: float, sign: int) -> float:
 
     def profile(asked: Floats) -> tuple[Floats, Floats]:
         """Values reached and the root of the rise of the objective there, for values asked for."""
-        reached, sums = _pulled(model, fit.params, target, asked, _PULL * q / unit)
+        if isinstance(target, str):
+            at = fit.law.index(target)
+            asked = np.clip(asked, fit.law.lower[at], fit.law.upper[at])
+        distance = np.maximum(np.abs(asked - estimate), 1e-3 * unit)
+        reached, sums = _pulled(model, fit.params, target, asked, _PULL * q / distance)
         return reached, np.sqrt(np.maximum(sums - base, 0))
 
     inner = np.array([estimate, 0.0])
@@ -185,7 +190,7 @@ def _side(fit: Fit, target: str | float, confidence: float, sign: int) -> float:
 
 
 def _pulled(
-    model: Gaussian | Binomial, params: Floats, target: str | float, asked: Floats, pull: float
+    model: Gaussian | Binomial, params: Floats, target: str | float, asked: Floats, pull: Floats
 ) -> tuple[Floats, Floats]:
     """Fits with one more residual, pull · (value - asked): values reached (B,), sums without that row (B,).
 
@@ -195,11 +200,11 @@ def _pulled(
     law = model.law
 
     def residuals(parameters: Floats, problems: Ints) -> Floats:
-        extra = pull * (_values(law, target, parameters) - asked[problems])
+        extra = pull[problems] * (_values(law, target, parameters) - asked[problems])
         return np.concatenate([model.residuals(parameters, problems), extra[:, None]], axis=1)
 
     def jacobian(parameters: Floats, problems: Ints) -> Floats:
-        extra = pull * _slopes(law, target, parameters)
+        extra = pull[problems, None] * _slopes(law, target, parameters)
         return np.concatenate([model.jacobian(parameters, problems), extra[:, None, :]], axis=1)
 
     lower, upper = np.asarray(law.lower, dtype=np.float64), np.asarray(law.upper, dtype=np.float64)
