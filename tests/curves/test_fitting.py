@@ -57,7 +57,9 @@ def test_no_worse_than_scipy_from_many_starts(law, x, params, seed, scipy_best):
 def test_parameters_and_errors_are_those_of_curve_fit():
     law = power_law(REFERENCE)
     y = noisy(law, X, [1.0, 1.5, 0.15], 0.02, 0)
-    popt, pcov = curve_fit(lambda x, *p: law.value(x, np.array(p)), X, y, p0=[1, 1, 0.1], ftol=1e-14, xtol=1e-14)
+    popt, pcov = curve_fit(
+        lambda x, *p: law.value(x, np.array(p)), X, y, p0=[1, 1, 0.1], ftol=1e-14, xtol=1e-14
+    )
     found = fit(law, X, y)
     np.testing.assert_allclose(found.params, popt, rtol=1e-5)
     np.testing.assert_allclose(found.covariance, pcov, rtol=1e-3)

@@ -40,7 +40,9 @@ def test_gradient_is_that_of_differences(law, params):
         step = np.zeros(len(p))
         step[j] = 1e-6 * max(abs(p[j]), 1e-2)
         centre = (law.value(X, p + step) - law.value(X, p - step)) / (2 * step[j])
-        np.testing.assert_allclose(gradient[:, j], centre, rtol=1e-5, atol=1e-7 * np.abs(gradient[:, j]).max())
+        np.testing.assert_allclose(
+            gradient[:, j], centre, rtol=1e-5, atol=1e-7 * np.abs(gradient[:, j]).max()
+        )
 
 
 @pytest.mark.parametrize(("law", "params"), CASES, ids=lambda one: getattr(one, "name", ""))
@@ -77,7 +79,9 @@ def test_exponential_has_no_seam_at_a_small_rate():
     loss = np.linspace(1.5, 4, 7)
     for rate in (1e-7, 6e-5, 7e-5, 1e-4):
         exact = 0.2 - 0.5 * -np.expm1(-rate * (loss - 2.5)) / rate
-        np.testing.assert_allclose(exponential(2.5).value(loss, np.array([0.2, -0.5, rate])), exact, rtol=1e-12)
+        np.testing.assert_allclose(
+            exponential(2.5).value(loss, np.array([0.2, -0.5, rate])), exact, rtol=1e-12
+        )
 
 
 def test_logistic_takes_its_width_from_a_tenth_to_nine_tenths():

@@ -6,12 +6,14 @@ import pytest
 
 from unmirage.curves import broken_power_law, fit, geometric_mean, log_of, power_law, profile_interval
 
-# Four-digit addition, test loss against training set size: the data of Caballero et al. 2022 (arXiv 2210.14891,
-# repository ethancaballero/broken_neural_scaling_laws). The authors fit 14 points and hold out the last three.
+# Four-digit addition, test loss against training set size: data of Caballero et al. 2022 (arXiv 2210.14891),
+# from ethancaballero/broken_neural_scaling_laws. The authors fit 14 points and hold out the last three.
 SIZE = np.array([160, 192, 256, 320, 384, 448, 480, 512, 544, 576, 608, 640, 672, 736, 800, 864, 928.0])
 LOSS = np.array(
-    [2.13809, 2.11813, 2.08955, 2.06988, 2.05404, 2.03837, 2.02814, 2.00497, 1.95576]
-    + [1.86314, 1.70892, 1.50638, 1.29755, 0.96560, 0.75856, 0.64768, 0.55695]
+    [
+        *(2.13809, 2.11813, 2.08955, 2.06988, 2.05404, 2.03837, 2.02814, 2.00497, 1.95576),
+        *(1.86314, 1.70892, 1.50638, 1.29755, 0.96560, 0.75856, 0.64768, 0.55695),
+    ]
 )
 SEEN = 14
 REFERENCE = geometric_mean(SIZE[:SEEN])
@@ -45,7 +47,9 @@ def test_no_worse_than_scipy_on_a_sharp_loss_curve(scipy_best):
 def test_solutions_of_pythia_follow_a_power_law_in_compute(shared_data):
     rows = pl.read_parquet(shared_data / "pythia_gsm8k_gold_nll.parquet")
     models = rows.group_by("model").agg(pl.col("compute_flops").first()).sort("compute_flops")
-    wide = rows.pivot(on="model", index="item_id", values="neg_log_likelihood").select(models["model"].to_list())
+    wide = rows.pivot(on="model", index="item_id", values="neg_log_likelihood").select(
+        models["model"].to_list()
+    )
     items = wide.to_numpy()
     compute, mean = models["compute_flops"].to_numpy(), items.mean(axis=0)
     covariance = np.cov(items.T) / len(items) / np.outer(mean, mean)

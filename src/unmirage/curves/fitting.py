@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unmirage.curves.laws import Floats, Law
-from unmirage.curves.solver import Bools, Minima, least_squares
 from unmirage.curves.likelihood import Binomial, Gaussian
 from unmirage.curves.noise import (
     akaike,
@@ -22,10 +21,11 @@ from unmirage.curves.noise import (
     parameter_covariance,
     whitener,
 )
+from unmirage.curves.solver import Bools, Minima, least_squares
 from unmirage.errors import SettingsError
 
 _SCATTER_ROUNDS = 50
-# All starts go this far, the best few of them to the end: a start in a long valley costs more than all others.
+# All starts go this far, the best few to the end: a start in a long valley costs more than all others.
 ROUGH_ROUNDS = 40
 _FINALISTS = 6
 
@@ -277,8 +277,9 @@ def _search(model: Gaussian | Binomial, starts: int, also: Floats | None = None)
     order = np.argsort(rough.sums, kind="stable")
     found = minimise(model, rough.parameters[order[:_FINALISTS]])
     # Ends that differ by rounding are one minimum; take one that the search calls an end.
-    low = found.sums <= found.sums.min() * (1 + 1e-10)
-    at = int(np.argmin(np.where(low & (found.converged | ~(low & found.converged).any()), found.sums, np.inf)))
+    least = int(np.argmin(found.sums))
+    ended = np.flatnonzero(found.converged & (found.sums <= found.sums[least] * (1 + 1e-10)))
+    at = int(ended[0]) if ended.size else least
     return Minima(found.parameters[[at]], found.sums[[at]], found.converged[[at]])
 
 

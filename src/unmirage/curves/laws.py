@@ -196,8 +196,8 @@ def logistic() -> Law:
 def exponential(reference: float = 0.0) -> Law:
     """y = level + slope · (1 - exp(-rate · (x - reference)))/rate, rate at least 0: a score against a loss x.
 
-    `level` and `slope` are the height and the slope at the reference; rate 0 is the straight line, to which the
-    form with an amplitude would tend only at infinity. Gadre et al. 2024 (arXiv 2403.08540) write error =
+    `level` and `slope` are the height and the slope at the reference; rate 0 is the straight line, to which
+    the form with an amplitude would tend only at infinity. Gadre et al. 2024 (arXiv 2403.08540) write error =
     eps - k exp(-gamma L): gamma = rate, eps = level + slope/rate, k = slope/rate · exp(rate · reference).
     """
 
@@ -241,9 +241,9 @@ def broken_power_law(breaks: int, reference: float = 1.0) -> Law:
 
     Caballero et al. 2022 (arXiv 2210.14891), Eq. 1. `limit` = a >= 0; `amplitude` >= 0 is y - a at the
     reference scale; `exponent` = c0; for break i from 1, `change_i` = c_i, `place_i` = log10 d_i and
-    `log10_width_i` = log10 f_i (small is abrupt). Breaks stay
-    within 8 decades of the reference and slopes finite: a break that runs away from the data is a tail that any
-    place and change describe alike. Raises SettingsError for another number of breaks.
+    `log10_width_i` = log10 f_i (small is abrupt). Breaks stay within 8 decades of the reference and slopes
+    finite: a break that runs away from the data is a tail that any place and change describe alike. Raises
+    SettingsError for another number of breaks.
     """
     if breaks not in (0, 1, 2):
         raise SettingsError(f"{breaks} is not 0, 1 or 2", where="breaks")

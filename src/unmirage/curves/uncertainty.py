@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from unmirage.curves.fitting import ROUGH_ROUNDS, Fit, best_starts, minimise, scales_of
 from unmirage.curves.laws import Floats, Law
-from unmirage.curves.solver import Ints, least_squares
 from unmirage.curves.likelihood import Binomial, Gaussian
 from unmirage.curves.noise import whitener
+from unmirage.curves.solver import Ints, least_squares
 from unmirage.errors import SettingsError
 from unmirage.statistics._arrays import Seed, check_at_least, check_fraction, generator
 
@@ -23,7 +23,8 @@ _NEAR: Floats = 2.0 ** np.arange(-2.0, 6.0)
 _FAR: Floats = 2.0 ** np.arange(6.0, 40.0, 2.0)
 _INNER: Floats = np.arange(1.0, 9.0) / 9.0
 _ZOOMS = 3
-# Size, in quantiles, of the residual that pulls the fit to a value: large, or the fit would stay; not so large
+# Size, in quantiles, of the residual that pulls the fit to a value: large, or the fit would stay; not so
+# large
 # that the sum is all pull, since searches end at a share of the sum.
 _PULL = 1e2
 
