@@ -11,9 +11,7 @@ import pytest
     [
         "import unmirage.curves.laws",
         "from unmirage.curves import laws, fit",
-        "import unmirage.audit; import unmirage.curves",
         "import unmirage; unmirage.curves; import unmirage.curves.laws; from unmirage.curves.laws import Law",
-        "from unmirage import curves; import unmirage.curves.fitting",
     ],
 )
 def test_audit_and_curves_stay_functions(before):

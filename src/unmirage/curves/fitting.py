@@ -265,6 +265,14 @@ def minimise(model: Gaussian | Binomial, start: Floats, rounds: int = 500) -> Mi
     return least_squares(model.residuals, model.jacobian, start, lower, upper, rounds)
 
 
+def distinct(minima: Minima) -> Floats:
+    """The parameters (K, P) of minima whose sums differ, lowest first."""
+    order = np.argsort(minima.sums, kind="stable")
+    sums = minima.sums[order]
+    new = np.append(True, np.diff(sums) > 1e-7 * sums[:-1])
+    return np.asarray(minima.parameters[order[new]])
+
+
 def _search(model: Gaussian | Binomial, starts: int, also: Floats | None = None) -> Minima:
     """The best of the minima, as one problem."""
     if starts < 1:
@@ -274,8 +282,7 @@ def _search(model: Gaussian | Binomial, starts: int, also: Floats | None = None)
     if also is not None:
         guesses = np.concatenate([also, guesses])
     rough = minimise(model, guesses, ROUGH_ROUNDS)
-    order = np.argsort(rough.sums, kind="stable")
-    found = minimise(model, rough.parameters[order[:_FINALISTS]])
+    found = minimise(model, distinct(rough)[:_FINALISTS])
     # Ends that differ by rounding are one minimum; take one that the search calls an end.
     least = int(np.argmin(found.sums))
     ended = np.flatnonzero(found.converged & (found.sums <= found.sums[least] * (1 + 1e-10)))
@@ -301,9 +308,14 @@ def _with_scatter(
     for _ in range(_SCATTER_ROUNDS):
         r = vectors.T @ (y - law.value(x, found.parameters[0]))
         before, level = level, moment_scatter(r, values, dof)
-        if abs(level - before) <= 1e-9 * (level + values.max()):
+        now = model(level)
+        if abs(level - before) > 1e-9 * (level + values.max()):
+            found = minimise(now, found.parameters)
+            continue
+        # Another minimum may be the least one now that the weights are known.
+        last, found = found, _search(now, starts, found.parameters)
+        if found.sums[0] >= last.sums[0] * (1 - 1e-9):
             break
-        found = _search(model(level), starts, found.parameters)
     return found, level
 
 

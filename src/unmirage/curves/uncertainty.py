@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unmirage.curves.fitting import ROUGH_ROUNDS, Fit, best_starts, minimise, scales_of
+from unmirage.curves.fitting import ROUGH_ROUNDS, Fit, best_starts, distinct, minimise, scales_of
 from unmirage.curves.laws import Floats, Law
 from unmirage.curves.likelihood import Binomial, Gaussian
 from unmirage.curves.noise import whitener
@@ -116,11 +116,7 @@ def refit(fit: Fit, curves: ArrayLike) -> Resampled:
         raise SettingsError("rates must lie in [0, 1]", where="curves")
     alone = _model(fit)
     ends = minimise(alone, best_starts(alone, fit.y, 32), ROUGH_ROUNDS)
-    order = np.argsort(ends.sums, kind="stable")
-    rough = ends.parameters[order]
-    sums = ends.sums[order]
-    other = [j for j in range(1, len(sums)) if sums[j] > sums[j - 1] * (1 + 1e-6)][:3]
-    begin = np.concatenate([fit.params[None], rough[other]])
+    begin = np.concatenate([fit.params[None], distinct(ends)[1:4]])
     tries, size = len(begin), len(fit.params)
     many = np.repeat(y, tries, axis=0)
     found = minimise(_model(fit, many), np.tile(begin, (len(y), 1)))
