@@ -77,7 +77,7 @@ def test_profile_is_that_of_fits_with_the_parameter_held(power, name):
 
 
 def test_profile_of_a_prediction_reaches_the_same_sum(power):
-    """The level of the curve far out, held, leaves the exponent for a grid and the amplitude in closed form."""
+    """The level far out, held, leaves the exponent for a grid and the amplitude in closed form."""
     far = 1e13
     q = student.ppf(0.975, 7)
 

@@ -23,10 +23,15 @@ _NEAR: Floats = 2.0 ** np.arange(-2.0, 6.0)
 _FAR: Floats = 2.0 ** np.arange(6.0, 40.0, 2.0)
 _INNER: Floats = np.arange(1.0, 9.0) / 9.0
 _ZOOMS = 3
+_ROUNDS = 100
 # Size, in quantiles, of the residual that pulls the fit to a value: large, or the fit would stay; not so
 # large
 # that the sum is all pull, since searches end at a share of the sum.
 _PULL = 1e2
+
+# A value, the root of the rise of the objective there, and the parameters; and B of them.
+Point = tuple[float, float, Floats]
+Path = tuple[Floats, Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -152,47 +157,48 @@ def _side(fit: Fit, target: str | float, confidence: float, sign: int) -> float:
     unit = q * guess if 0 < guess < np.inf else 0.1 * max(abs(estimate), 1e-3)
     base = float((model.residuals(fit.params[None], np.zeros(1, dtype=np.int64)) ** 2).sum())
 
-    def profile(asked: Floats) -> tuple[Floats, Floats]:
-        """Values reached and the root of the rise of the objective there, for values asked for."""
+    def profile(asked: Floats, *begins: Floats) -> Path:
+        """The profile at values asked for."""
         if isinstance(target, str):
             at = fit.law.index(target)
             asked = np.clip(asked, fit.law.lower[at], fit.law.upper[at])
         distance = np.maximum(np.abs(asked - estimate), 1e-3 * unit)
-        reached, sums = _pulled(model, fit.params, target, asked, _PULL * q / distance)
-        return reached, np.sqrt(np.maximum(sums - base, 0))
+        ends, sums = _pulled(model, target, asked, _PULL * q / distance, begins)
+        return _values(fit.law, target, ends), np.sqrt(np.maximum(sums - base, 0)), ends
 
-    inner = np.array([estimate, 0.0])
-    outer = None
+    inner: Point = (estimate, 0.0, fit.params)
+    outer: Point | None = None
     for distances in (_NEAR, _FAR):
-        reached, rise = profile(estimate + sign * unit * distances)
-        beyond = np.flatnonzero(rise >= q)
-        last = beyond[0] if beyond.size else len(rise)
-        if last > 0:
-            inner = np.array([reached[last - 1], rise[last - 1]])
-        if beyond.size:
-            outer = np.array([reached[last], rise[last]])
+        inner, outer = _bracket(profile(estimate + sign * unit * distances, fit.params), q, inner)
+        if outer is not None:
             break
     if outer is None:
         return _furthest(fit.law, target, inner[0], estimate + sign * unit * _FAR[-1])
     for _ in range(_ZOOMS):
-        reached, rise = profile(inner[0] + _INNER * (outer[0] - inner[0]))
-        beyond = np.flatnonzero(rise >= q)
-        last = beyond[0] if beyond.size else len(rise)
-        if last > 0:
-            inner = np.array([reached[last - 1], rise[last - 1]])
-        if beyond.size:
-            outer = np.array([reached[last], rise[last]])
+        path = profile(inner[0] + _INNER * (outer[0] - inner[0]), inner[2], outer[2])
+        inner, found = _bracket(path, q, inner)
+        outer = found or outer
     share = (q - inner[1]) / (outer[1] - inner[1]) if outer[1] > inner[1] else 0.0
     return float(inner[0] + share * (outer[0] - inner[0]))
 
 
+def _bracket(path: Path, q: float, inner: Point) -> tuple[Point, Point | None]:
+    """The last point of a path before its rise reaches q, else `inner`; and the one that does, if any."""
+    reached, rise, ends = path
+    beyond = np.flatnonzero(rise >= q)
+    last = int(beyond[0]) if beyond.size else len(rise)
+    points = [(float(reached[k]), float(rise[k]), ends[k]) for k in (last - 1, last) if 0 <= k < len(rise)]
+    outer = points.pop() if beyond.size else None
+    return (points[0] if points else inner), outer
+
+
 def _pulled(
-    model: Gaussian | Binomial, params: Floats, target: str | float, asked: Floats, pull: Floats
+    model: Gaussian | Binomial, target: str | float, asked: Floats, pull: Floats, begins: tuple[Floats, ...]
 ) -> tuple[Floats, Floats]:
-    """Fits with one more residual, pull · (value - asked): values reached (B,), sums without that row (B,).
+    """Fits with one more residual, pull · (value - asked): parameters (B, P), sums (B,) without that row.
 
     Whatever the pull, the end has the least sum among all parameters that reach the same value: it is a point
-    of the profile. Each search starts at the fit and again at the ends of its neighbours.
+    of the profile. Each search starts at each beginning (P,), and once more at the end of its neighbour.
     """
     law = model.law
 
@@ -205,14 +211,15 @@ def _pulled(
         return np.concatenate([model.jacobian(parameters, problems), extra[:, None, :]], axis=1)
 
     lower, upper = np.asarray(law.lower, dtype=np.float64), np.asarray(law.upper, dtype=np.float64)
-    found = least_squares(residuals, jacobian, np.tile(params, (len(asked), 1)), lower, upper)
-    ends, sums = found.parameters, found.sums
-    for shift in (1, -1):
-        again = least_squares(residuals, jacobian, np.roll(ends, shift, axis=0), lower, upper)
+    ends = np.tile(begins[0], (len(asked), 1))
+    sums = np.full(len(asked), np.inf)
+    for start in (*(np.tile(begin, (len(asked), 1)) for begin in begins), None):
+        again = least_squares(
+            residuals, jacobian, np.roll(ends, 1, axis=0) if start is None else start, lower, upper, _ROUNDS
+        )
         better = again.sums < sums
         ends, sums = np.where(better[:, None], again.parameters, ends), np.where(better, again.sums, sums)
-    everyone = np.arange(len(asked))
-    return _values(law, target, ends), (model.residuals(ends, everyone) ** 2).sum(axis=1)
+    return ends, (model.residuals(ends, np.arange(len(asked))) ** 2).sum(axis=1)
 
 
 def _furthest(law: Law, target: str | float, reached: float, asked: float) -> float:
