@@ -65,7 +65,10 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps the function `unmirage.audit` when the module of that name is loaded."""
+    """Keeps the functions `unmirage.audit` and `unmirage.curves` when the modules of those names are loaded.
+
+    What the modules hold is imported from them: `from unmirage.curves import fit`.
+    """
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):
