@@ -144,7 +144,7 @@ def test_criterion_takes_the_most_likely_scatter():
     assert known.aicc == pytest.approx(exact + 4 + 12 / 7, rel=1e-10)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=6)
 @given(st.permutations(range(10)), st.floats(1e-4, 1e4))
 def test_order_and_unit_of_the_points_change_nothing(order, unit):
     rows = list(order)
