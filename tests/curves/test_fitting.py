@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy.optimize import curve_fit, minimize
-from scipy.stats import binom
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import curve_fit, minimize, minimize_scalar
+from scipy.stats import binom, norm
 from statsmodels.stats.meta_analysis import combine_effects
 
 from unmirage.curves import (
@@ -124,6 +126,35 @@ def test_scatter_of_a_constant_is_that_of_a_meta_analysis():
     assert found.scatter**2 == pytest.approx(other.tau2, rel=1e-5)
     assert found.params[0] == pytest.approx(other.mean_effect_re, rel=1e-7)
     assert found.objective == pytest.approx(9.0, rel=1e-6)
+
+
+def test_criterion_takes_the_most_likely_scatter():
+    rng = np.random.default_rng(8)
+    variance = np.linspace(0.5, 2, 10) * 1e-4
+    y = 0.3 - 0.1 * LOSS + 0.03 * rng.normal(size=10)
+    found = fit(LINE, LOSS, y, variance)
+
+    def misfit(level):
+        return -2 * norm.logpdf(found.residuals, scale=np.sqrt(variance + level)).sum()
+
+    best = minimize_scalar(misfit, bounds=(0, 0.01), method="bounded", options={"xatol": 1e-12}).fun
+    assert found.aicc == pytest.approx(best + 6 + 24 / 6, rel=1e-8)
+    known = fit(LINE, LOSS, y, variance, scatter=0.03)
+    exact = -2 * norm.logpdf(known.residuals, scale=np.sqrt(variance + 0.03**2)).sum()
+    assert known.aicc == pytest.approx(exact + 4 + 12 / 7, rel=1e-10)
+
+
+@settings(deadline=None, max_examples=6)
+@given(st.permutations(range(10)), st.floats(1e-4, 1e4))
+def test_order_and_unit_of_the_points_change_nothing(order, unit):
+    rows = list(order)
+    y = noisy(power_law(REFERENCE), X, [1.0, 1.5, 0.15], 0.01, 0)
+    variance = np.linspace(1, 2, 10) * 1e-5
+    plain = fit(power_law(REFERENCE), X, y, variance)
+    moved = fit(power_law(REFERENCE), X[rows], unit * y[rows], unit**2 * variance[rows])
+    np.testing.assert_allclose(moved.params, plain.params * [unit, unit, 1], rtol=1e-5)
+    np.testing.assert_allclose(moved.stderr, plain.stderr * [unit, unit, 1], rtol=1e-4)
+    assert moved.scatter == pytest.approx(unit * plain.scatter, rel=1e-5)
 
 
 def test_scatter_is_none_where_items_explain_all():

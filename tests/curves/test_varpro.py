@@ -69,7 +69,7 @@ def test_two_equal_halves_weigh_as_double():
     np.testing.assert_allclose(once.predict(X), repeated.predict(X), rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(st.integers(0, 10**6), st.floats(1e-6, 1e6), st.floats(1e-6, 1e6))
 def test_units_change_nothing(seed, unit_x, unit_y):
     curves = random_curves(X, 3, seed)

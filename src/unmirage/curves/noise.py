@@ -94,7 +94,8 @@ def gaussian_misfit(r: Floats, given: Floats, level: float | None) -> float:
     sums = [misfit(t) for t in grid]
     at = int(np.argmin(sums))
     ends = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
-    return min(sums[at], float(minimize_scalar(misfit, bounds=ends, method="bounded").fun))
+    near = minimize_scalar(misfit, bounds=ends, method="bounded", options={"xatol": 1e-9 * ends[1]})
+    return min(sums[at], float(near.fun))
 
 
 def binomial_misfit(k: Floats, n: Floats, rate: Floats) -> float:
