@@ -23,7 +23,7 @@ from unmirage.cells import Cell, cells
 from unmirage.differences import difference_rows, differences_frame
 from unmirage.errors import MetricError, SettingsError
 from unmirage.families import load as load_families
-from unmirage.judge import Case, judge_case, judge_results, prepare
+from unmirage.judge import Case, judge_case, prepare, prepare_results
 from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
 from unmirage.readers import Loaded, Options, Source, read_sources
@@ -305,19 +305,19 @@ def _judge(
         if message is not None:
             where = f"{cell.family} / {cell.task}"
             out.notes.append(tables.warning("dependent-items", f"{cell.task}: {message}", where=where))
-    evidence, out.breaks = examine(cases, settings, limits, progress)
-    for done, (case, one) in enumerate(zip(cases, evidence, strict=True)):
-        progress("judging", done, len(cases))
-        out.verdicts.append(judge_case(case, one, settings, limits))
-    itemised = {(cell.family, cell.task) for cell in found}
+    itemised = {(case.family, case.task) for case in cases}
     reported: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in aggregated:
         if (row["family"], row["task"]) not in itemised:
             reported.setdefault((str(row["family"]), str(row["task"])), []).append(row)
     for rows in reported.values():
         out.curves += rows
-        out.verdicts.append(judge_results(rows, settings, limits))
-    progress("judging", len(found), len(found))
+        cases.append(prepare_results(rows, settings, limits))
+    evidence, out.breaks = examine(cases, settings, limits, progress)
+    for done, (case, one) in enumerate(zip(cases, evidence, strict=True)):
+        progress("judging", done, len(cases))
+        out.verdicts.append(judge_case(case, one, settings, limits))
+    progress("judging", len(cases), len(cases))
     place = {name: i for i, name in enumerate(kept.families)}
     out.verdicts.sort(key=lambda verdict: (place[verdict["family"]], verdict["task"]))
     return out

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unmirage.cells import Cell, Layer
+from unmirage.metrics import Card
 from unmirage.result import Settings
 
 # What people report for each kind of responses, and the continuous metrics to hold beside it; the first that
@@ -22,6 +23,8 @@ COMPANIONS = {
     "likelihood": ("cross_entropy", "target_logprob"),
     "count": (),
 }
+# Of aggregates, in this order, then any other 0/1 metric.
+REPORTED = ("exact_match", "multiple_choice_grade", "greedy_match", "pass_rate", "accuracy", "acc")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,23 @@ def choose(cell: Cell, settings: Settings) -> Choice:
     else:
         companion = _first([name for name in companions if name != headline], there)
     return Choice(headline, companion)
+
+
+def choose_reported(cards: Mapping[str, Card], settings: Settings) -> Choice:
+    """Headline and companion of aggregates: the first known share of right answers, and the first loss.
+
+    Parameters: metric name -> what is known of it, in order of the names.
+    """
+    if settings.headline is not None and settings.headline not in cards:
+        return Choice(None, None, f"{settings.headline} is not among the aggregates: {', '.join(cards)}")
+    shares = [name for name, card in cards.items() if card.binary]
+    headline = settings.headline or next(
+        (name for name in (*REPORTED, *shares, *cards) if name in cards), None
+    )
+    losses = [name for name, card in cards.items() if not card.higher_is_better and not card.binary]
+    if settings.companion is not None:
+        return Choice(headline, settings.companion if settings.companion in cards else None)
+    return Choice(headline, next((name for name in losses), None))
 
 
 def _first(names: Sequence[str], there: Mapping[str, Layer]) -> str | None:

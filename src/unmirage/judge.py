@@ -14,23 +14,24 @@ import numpy as np
 
 from unmirage.aggregate import is_rate, scales_of
 from unmirage.cells import Cell, Layer
-from unmirage.choosing import Choice, choose
+from unmirage.choosing import Choice, choose, choose_reported
 from unmirage.counts import listed
 from unmirage.metrics import Card
 from unmirage.metrics.recorded import aggregate_card
 from unmirage.reported import COUNTED
-from unmirage.response import Response, response_of
+from unmirage.response import Response, at, reported_response, response_of
 from unmirage.result import Settings
-from unmirage.scales import FALLING
+from unmirage.scales import FALLING, TRAINING
 from unmirage.summary import effective, errors_of, means_of
-from unmirage.verdict.curve import Curve
+from unmirage.verdict.curve import Curve, few
 from unmirage.verdict.decide import decide
 from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.outcome import Verdict
 from unmirage.verdict.points import Point, rate_point
 from unmirage.verdict.thresholds import Thresholds
 
-AGGREGATES = ("exact_match", "multiple_choice_grade", "greedy_match", "pass_rate", "accuracy", "acc")
+# More points of a training run than these are no more evidence, and take time.
+MOST_SCALES = 32
 
 Row = dict[str, Any]
 
@@ -71,24 +72,29 @@ def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds, 
 
 @dataclass(frozen=True)
 class Case:
-    """A cell, ready to be judged.
+    """A task of a family, ready to be judged.
 
     Attributes
     ----------
-    cell, choice: what is judged, by which metrics.
+    family, task, choice: what is judged, by which metrics.
     curve: the headline, or None where there is none.
     response: what the companion shows; `why_not` says why there is none, "" without a companion.
     dependent: what is to be said of items that depend on each other, or None.
     chance_unknown: whether the headline is 0/1 and its chance level is not known.
+    finite: metrics that would do instead of an infinite headline.
+    scales: how many there are, of which the curve may hold fewer.
     """
 
-    cell: Cell
+    family: str
+    task: str
     choice: Choice
     curve: Curve | None = None
     response: Response | None = None
     why_not: str = ""
     dependent: str | None = None
     chance_unknown: bool = False
+    finite: tuple[str, ...] = ()
+    scales: int = 0
 
 
 def prepare(
@@ -104,15 +110,18 @@ def prepare(
     """
     choice = choose(cell, settings)
     if choice.headline is None:
-        return Case(cell, choice)
+        return Case(cell.family, cell.task, choice)
     layer = cell.layers[choice.headline]
     more = [row for row in extra if row["metric"] == choice.headline]
     scales = scales_of(cell, layer, [row["axis_value"] for row in more])
     points = points_of(cell, layer, settings, limits, scales)
     points += _result_points(more, settings, limits, scales=scales)
     card = layer.metric.card
+    found = None
+    if choice.companion is not None:
+        found = response_of(cell, layer, cell.layers[choice.companion], settings.axis)
     curve = Curve(
-        tuple(points),
+        tuple(few(points, MOST_SCALES, _levels(found))),
         choice.headline,
         choice.companion,
         card.higher_is_better,
@@ -120,32 +129,50 @@ def prepare(
         "attempts" if layer.attempted else "items",
         len(cell.items) if layer.attempted else None,
         settings.axis in FALLING,
+        settings.axis in TRAINING,
     )
     response, why = None, ""
     if choice.companion is not None:
-        response = response_of(cell, layer, cell.layers[choice.companion], settings.axis)
-        if response is None:
-            why = f"{choice.companion} is infinite, 0 or all alike where {choice.headline} is there"
-        elif response.y.size < limits.min_scales:
-            why = f"both are there at {response.y.size} scales only"
-            response = None
+        response, why = _usable(found, choice, curve, limits)
     unknown = card.binary and layer.chance is None
-    return Case(cell, choice, curve, response, why, dependent, unknown)
+    finite = tuple(_staying_finite(cell))
+    return Case(cell.family, cell.task, choice, curve, response, why, dependent, unknown, finite, scales)
+
+
+def _levels(response: Response | None) -> dict[float, float] | None:
+    return None if response is None else dict(zip(response.axis_values.tolist(), response.y, strict=True))
+
+
+def _usable(
+    response: Response | None, choice: Choice, curve: Curve, limits: Thresholds
+) -> tuple[Response | None, str]:
+    """The response where a break can be looked for, or why it cannot."""
+    if response is None:
+        return None, f"{choice.companion} is infinite, 0 or all alike where {choice.headline} is there"
+    if response.y.size < limits.min_scales:
+        return None, f"both are there at {response.y.size} scales only"
+    return at(response, {point.axis_value for point in curve.points}), ""
 
 
 def judge_case(case: Case, evidence: Evidence | str | None, settings: Settings, limits: Thresholds) -> Row:
     """The verdict row of a case, with what `testing.examine` says of its companion."""
-    cell, choice = case.cell, case.choice
+    choice = case.choice
     if case.curve is None or choice.headline is None:
-        return _row(cell.family, cell.task, settings, choice, None, _nothing(choice))
-    verdict = _decide(case.curve, limits, _staying_finite(cell), evidence)
+        return _row(case, settings, None, _nothing(choice))
+    verdict = _decide(case.curve, limits, case.finite, evidence)
     if case.chance_unknown:
-        _say_chance_unknown(verdict, choice.headline, cell.task)
+        _say_chance_unknown(verdict, choice.headline, case.task)
+    judged = len(case.curve.groups())
+    if judged < case.scales:
+        verdict.reasons.append(
+            f"{judged} of {case.scales:,} scales are judged: of each stretch of the log range the one whose "
+            f"{choice.companion or choice.headline} is the median"
+        )
     if case.dependent is not None:
         verdict.reasons[0] += "; and its items depend on each other"
         verdict.reasons.append(case.dependent)
         verdict.would_settle.append("a `cluster` column that names the template or passage of each item")
-    row = _row(cell.family, cell.task, settings, choice, case.curve, verdict)
+    row = _row(case, settings, case.curve, verdict)
     if isinstance(evidence, Evidence):
         row |= {
             "p_break": evidence.test.p,
@@ -160,30 +187,40 @@ def judge_case(case: Case, evidence: Evidence | str | None, settings: Settings, 
     return row
 
 
-def judge_results(rows: Sequence[Row], settings: Settings, limits: Thresholds) -> Row:
-    """The verdict row of a task that has aggregates only; `rows` are its curve rows."""
-    metrics = sorted({str(row["metric"]) for row in rows})
-    wanted = (settings.headline,) if settings.headline else (*AGGREGATES, *metrics)
-    headline = next((name for name in wanted if name in metrics), None)
+def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds) -> Case:
+    """The headline and companion of a task that has aggregates only; `rows` are its curve rows."""
+    by_metric: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: str(row["metric"])):
+        by_metric.setdefault(str(row["metric"]), []).append(row)
+    cards = {
+        name: aggregate_card(name, [row["mean"] for row in part if row["mean"] is not None])
+        for name, part in by_metric.items()
+    }
     family, task = str(rows[0]["family"]), str(rows[0]["task"])
-    if headline is None:
-        choice = Choice(None, None, f"{settings.headline} is not among the aggregates: {', '.join(metrics)}")
-        return _row(family, task, settings, choice, None, _nothing(choice))
-    mine = [row for row in rows if row["metric"] == headline]
-    points = _result_points(mine, settings, limits, scales=len({row["axis_value"] for row in mine}))
-    card = aggregate_card(headline, [row["mean"] for row in mine if row["mean"] is not None])
+    choice = choose_reported(cards, settings)
+    if choice.headline is None:
+        return Case(family, task, choice)
+    mine = by_metric[choice.headline]
+    scales = len({row["axis_value"] for row in mine})
+    points = _result_points(mine, settings, limits, scales=scales)
+    card = cards[choice.headline]
+    found = None
+    if choice.companion is not None:
+        found = reported_response(mine, by_metric[choice.companion], cards[choice.companion], settings.axis)
     curve = Curve(
-        tuple(points),
-        headline,
-        None,
+        tuple(few(points, MOST_SCALES, _levels(found))),
+        choice.headline,
+        choice.companion,
         card.higher_is_better,
         _bounded(card),
         falling=settings.axis in FALLING,
+        training=settings.axis in TRAINING,
     )
-    verdict = _decide(curve, limits, (), None)
-    if card.binary and any(row["chance"] is None for row in mine):
-        _say_chance_unknown(verdict, headline, task)
-    return _row(family, task, settings, Choice(headline, None), curve, verdict)
+    response, why = None, ""
+    if choice.companion is not None:
+        response, why = _usable(found, choice, curve, limits)
+    unknown = card.binary and any(row["chance"] is None for row in mine)
+    return Case(family, task, choice, curve, response, why, chance_unknown=unknown, scales=scales)
 
 
 def _result_points(
@@ -252,9 +289,7 @@ def _bounded(card: Card) -> bool:
     return card.low == 0 and card.high == 1
 
 
-def _row(
-    family: str, task: str, settings: Settings, choice: Choice, curve: Curve | None, verdict: Verdict
-) -> Row:
+def _row(case: Case, settings: Settings, curve: Curve | None, verdict: Verdict) -> Row:
     shape = verdict.sharpness
     names = ("width", "t10", "t90", "emergence_score", "breakthroughness", "linearity")
     numbers = {name: _number(getattr(shape, name)) if shape else None for name in names}
@@ -262,11 +297,11 @@ def _row(
     if shape is not None:
         reasons += [note for note in shape.notes if "width" not in note or verdict.verdict != "smooth"]
     return {
-        "family": family,
-        "task": task,
+        "family": case.family,
+        "task": case.task,
         "axis": settings.axis,
-        "headline": choice.headline,
-        "companion": choice.companion,
+        "headline": case.choice.headline,
+        "companion": case.choice.companion,
         "verdict": verdict.verdict,
         "p_break": None,
         "p_break_adjusted": None,

@@ -1,20 +1,27 @@
 """The companion metric of a cell as the break test and the link see it.
 
-The response of a scale falls as models improve: the log of the mean loss for a metric that is a loss, minus
-the mean for any other. Its error from the sample of items is a covariance over scales, since all models answer
-the same items.
+The response of a scale falls as models improve: for a metric that is a loss the log of its mean (and a
+hundredth of a nat, below which nothing is left to learn), minus the mean for any other. Its error from the
+sample of items is a covariance over scales, since all models answer the same items.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from unmirage.cells import Cell, Floats, Ints, Layer
-from unmirage.scales import FALLING
+from unmirage.metrics import Card
+from unmirage.scales import FALLING, TRAINING
 from unmirage.summary import effective
 
+Row = dict[str, Any]
+
+# Nats below which a loss is as good as none, a probability of 99%: what is left there is noise on a log axis.
+LEAST_LOSS = 0.01
 # A scatter of so many percent of the range of the response is expected where nothing is known of it.
 USUAL = 0.03
 
@@ -26,17 +33,19 @@ class Response:
     Attributes
     ----------
     name: of the companion metric; `logged` says whether the response is the log of its mean.
+    training: whether the scales are points of a training run.
     scales: (S,) increasing; on an axis where small is good, the reciprocals.
     axis_values: (S,) the scales as the axis has them. models: (S,) the names at each, replicates among them.
     y: (S,) mean over the models of a scale. each: the models' own responses, scale by scale.
     items: (S, S) covariance of y from the sample of items (or clusters of items).
     scores: (n, M) the companion, turned so that higher is better and shifts of the response add to it.
-    right: (n, M) the headline. place: (M,) the scale of each model.
+    right: (n, M) the headline. place: (M,) the scale of each model. No items (n = 0) for aggregates.
     trials: (S,) the independent items that the headline of a scale rests on.
     """
 
     name: str
     logged: bool
+    training: bool
     scales: Floats
     axis_values: Floats
     models: tuple[tuple[str, ...], ...]
@@ -60,10 +69,10 @@ class Response:
 
 
 def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Response | None:
-    """The response of a cell; None where a model's mean is 0, fewer than two scales are there, or nothing varies.
+    """The response of a cell; None where fewer than two scales are there, or nothing varies.
 
-    A loss is an item-level metric whose smallest value is 0 and which is better the lower it is, or the log of
-    a probability, which is one with its sign turned.
+    A loss is an item-level metric whose smallest value is 0 and which is better the lower it is, or the log
+    of a probability, which is one with its sign turned.
     """
     there = np.flatnonzero(headline.finite & companion.finite)
     card = companion.metric.card
@@ -81,16 +90,15 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
         return None
     place = np.array([int(np.flatnonzero(values == v)[0]) for v in cell.axis_values[there]], dtype=np.int64)
     means = loss.mean(axis=0)
-    if logged and not (means > 0).all():
-        return None
-    own = np.log(means) if logged else means
-    pull = (loss - means) / (means if logged else 1.0)  # what each item adds to the response, times n
+    own = np.log(means + LEAST_LOSS) if logged else means
+    pull = (loss - means) / (
+        means + LEAST_LOSS if logged else 1.0
+    )  # what each item adds to the response, times n
     average = (place[:, None] == np.arange(values.size)) / np.bincount(place)
     gap = _covariance(pull @ average, cell.clusters)
     if not (np.ptp(own) > 0 and np.isfinite(gap).all()):
         return None
-    # A loss of exactly 0 has no log; it is taken for the smallest that is not.
-    scores = -np.log(np.maximum(loss, loss[loss > 0].min())) if logged else -loss
+    scores = -np.log(loss + LEAST_LOSS) if logged else -loss
     n = len(cell.items)
     worth = (
         effective(cell, headline)[there]
@@ -105,6 +113,7 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
     return Response(
         card.name,
         logged,
+        axis in TRAINING,
         1 / values if axis in FALLING else values,
         values,
         tuple(tuple(cell.models[there[m]] for m in np.flatnonzero(place == s)) for s in range(values.size)),
@@ -115,6 +124,80 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
         headline.scores[:, there],
         place,
         least,
+    )
+
+
+def reported_response(
+    headline: Sequence[Row], companion: Sequence[Row], card: Card, axis: str
+) -> Response | None:
+    """The response of aggregates: the models that have both metrics; None as in `response_of`.
+
+    Parameters: the curve rows of both metrics, and what is known of the companion. Its error is what the log
+    gives, taken to be independent between scales; without one it is part of the scatter.
+    """
+    have = {row["model"] for row in headline if row["mean"] is not None}
+    rows = [row for row in companion if row["model"] in have and row["mean"] is not None]
+    logged = not card.higher_is_better and all(row["mean"] >= 0 for row in rows)
+    values = np.unique([row["axis_value"] for row in rows])
+    if axis in FALLING:
+        values = values[::-1]
+    if values.size < 2:
+        return None
+    groups = [[row for row in rows if row["axis_value"] == value] for value in values]
+    sign = -1.0 if card.higher_is_better else 1.0
+    each = [np.array([sign * row["mean"] for row in group]) for group in groups]
+    error = np.array(
+        [sum((row["stderr"] or 0.0) ** 2 for row in group) / len(group) ** 2 for group in groups]
+    )
+    if logged:
+        error = error / (np.array([one.mean() for one in each]) + LEAST_LOSS) ** 2
+        each = [np.log(one + LEAST_LOSS) for one in each]
+    y = np.array([one.mean() for one in each])
+    if not np.ptp(y) > 0:
+        return None
+    return Response(
+        card.name,
+        logged,
+        axis in TRAINING,
+        1 / values if axis in FALLING else values,
+        values,
+        tuple(tuple(row["model"] for row in group) for group in groups),
+        y,
+        tuple(each),
+        np.diag(error),
+        np.empty((0, len(rows))),
+        np.empty((0, len(rows))),
+        np.repeat(np.arange(values.size), [len(group) for group in groups]),
+        np.ones(values.size),
+    )
+
+
+def at(response: Response, axis_values: Collection[float]) -> Response:
+    """The response at these scales only."""
+    return _only(response, np.flatnonzero(np.isin(response.axis_values, list(axis_values))))
+
+
+def from_worst(response: Response) -> Response:
+    """The scales from the one with the worst companion on."""
+    return _only(response, np.arange(int(response.y.argmax()), response.y.size))
+
+
+def _only(response: Response, kept: Ints) -> Response:
+    new = np.full(response.y.size, -1)
+    new[kept] = np.arange(kept.size)
+    models = new[response.place] >= 0
+    return replace(
+        response,
+        scales=response.scales[kept],
+        axis_values=response.axis_values[kept],
+        models=tuple(response.models[k] for k in kept),
+        y=response.y[kept],
+        each=tuple(response.each[k] for k in kept),
+        items=response.items[np.ix_(kept, kept)],
+        scores=response.scores[:, models],
+        right=response.right[:, models],
+        place=new[response.place][models],
+        trials=response.trials[kept],
     )
 
 

@@ -114,7 +114,7 @@ class Audit:
 
     @property
     def w_min(self) -> float | None:
-        """Decades that a rise takes at least (10% to 90%) to be called smooth; None where tests differ in it."""
+        """Decades that a rise takes at least (10-90%) to be called smooth; None where tests differ in it."""
         values = self.breaks["w_min"].unique().to_list()
         return float(values[0]) if len(values) == 1 else None
 

@@ -18,6 +18,7 @@ SIZE_AXES = ("n_params", "flops")
 # On these axes a model is better the smaller its value: curves run from large to small.
 FALLING = ("loss",)
 PROGRESS = ("n_tokens", "step")  # columns that order the checkpoints of a run
+TRAINING = PROGRESS  # on these axes a curve is a training run
 UNEQUAL_TRAINING = 1.05  # tokens that differ by more than 5% are said
 
 

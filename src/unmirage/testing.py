@@ -1,4 +1,4 @@
-"""The companions of an audit, tested together: scatter pooled over tasks, breaks, links, adjusted p-values."""
+"""The companions of an audit, tested together: pooled scatter, breaks, links, adjusted p-values."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import polars as pl
 
 from unmirage import statistics
 from unmirage.judge import Case
-from unmirage.response import USUAL, Response
+from unmirage.response import USUAL, Response, from_worst
 from unmirage.result import Progress, Settings
-from unmirage.verdict.breaks import LOST, PRIOR, break_test, smooth_residuals
+from unmirage.verdict.breaks import LOST, PRIOR, BreakTest, break_test, smooth_residuals
+from unmirage.verdict.curve import by_scale
 from unmirage.verdict.evidence import Evidence
+from unmirage.verdict.library import smallest_width
 from unmirage.verdict.link import LinkCheck, check_link
 from unmirage.verdict.scatter import Scatter, combined, pooled, within
 from unmirage.verdict.thresholds import Thresholds
@@ -65,31 +67,22 @@ def examine(
     """
     place = [i for i, case in enumerate(cases) if case.response is not None]
     known = _known([case.response for case in cases if case.response is not None], [cases[i] for i in place])
-    tests = []
+    tests, tested = [], []
     for done, (i, (scatter, _)) in enumerate(zip(place, known, strict=True)):
         progress("testing", done, len(place))
         response = cases[i].response
         assert response is not None
-        tests.append(
-            break_test(
-                response.scales,
-                response.y,
-                items=response.items,
-                models=response.sizes,
-                known=scatter,
-                min_step=LEAST_STEP if response.logged else 0.0,
-                alpha=limits.break_alpha,
-                replicates=REPLICATES,
-                seed=_generator(settings, cases[i]),
-            )
-        )
+        test = _tested(response, scatter, limits, _generator(settings, cases[i]))
+        later = from_worst(response)
+        if not test.monotone and _asleep(cases[i], later) and later.y.size >= limits.min_scales:
+            response, test = later, _tested(later, scatter, limits, _generator(settings, cases[i]))
+        tests.append(test)
+        tested.append(response)
     progress("testing", len(place), len(place))
     adjusted = statistics.adjust([test.p for test in tests], settings.adjust)
     found: list[Evidence | str | None] = [case.why_not or None for case in cases]
     rows = []
-    for i, test, p, (scatter, sources) in zip(place, tests, adjusted, known, strict=True):
-        response = cases[i].response
-        assert response is not None
+    for i, response, test, p, (scatter, sources) in zip(place, tested, tests, adjusted, known, strict=True):
         link, why = _link(cases[i], response, response.y - test.smooth, limits)
         found[i] = evidence = Evidence(
             response.name,
@@ -106,9 +99,38 @@ def examine(
             link,
             why,
             LEAST_STEP if response.logged else 0.0,
+            response.training,
         )
         rows.append(_row(cases[i], response, evidence))
     return found, pl.DataFrame(rows, schema=BREAKS)
+
+
+def _asleep(case: Case, later: Response) -> bool:
+    """Whether the headline has made less than a tenth of its rise where the companion is at its worst.
+
+    A companion that first gets worse while nothing is learnt, as before a model groks, is tested from there.
+    """
+    if case.curve is None:
+        return False
+    scales, means, _ = by_scale(case.curve)
+    up = means if case.curve.higher_is_better else -means
+    before = up[scales <= later.scales[0]]
+    return bool(np.ptp(up) > 0 and before.size and before.max() - up.min() < 0.1 * np.ptp(up))
+
+
+def _tested(response: Response, scatter: Scatter, limits: Thresholds, rng: np.random.Generator) -> BreakTest:
+    return break_test(
+        response.scales,
+        response.y,
+        items=response.items,
+        models=response.sizes,
+        known=scatter,
+        min_step=LEAST_STEP if response.logged else 0.0,
+        alpha=limits.break_alpha,
+        w_min=smallest_width(np.log10(response.scales), training=response.training),
+        replicates=REPLICATES,
+        seed=rng,
+    )
 
 
 def _known(responses: Sequence[Response], cases: Sequence[Case]) -> list[tuple[Scatter, str]]:
@@ -118,13 +140,19 @@ def _known(responses: Sequence[Response], cases: Sequence[Case]) -> list[tuple[S
     """
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, (case, one) in enumerate(zip(cases, responses, strict=True)):
-        groups.setdefault((case.cell.family, one.logged, one.models, tuple(one.scales)), []).append(i)
+        groups.setdefault((case.family, one.logged, one.models, tuple(one.scales)), []).append(i)
     others: dict[int, Scatter] = {}
     for members in groups.values():
         if len(members) < 2:
             continue
         pairs = [
-            smooth_residuals(r.scales, r.y / r.unit, items=r.items / r.unit**2, models=r.sizes)
+            smooth_residuals(
+                r.scales,
+                r.y / r.unit,
+                items=r.items / r.unit**2,
+                models=r.sizes,
+                w_min=smallest_width(np.log10(r.scales), training=r.training),
+            )
             for r in (responses[i] for i in members)
         ]
         residuals, sums = np.array([e for e, _ in pairs]), np.array([s for _, s in pairs])
@@ -156,6 +184,8 @@ def _link(
     headline = case.choice.headline
     if headline == response.name:
         return None, "it is the headline itself"
+    if not response.right.size:
+        return None, "aggregates have no items"
     if response.right.min() < 0 or response.right.max() > 1:
         return None, f"{headline} is no share of right answers"
     return check_link(
@@ -171,8 +201,8 @@ def _link(
 def _row(case: Case, response: Response, evidence: Evidence) -> dict[str, Any]:
     test, link = evidence.test, evidence.link
     return {
-        "family": case.cell.family,
-        "task": case.cell.task,
+        "family": case.family,
+        "task": case.task,
         "companion": response.name,
         "logged": response.logged,
         "axis_values": response.axis_values.tolist(),
@@ -201,5 +231,5 @@ def _row(case: Case, response: Response, evidence: Evidence) -> dict[str, Any]:
 
 def _generator(settings: Settings, case: Case) -> np.random.Generator:
     """A stream of the case's own, so that adding a task changes no other's test."""
-    name = f"{case.cell.family}\0{case.cell.task}\0break"
+    name = f"{case.family}\0{case.task}\0break"
     return np.random.default_rng([settings.seed, zlib.crc32(name.encode())])

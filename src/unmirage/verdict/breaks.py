@@ -98,7 +98,7 @@ class BreakTest:
 
 
 @dataclass(frozen=True)
-class _Setting:
+class Setting:
     """All but the response; items is the covariance (S, S) off the parabola, in weighted coordinates."""
 
     shapes: Library
@@ -118,6 +118,7 @@ def break_test(
     known: Scatter = PRIOR,
     min_step: float = 0.05,
     alpha: float = ALPHA,
+    w_min: float | None = None,
     replicates: int = 1999,
     seed: int | np.random.Generator = 0,
 ) -> BreakTest:
@@ -150,6 +151,7 @@ def break_test(
         prior and what other data show. The default is for log losses; for margins take 3% of the range.
     min_step: the least height; the step must be 12% of the range of y as well. Take 0 for margins.
     alpha: limit for p, in (0, 1).
+    w_min: the quickest rise that is smooth, in decades; `library.smallest_width` when None.
     replicates: B, 99 or more.
     seed: a seed or a Generator.
 
@@ -158,65 +160,17 @@ def break_test(
     SettingsError
         Shapes, values that are not finite, a covariance that is none, settings outside their range.
     """
-    setting = _setting(scales, items, models, known, min_step, alpha, replicates)
-    return _test(setting, _curve("y", y, setting.shapes), np.random.default_rng(seed))
-
-
-def power(
-    scales: ArrayLike,
-    smooth: ArrayLike,
-    *,
-    window: tuple[float, float],
-    gap: int,
-    sigma: float,
-    share: float = 0.5,
-    items: ArrayLike | None = None,
-    models: ArrayLike | None = None,
-    known: Scatter = PRIOR,
-    min_step: float = 0.05,
-    alpha: float = ALPHA,
-    simulations: int = 200,
-    replicates: int = 199,
-    seed: int | np.random.Generator = 0,
-) -> float:
-    """How often the test would find a break if part of a smooth improvement were a step.
-
-    The share of the improvement of `smooth` inside the window is taken out and put back as one step at the
-    gap; outside the window the curve stays. Curves are drawn about it with the noise of the test, and tested.
-
-    Parameters
-    ----------
-    smooth: (S,) a smooth curve, as `BreakTest.smooth`.
-    window: two scales, low < high, within the range of `scales`.
-    gap: the step lies between scales gap and gap+1, counted from 0; 0 <= gap < S-1.
-    sigma: the true scatter of one model; above 0.
-    share: in (0, 1].
-    simulations: 1 or more; the standard error is at most .5/sqrt(simulations).
-    Others as in `break_test`.
-
-    Returns the share of simulations in which every gate is passed, in [0, 1].
-    Raises SettingsError as there, and on a window, gap, sigma or share outside its range.
-    """
-    setting = _setting(scales, items, models, known, min_step, alpha, replicates)
-    shapes = setting.shapes
-    t, w = shapes.t, shapes.weights
-    f = _curve("smooth", smooth, shapes)
-    low, high = np.log10(window[0]), np.log10(window[1])
-    if not t[0] - 1e-9 <= low < high <= t[-1] + 1e-9:
-        raise SettingsError("the window must have two increasing scales within the range", where="window")
-    if not 0 <= gap < t.size - 1 or not 0 < share <= 1 or not sigma > 0 or simulations < 1:
-        raise SettingsError("gap, share, sigma or simulations is outside its range", where="power")
-    inside = np.interp(np.clip(t, low, high), t, f)
-    start, end = np.interp([low, high], t, f)
-    stepped = f + share * (start - inside) - share * (start - end) * (np.arange(t.size) > gap)
-    rng = np.random.default_rng(seed)
-    root = _root(setting.items + sigma**2 * np.eye(t.size))
-    noise = rng.standard_normal((simulations, t.size)) @ root / w
-    return float(np.mean([_test(setting, stepped + e, rng).is_break for e in noise]))
+    setting = setting_of(scales, items, models, known, min_step, alpha, replicates, w_min)
+    return _test(setting, curve_of("y", y, setting.shapes), np.random.default_rng(seed))
 
 
 def smooth_residuals(
-    scales: ArrayLike, y: ArrayLike, *, items: ArrayLike | None = None, models: ArrayLike | None = None
+    scales: ArrayLike,
+    y: ArrayLike,
+    *,
+    items: ArrayLike | None = None,
+    models: ArrayLike | None = None,
+    w_min: float | None = None,
 ) -> tuple[Floats, float]:
     """What the best smooth shape leaves of a curve, for `scatter.pooled`.
 
@@ -224,15 +178,15 @@ def smooth_residuals(
     Returns the residuals (S,), weighted by sqrt(models), with about S - `LOST` degrees of freedom; and what
     the items are expected to add to their sum of squares.
     """
-    setting = _setting(scales, items, models, PRIOR, 0.0, ALPHA, 99)
+    setting = setting_of(scales, items, models, PRIOR, 0.0, ALPHA, 99, w_min)
     shapes = setting.shapes
-    values = _curve("y", y, shapes)
+    values = curve_of("y", y, shapes)
     weighted = (values - np.average(values, weights=shapes.weights**2)) * shapes.weights
     best = int(shapes.smooth.rss(weighted).argmin())
     return weighted - shapes.smooth.fitted(weighted, best), _item_sum(setting, LOST)
 
 
-def _setting(
+def setting_of(
     scales: ArrayLike,
     items: ArrayLike | None,
     models: ArrayLike | None,
@@ -240,12 +194,13 @@ def _setting(
     min_step: float,
     alpha: float,
     replicates: int,
-) -> _Setting:
+    w_min: float | None = None,
+) -> Setting:
     if not 0 < alpha < 1 or replicates < 99 or not min_step >= 0:
         raise SettingsError(
             "alpha lies in (0, 1), replicates are 99 or more, min_step is 0 or more", where="break test"
         )
-    shapes = library(scales, models)
+    shapes = library(scales, models, w_min)
     w = shapes.weights
     cov = np.zeros((w.size, w.size)) if items is None else np.asarray(items, dtype=np.float64)
     if cov.shape != (w.size, w.size) or not np.isfinite(cov).all() or not np.allclose(cov, cov.T):
@@ -255,23 +210,23 @@ def _setting(
     u = 2 * (shapes.t - shapes.t[0]) / (shapes.t[-1] - shapes.t[0]) - 1
     q = np.linalg.qr(np.stack([np.ones_like(u), u, u**2], axis=1) * w[:, None])[0]
     off = np.eye(w.size) - q @ q.T
-    return _Setting(shapes, off @ (cov * np.outer(w, w)) @ off, known, min_step, alpha, replicates)
+    return Setting(shapes, off @ (cov * np.outer(w, w)) @ off, known, min_step, alpha, replicates)
 
 
-def _curve(name: str, y: ArrayLike, shapes: Library) -> Floats:
+def curve_of(name: str, y: ArrayLike, shapes: Library) -> Floats:
     values = np.asarray(y, dtype=np.float64)
     if values.shape != shapes.t.shape or not np.isfinite(values).all():
         raise SettingsError("there must be one finite response a scale", where=name)
     return values
 
 
-def _item_sum(setting: _Setting, lost: int) -> float:
+def _item_sum(setting: Setting, lost: int) -> float:
     """What the items add to a residual sum of squares: their covariance has S-3 directions."""
     size = setting.shapes.t.size
     return float(np.trace(setting.items)) * (size - lost) / (size - 3)
 
 
-def _variance(setting: _Setting, rss: float, lost: int) -> float:
+def _variance(setting: Setting, rss: float, lost: int) -> float:
     """sigma² of one model from a residual sum of squares and what is known."""
     known = setting.known
     scatter = max(rss - _item_sum(setting, lost), 0.0)
@@ -291,7 +246,31 @@ def _nulls(shapes: Library, rss: Floats, margin: float) -> list[int]:
     return chosen
 
 
-def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakTest:
+@dataclass(frozen=True)
+class Look:
+    """What a curve shows before chance is asked: all of `BreakTest` but p, and what its null is drawn from.
+
+    Attributes
+    ----------
+    nulls: the weighted smooth curves (S,) to draw about; variance: sigma² to draw with, at most `most`.
+    best, broken: the members of the library; mean: of y. gates: all but p.
+    """
+
+    y: Floats
+    mean: float
+    best: int
+    broken: int
+    statistic: float
+    variance: float
+    most: float
+    nulls: list[Floats]
+    step: float
+    span: float
+    gates: tuple[Gate, ...]
+
+
+def look(setting: Setting, values: Floats) -> Look:
+    """Fit the library to the response (S,)."""
     from scipy.special import chdtri
 
     shapes, known = setting.shapes, setting.known
@@ -303,14 +282,12 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
     best, broken = int(rss.argmin()), int(broken_rss.argmin())
     r0, r1 = float(rss[best]), float(broken_rss[broken])
     squares = known.df * known.sigma**2
-    statistic = (r0 - r1) / (r1 + squares)
 
     broken_variance = _variance(setting, r1, _LOST_BREAK)
     limit = squares / float(chdtri(known.df, 1 - _TAIL))
     most = max(limit, broken_variance)
     variance = min(_variance(setting, r0, LOST), most)
     nulls = _nulls(shapes, rss, _NULL_MARGIN * variance)
-    p = _p_value(setting, [shapes.smooth.fitted(y, null) for null in nulls], statistic, variance, most, rng)
 
     step = max(float(shapes.breaks.directions[broken] @ y), 0.0) / float(shapes.breaks.lengths[broken])
     span = float(np.ptp(values))
@@ -321,54 +298,73 @@ def _test(setting: _Setting, values: Floats, rng: np.random.Generator) -> BreakT
     least = max(setting.min_step, _STEP_SHARE * span)
     most_rise = max(_RISE_ERRORS * noise_sd, _RISE_SHARE * span)
     bump = float(shapes.bumps.rss(y).min())
-    return BreakTest(
-        p=p,
-        statistic=statistic,
-        step=step,
-        step_share=step / span if span > 0 else 0.0,
-        gap=int(shapes.gaps[broken]),
-        w_min=shapes.w_min,
-        sigma=float(np.sqrt(variance)),
-        df=y.size - LOST + known.df,
-        smooth=mean + shapes.smooth.fitted(y, best) / w,
-        smooth_kind=shapes.smooth.kinds[best],
-        broken=mean + shapes.breaks.fitted(y, broken) / w,
-        gates=(
-            Gate("p", p, setting.alpha, p <= setting.alpha),
+    return Look(
+        y,
+        mean,
+        best,
+        broken,
+        (r0 - r1) / (r1 + squares),
+        variance,
+        most,
+        [shapes.smooth.fitted(y, null) for null in nulls],
+        step,
+        span,
+        (
             Gate("step", step, least, step > 0 and step >= least),
             Gate("rise", rise, most_rise, rise <= most_rise),
             Gate("bump", r1, bump, r1 <= bump),
         ),
-        monotone=rise <= most_rise,
     )
 
 
-def _p_value(
-    setting: _Setting,
+def _test(setting: Setting, values: Floats, rng: np.random.Generator) -> BreakTest:
+    shapes, w = setting.shapes, setting.shapes.weights
+    seen = look(setting, values)
+    drawn = null_statistics(setting, seen.nulls, seen.variance, seen.most, setting.replicates, rng)
+    p = (1 + int((drawn >= seen.statistic).sum(axis=1).max())) / (setting.replicates + 1)
+    return BreakTest(
+        p=p,
+        statistic=seen.statistic,
+        step=seen.step,
+        step_share=seen.step / seen.span if seen.span > 0 else 0.0,
+        gap=int(shapes.gaps[seen.broken]),
+        w_min=shapes.w_min,
+        sigma=float(np.sqrt(seen.variance)),
+        df=w.size - LOST + setting.known.df,
+        smooth=seen.mean + shapes.smooth.fitted(seen.y, seen.best) / w,
+        smooth_kind=shapes.smooth.kinds[seen.best],
+        broken=seen.mean + shapes.breaks.fitted(seen.y, seen.broken) / w,
+        gates=(Gate("p", p, setting.alpha, p <= setting.alpha), *seen.gates),
+        monotone=seen.gates[1].passed,
+    )
+
+
+def null_statistics(
+    setting: Setting,
     nulls: list[Floats],
-    statistic: float,
     variance: float,
     most: float,
+    replicates: int,
     rng: np.random.Generator,
-) -> float:
-    """The largest share, over weighted smooth curves (S,), of simulated statistics that reach this one.
+) -> Floats:
+    """(nulls, B) statistics of curves drawn about weighted smooth curves (S,).
 
     The same noise serves all curves. Its scatter is drawn about `variance`, at most `most`.
     """
     shapes, known, size = setting.shapes, setting.known, setting.shapes.t.size
     squares, df = known.df * known.sigma**2, size - LOST + known.df
-    sigma = np.sqrt(np.minimum(variance * df / rng.chisquare(df, setting.replicates), most))
-    noise = sigma[:, None] * rng.standard_normal((setting.replicates, size))
-    noise += rng.standard_normal((setting.replicates, size)) @ _root(setting.items)
-    reached = []
-    for null in nulls:
+    sigma = np.sqrt(np.minimum(variance * df / rng.chisquare(df, replicates), most))
+    noise = sigma[:, None] * rng.standard_normal((replicates, size))
+    noise += rng.standard_normal((replicates, size)) @ root_of(setting.items)
+    drawn = np.empty((len(nulls), replicates))
+    for row, null in zip(drawn, nulls, strict=True):
         r0 = shapes.smooth.least_rss(null + noise)
         r1 = shapes.breaks.least_rss(null + noise)
-        reached.append(int(((r0 - r1) / (r1 + squares) >= statistic).sum()))
-    return (1 + max(reached)) / (setting.replicates + 1)
+        row[:] = (r0 - r1) / (r1 + squares)
+    return drawn
 
 
-def _root(covariance: Floats) -> Floats:
+def root_of(covariance: Floats) -> Floats:
     """The symmetric square root: unlike a factor it is unique, also where the covariance is singular."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T, dtype=np.float64)

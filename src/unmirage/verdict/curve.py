@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ class Curve:
     unit: what is counted: "items" or "attempts".
     problems: how many problems the attempts are made at, or None where items are counted.
     falling: whether scale grows as the axis value falls, as a loss does.
+    training: whether the scales are points of a training run, which begins anywhere.
     """
 
     points: tuple[Point, ...]
@@ -33,6 +34,7 @@ class Curve:
     unit: str = "items"
     problems: int | None = None
     falling: bool = False
+    training: bool = False
 
     def groups(self) -> list[list[Point]]:
         """The points of each scale, from the smallest model to the largest; several are replicates."""
@@ -78,3 +80,28 @@ def _variance(point: Point) -> float:
         return 0.0
     rate = (point.successes + 2) / (point.n + 4)
     return rate * (1 - rate) / (point.n + 4)
+
+
+def few(points: Sequence[Point], most: int, companion: Mapping[float, float] | None = None) -> list[Point]:
+    """The points of so many scales at most: of each of `most` even stretches of the log range the median one.
+
+    Points of a training run that are close to one another depend on each other, so more of them are no more
+    evidence; the median is not moved by a spike. It is that of the companion (axis value -> response) where
+    there is one, else that of the headline.
+    """
+    values = np.array(sorted({point.axis_value for point in points}))
+    if values.size <= most:
+        return list(points)
+    at: dict[float, list[float]] = {}
+    for point in points:
+        at.setdefault(point.axis_value, []).append(point.mean)
+    rank = [(companion or {}).get(value, np.inf) for value in values]
+    rank = [float(np.mean(at[v])) for v in values] if np.isinf(rank).all() else rank
+    t = np.log10(values)
+    stretch = np.minimum((most * (t - t[0]) / (t[-1] - t[0])).astype(int), most - 1)
+    kept = set()
+    for one in np.unique(stretch):
+        inside = np.flatnonzero(stretch == one)
+        order = inside[np.argsort(np.array(rank)[inside], kind="stable")]
+        kept.add(float(values[order[(inside.size - 1) // 2]]))
+    return [point for point in points if point.axis_value in kept]

@@ -67,12 +67,13 @@ def decide(
     if shape.rise < needed:
         return _no_rise(curve, shape, needed, leading, limits, fall, means)
     how = _how(shape, limits)
-    # 3. Does the companion itself break?
-    if isinstance(evidence, Evidence) and breaks(evidence):
+    first = (np.log10(scales[1]) - np.log10(scales[0])) / (np.log10(scales[-1]) - np.log10(scales[0]))
+    sharp = is_sharp(curve, shape, scales, limits) and shape.t10 >= first - 1e-9
+    # 3. Does the companion itself break? The loss of a training run plunges for many reasons, so there the
+    # headline must jump as well.
+    if isinstance(evidence, Evidence) and breaks(evidence) and (sharp or not curve.training):
         return robust(curve, shape, evidence)
     # 4. Is the headline sharp at all?
-    first = (np.log10(scales[1]) - np.log10(scales[0])) / (np.log10(scales[-1]) - np.log10(scales[0]))
-    sharp = (shape.width <= limits.sharp_width or shape.t10 > limits.late_start) and shape.t10 >= first - 1e-9
     if not sharp:
         return Verdict(SMOOTH, shape, [_not_sharp(curve, shape, first - 1e-9, limits), how])
     # 5. Without a continuous metric only the resolution can be blamed.
@@ -104,6 +105,22 @@ def decide(
         return Verdict(CANNOT_TELL, shape, [why, how], resolving(curve, leading, limits))
     # 6 to 9. Is the jump what the metric makes of a smooth companion?
     return weigh(curve, shape, evidence, how, limits)
+
+
+def is_sharp(curve: Curve, shape: Sharpness, scales: Floats, limits: Thresholds) -> bool:
+    """Whether 10% to 90% of the rise take little of the log range, or the rise starts late in it.
+
+    Along a training run, which begins anywhere, only whether they take less than three quarters of the
+    quickest rise that is smooth: what .45 of the range is on the usual grid of sizes.
+    """
+    if not curve.training:
+        return shape.width <= limits.sharp_width or shape.t10 > limits.late_start
+    t = np.log10(scales)
+    span = float(t[-1] - t[0])
+    # The gaps where it rises count: a run may be logged sparsely elsewhere.
+    inside = (t[1:] >= t[0] + shape.t10 * span - 1e-9) & (t[:-1] <= t[0] + shape.t90 * span + 1e-9)
+    least = max(0.1 * span, 2.5 * float(np.diff(t)[inside].max()))
+    return shape.width * span <= limits.sharp_training * least
 
 
 def _needed_rise(curve: Curve, limits: Thresholds, error: float) -> float:
@@ -216,7 +233,7 @@ def _how(shape: Sharpness, limits: Thresholds) -> str:
 
 
 def _not_sharp(curve: Curve, shape: Sharpness, first: float, limits: Thresholds) -> str:
-    if shape.width > limits.sharp_width and shape.t10 <= limits.late_start:
+    if shape.t10 >= first and (curve.training or shape.width > limits.sharp_width):
         return f"{curve.headline} rises gradually over the scales"
     return f"{curve.headline} rises from the first scale on, not out of a flat start"
 

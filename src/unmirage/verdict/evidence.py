@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from unmirage.verdict.breaks import BreakTest, power
+from unmirage.verdict.breaks import BreakTest
+from unmirage.verdict.library import smallest_width
 from unmirage.verdict.link import LinkCheck
+from unmirage.verdict.power import power
 from unmirage.verdict.scatter import Scatter
 
 Floats = npt.NDArray[np.float64]
@@ -28,6 +30,7 @@ class Evidence:
     test: the break test; p_adjusted its p-value over the audit.
     link: how the companion predicts the headline; None where that cannot be asked, with `why_no_link`.
     min_step: the least height of a step, as the test took it.
+    training: whether the scales are points of a training run.
     """
 
     name: str
@@ -44,6 +47,13 @@ class Evidence:
     link: LinkCheck | None
     why_no_link: str
     min_step: float
+    training: bool
+
+    def place_of(self, scales: Floats, place: float) -> float:
+        """A place on the log range of the headline's scales as one on the range of these, in [0, 1]."""
+        first, last = np.log10(scales[[0, -1]])
+        start, end = np.log10(self.scales[[0, -1]])
+        return float(np.clip((first + place * (last - first) - start) / (end - start), 0.0, 1.0))
 
     def early_slope(self, t10: float) -> float:
         """How fast the smooth curve falls before the place t10 of the log range, against the whole of it.
@@ -58,40 +68,38 @@ class Evidence:
         return float(early / t10 / whole) if whole > 0 and t10 > 0 else float("nan")
 
     def power(self, window: tuple[float, float], share: float, more: int = 0, models: int = 1) -> float:
-        """How often a break would be found, were `share` of the smooth fall within the window a step.
+        """How often a break would be found, had `share` of what improves within the window come at once.
 
         Parameters
         ----------
         window: (t10, t90), places on the log range. The step is at the gap in the middle of it.
         more: scales added evenly within the window. models: times as many models at each scale.
 
-        Scatter, and the error from items, are taken as they are here.
+        Scatter, and the error from items, are taken as they are here. 0 where nothing improves there.
         """
         t = np.log10(self.scales)
         low, high = (t[0] + place * (t[-1] - t[0]) for place in window)
         added = np.linspace(low, high, more + 2)[1:-1]
         grid = np.unique(np.concatenate([t, added]).round(9))
-        smooth, spread = (
-            np.interp(grid, t, self.test.smooth),
-            np.sqrt(np.interp(grid, t, np.diag(self.items))),
-        )
-        gap = int(np.clip(np.searchsorted(grid, (low + high) / 2) - 1, 0, grid.size - 2))
-        sizes = np.rint(np.interp(grid, t, self.sizes)) * models
-        # The covariance of new scales is not known: the size of its errors is, and the test drops what they share.
-        same = grid.size == t.size
+        smooth = np.interp(grid, t, self.test.smooth)
+        step = share * float(np.interp(low, t, self.test.smooth) - np.interp(high, t, self.test.smooth))
+        if step <= 0:
+            return 0.0
+        # How the items' errors at new scales go with the others is not known: they get the size of their
+        # neighbours' errors, less what all scales share, which the test drops.
+        spread = np.interp(grid, t, np.sqrt(np.diag(self.items))) * np.sqrt(1 - self._common())
         return power(
             10**grid,
             smooth,
-            window=(10**low, 10**high),
-            gap=gap,
+            step=step,
+            gap=int(np.clip(np.searchsorted(grid, (low + high) / 2) - 1, 0, grid.size - 2)),
             sigma=self.test.sigma,
-            share=share,
-            items=self.items if same else np.diag(spread**2) * (1 - self._common()),
-            models=sizes,
+            items=self.items if grid.size == t.size else np.diag(spread**2),
+            models=np.rint(np.interp(grid, t, self.sizes)) * models,
             known=self.known,
             min_step=self.min_step,
             alpha=self.alpha,
-            seed=0,
+            w_min=smallest_width(grid, training=self.training),
         )
 
     def between(self, gap: int) -> str:

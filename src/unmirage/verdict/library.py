@@ -114,7 +114,7 @@ class Library:
     gaps: Ints
 
 
-def library(scales: ArrayLike, models: ArrayLike | None = None) -> Library:
+def library(scales: ArrayLike, models: ArrayLike | None = None, w_min: float | None = None) -> Library:
     """The smooth shapes and the breaks for a grid of scales; made once a grid, then kept.
 
     With u the log scale: {1, u}; {1, u, u²}; {1, u, u², u³} from 7 scales on; {1, log(1 + (x/x0)^-a)}, which
@@ -124,7 +124,7 @@ def library(scales: ArrayLike, models: ArrayLike | None = None) -> Library:
     power law as well.
 
     Parameters: scales (S,), S >= 5, above 0, increasing; models (S,) number of models averaged at each, at
-    least 1 (1 each when None).
+    least 1 (1 each when None); w_min in decades, above 0, `smallest_width` when None.
     Raises SettingsError on anything else.
     """
     x = np.asarray(scales, dtype=np.float64)
@@ -135,21 +135,26 @@ def library(scales: ArrayLike, models: ArrayLike | None = None) -> Library:
         raise SettingsError("scales must increase, be finite and above 0", where="scales")
     if m.shape != x.shape or not np.isfinite(m).all() or (m < 1).any():
         raise SettingsError("there must be one count of models a scale, 1 or more", where="models")
-    return _library(tuple(np.log10(x).tolist()), tuple(np.sqrt(m).tolist()))
+    t = np.log10(x)
+    least = smallest_width(t) if w_min is None else w_min
+    if not 0 < least < np.inf:
+        raise SettingsError("w_min must be above 0", where="w_min")
+    return _library(tuple(t.tolist()), tuple(np.sqrt(m).tolist()), least)
 
 
-def smallest_width(t: Floats) -> float:
+def smallest_width(t: Floats, *, training: bool = False) -> float:
     """w_min: 2 decades or .6 of the range, whichever is less, but never below 2.5 of the largest gaps.
 
-    A rise that is over within two gaps of the grid looks like a step whatever it is.
+    A rise that is over within two gaps of the grid looks like a step whatever it is. Along a training run,
+    which is logged far more densely than anyone trains sizes and begins anywhere, a tenth of the range.
     """
-    return max(min(2.0, 0.6 * float(t[-1] - t[0])), 2.5 * float(np.diff(t).max()))
+    span, gap = float(t[-1] - t[0]), float(np.diff(t).max())
+    return max(0.1 * span if training else min(2.0, 0.6 * span), 2.5 * gap)
 
 
 @lru_cache(maxsize=64)
-def _library(log_scales: tuple[float, ...], weights: tuple[float, ...]) -> Library:
+def _library(log_scales: tuple[float, ...], weights: tuple[float, ...], w_min: float) -> Library:
     t, w = np.array(log_scales), np.array(weights)
-    w_min = smallest_width(t)
     breaks = _breaks(t, w)
     gaps = np.diff(breaks.raw, axis=1).argmin(axis=1)
     return Library(t, w, w_min, _smooth(t, w, w_min), breaks, _bumps(t, w), gaps)

@@ -12,7 +12,8 @@ from unmirage.verdict.points import Point
 from unmirage.verdict.thresholds import Thresholds
 
 # (more scales in the window, times as many models a scale), cheapest first: what is tried for an advice.
-MORE = ((0, 1), (2, 1), (4, 1), (8, 1), (0, 3), (4, 3), (8, 3))
+MORE = ((2, 1), (4, 1), (8, 1), (0, 3), (4, 3), (8, 3))
+DENSE = 0.1  # decades between scales that show a bend of half a decade
 
 
 def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list[str]:
@@ -45,30 +46,43 @@ def resolving(curve: Curve, points: Sequence[Point], limits: Thresholds) -> list
 
 
 def seeing_a_step(evidence: Evidence, window: tuple[float, float], limits: Thresholds) -> str:
-    """How many more scales within the window, or models a scale, would show a step there; "" if none of these do.
+    """The fewest more scales within the window, or models a scale, that would show a step there.
 
     Parameters: window (t10, t90), where the headline rises, as places on the log range.
     """
     t = np.log10(evidence.scales)
     low, high = (t[0] + place * (t[-1] - t[0]) for place in window)
-    first, last = (
-        max(int(np.searchsorted(t, low, "right")) - 1, 0),
-        min(int(np.searchsorted(t, high)), t.size - 1),
-    )
+    first = max(int(np.searchsorted(t, low, "right")) - 1, 0)
+    last = min(int(np.searchsorted(t, high)), t.size - 1)
     where = f"between {evidence.names[first]} and {evidence.names[last]}"
+    step = f"a step of {limits.step_share:.0%} of what {evidence.name} changes there"
     for more, models in MORE:
         seen = evidence.power(window, limits.step_share, more, models)
         if seen >= limits.power:
             scales = f"{more} more scales {where}" if more else ""
             seeds = f"{models} times as many models (seeds) at every scale" if models > 1 else ""
             what = " and ".join(part for part in (scales, seeds) if part)
-            return (
-                f"{what}: a step of {limits.step_share:.0%} of what {evidence.name} changes there would then be "
-                f"found with {seen:.0%} power"
-            )
+            return f"{what}: {step} would then be found with {seen:.0%} power"
+    more, models = MORE[-1]
     return (
-        f"more models {where}, each run with several seeds: {MORE[-1][0]} more scales with {MORE[-1][1]} models "
-        "each are not enough at this scatter"
+        f"more than {more} more scales {where} with {models} models each: at this scatter even they would "
+        f"not find {step}"
+    )
+
+
+def seeing_a_bend(evidence: Evidence) -> str:
+    """How many more scales would show whether the companion bends or has a kink, and where.
+
+    The bend is where the slope of the smooth curve steepens most. Five scales within half a decade of it make
+    a curve of what would be a corner on the present grid.
+    """
+    t = np.log10(evidence.scales)
+    slopes = np.diff(evidence.test.smooth) / np.diff(t)
+    corner = int(np.diff(slopes).argmin()) + 1
+    more = int(np.ceil((t[corner + 1] - t[corner - 1]) / DENSE)) - 2
+    return (
+        f"{max(more, 1)} more scales between {evidence.names[corner - 1]} and {evidence.names[corner + 1]}, "
+        f"where {evidence.name} begins to move: a bend over half a decade would then have five scales in it"
     )
 
 

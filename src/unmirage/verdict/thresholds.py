@@ -40,6 +40,9 @@ class Thresholds:
     sharp_width: float = _threshold(
         0.45, "the rise of a smooth family with realistic items takes .6 of the range or more; .45 separates"
     )
+    sharp_training: float = _threshold(
+        0.75, "of the quickest smooth rise, in decades: along a training run the range is arbitrary"
+    )
     late_start: float = _threshold(
         0.35, "smooth families have made a tenth of their rise by .28 of the range"
     )
@@ -47,7 +50,7 @@ class Thresholds:
         0.03, "the level of the break test that keeps its false alarms below 5% on every smooth truth tried"
     )
     step_share: float = _threshold(
-        0.5, "a jump is a step if half of what the companion improves during it comes at once"
+        0.75, "a jump is a step if three quarters of what the companion improves in it come at once"
     )
     power: float = _threshold(0.8, "no step is said to be there only where one would have been seen")
     link_held_out: float = _threshold(

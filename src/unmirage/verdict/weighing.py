@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from unmirage.verdict.curve import Curve
+from unmirage.verdict.curve import Curve, by_scale
 from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.outcome import ARTIFACT, CANNOT_TELL, ROBUST_BREAK, SMOOTH, Verdict
-from unmirage.verdict.settling import seeing_a_step
+from unmirage.verdict.settling import seeing_a_bend, seeing_a_step
 from unmirage.verdict.sharpness import Sharpness
 from unmirage.verdict.thresholds import Thresholds
 
@@ -36,7 +36,8 @@ def weigh(curve: Curve, shape: Sharpness, evidence: Evidence, how: str, limits: 
     """Steps 6 to 9, for a sharp headline whose companion does not break for sure."""
     test, name = evidence.test, evidence.name
     looks = f"{curve.headline} looks sharp"
-    window = shape.t10, shape.t90
+    scales = by_scale(curve)[0]
+    window = evidence.place_of(scales, shape.t10), evidence.place_of(scales, shape.t90)
 
     def unsure(why: str, *settle: str) -> Verdict:
         return Verdict(CANNOT_TELL, shape, [f"{looks}, but {why}", how], [s for s in settle if s])
@@ -61,8 +62,8 @@ def weigh(curve: Curve, shape: Sharpness, evidence: Evidence, how: str, limits: 
                 SMOOTH,
                 shape,
                 [
-                    f"{looks}, but a curve that is smooth explains it ({_p(evidence)}), and a step would have "
-                    f"been seen ({seen:.0%} power)",
+                    f"{looks}, but a smooth curve explains it ({_p(evidence)}), and a step would have been "
+                    f"seen ({seen:.0%} power)",
                     how,
                 ],
             )
@@ -80,27 +81,28 @@ def weigh(curve: Curve, shape: Sharpness, evidence: Evidence, how: str, limits: 
     ):
         worst = link.worst if p_count < limits.count_alpha else link.furthest
         return unsure(
-            f"{name} does not predict it: at {evidence.names[worst]} it is {link.observed[worst]:.3g} where the "
-            f"link of the other scales says {link.held_out[worst]:.3g} (R² over all scales "
-            f"{link.r2_held_out:.2f}, of the smooth curve {link.r2_smooth:.2f}); the outputs may fail for "
+            f"{name} does not predict it: at {evidence.names[worst]} it is {link.observed[worst]:.3g} where "
+            f"the link of the other scales says {link.held_out[worst]:.3g} (R² over all scales "
+            f"{link.r2_held_out:.2f}, from the smooth curve {link.r2_smooth:.2f}); the outputs may fail for "
             "another reason, such as their format",
             f"a look at the outputs of {evidence.names[worst]} whose {name} is good and whose "
             f"{curve.headline} is 0",
         )
     # 8. Does the companion move before the headline does?
-    early = evidence.early_slope(shape.t10)
+    early = evidence.early_slope(window[0])
     if not early >= limits.early_slope:
         return unsure(
-            f"{name} is late too: before the rise it moves at {max(early, 0):.0%} of its mean speed (a metric "
-            f"artifact has {limits.early_slope:.0%} or more), and a bend cannot be told from a kink here",
-            seeing_a_step(evidence, window, limits),
+            f"{name} is late too: before the rise it moves at {max(early, 0):.0%} of its mean speed "
+            f"({limits.early_slope:.0%} or more is asked of a metric artifact), and a bend cannot be told "
+            "from a kink here",
+            seeing_a_bend(evidence),
         )
     # 9. Would a step have been seen?
     seen = evidence.power(window, limits.step_share)
     if seen < limits.power:
         return unsure(
-            f"though {name} is smooth and predicts it (R² {link.r2_held_out:.2f}), a step in {name} would have "
-            f"been missed: {seen:.0%} power, {limits.power:.0%} is asked for",
+            f"though {name} is smooth and predicts it (R² {link.r2_held_out:.2f}), a step in {name} would "
+            f"have been missed: {seen:.0%} power, {limits.power:.0%} is asked for",
             seeing_a_step(evidence, window, limits),
         )
     return Verdict(
@@ -109,8 +111,9 @@ def weigh(curve: Curve, shape: Sharpness, evidence: Evidence, how: str, limits: 
         [
             f"{looks}, but {name} moves smoothly through the jump ({_p(evidence)}) and predicts it (R² "
             f"{link.r2_held_out:.2f} at scales left out, {link.r2_smooth:.2f} from the smooth curve)",
-            f"had {limits.step_share:.0%} of the change of {name} in the jump been a step, it would have been "
-            f"seen ({seen:.0%} power); smooth means: no rise that takes less than {test.w_min:.2g} decades",
+            f"had {limits.step_share:.0%} of the change of {name} in the jump come at once, that would have "
+            f"been seen ({seen:.0%} power); smooth means: no rise that takes less than {test.w_min:.2g} "
+            "decades",
             how,
         ],
     )

@@ -1,0 +1,93 @@
+"""How often the break test would find a step, had there been one: the other half of "no break was found"."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import ArrayLike
+
+from unmirage.errors import SettingsError
+from unmirage.verdict.breaks import (
+    ALPHA,
+    PRIOR,
+    Setting,
+    curve_of,
+    look,
+    null_statistics,
+    root_of,
+    setting_of,
+)
+from unmirage.verdict.scatter import Scatter
+
+Floats = npt.NDArray[np.float64]
+
+_REPLICATES = 499
+_LEVELS = 3
+
+
+def power(
+    scales: ArrayLike,
+    smooth: ArrayLike,
+    *,
+    step: float,
+    gap: int,
+    sigma: float,
+    items: ArrayLike | None = None,
+    models: ArrayLike | None = None,
+    known: Scatter = PRIOR,
+    min_step: float = 0.05,
+    alpha: float = ALPHA,
+    w_min: float | None = None,
+    simulations: int = 200,
+    seed: int | np.random.Generator = 0,
+) -> float:
+    """How often the test would find a break if a part of what a curve improves came at once.
+
+    The curve is flattened so that all it improves is less by `step`, and the step put in at the gap: the ends
+    stay where they are. Curves are drawn about it with the noise of the test, and tested. The critical value
+    of the statistic is simulated at three levels of scatter and interpolated, so that all curves are judged
+    in a few matrix products; `tests/verdict/test_power.py` holds that against the test itself.
+
+    Parameters
+    ----------
+    smooth: (S,) a smooth curve that falls, as `BreakTest.smooth`.
+    step: its height, in the unit of the response, above 0.
+    gap: the step lies between scales gap and gap+1, counted from 0; 0 <= gap < S-1.
+    sigma: the true scatter of one model; above 0.
+    simulations: 1 or more; the standard error is at most .5/sqrt(simulations).
+    Others as in `breaks.break_test`.
+
+    Returns the share of simulations in which every gate is passed, in [0, 1].
+    Raises SettingsError as there, and on a gap, step or sigma outside its range.
+    """
+    setting = setting_of(scales, items, models, known, min_step, alpha, 99, w_min)
+    shapes = setting.shapes
+    f = curve_of("smooth", smooth, shapes)
+    size = shapes.t.size
+    if not 0 <= gap < size - 1 or not step > 0 or not sigma > 0 or simulations < 1:
+        raise SettingsError("gap, step, sigma or simulations is outside its range", where="power")
+    fall = float(f[0] - f[-1])
+    share = (f[0] - f) / fall if fall > 0 else np.linspace(0, 1, size)
+    stepped = f + step * (share - (np.arange(size) > gap))
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((simulations, size)) @ root_of(setting.items + sigma**2 * np.eye(size))
+    looks = [look(setting, stepped + e / shapes.weights) for e in noise]
+    variances = np.array([one.variance for one in looks])
+    most = float(np.median([one.most for one in looks]))
+    levels = np.unique(np.quantile(variances, np.linspace(0, 1, _LEVELS)))
+    limits = np.array([_critical(setting, stepped, level, max(most, level), rng) for level in levels])
+    reached = np.interp(variances, levels, limits)
+    passed = [
+        one.statistic >= limit and all(gate.passed for gate in one.gates)
+        for one, limit in zip(looks, reached, strict=True)
+    ]
+    return float(np.mean(passed))
+
+
+def _critical(
+    setting: Setting, values: Floats, variance: float, most: float, rng: np.random.Generator
+) -> float:
+    """The statistic that smooth curves near the values reach with probability alpha, at the worst of them."""
+    nulls = look(setting, values).nulls
+    drawn = null_statistics(setting, nulls, variance, most, _REPLICATES, rng)
+    return float(np.quantile(drawn, 1 - setting.alpha, axis=1).max())
