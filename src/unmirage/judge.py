@@ -6,7 +6,7 @@ into the table's words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from unmirage.response import Response, at, reported_response, response_of
 from unmirage.result import Settings
 from unmirage.scales import FALLING, TRAINING
 from unmirage.summary import effective, errors_of, means_of
-from unmirage.verdict.curve import Curve, few
+from unmirage.verdict.curve import Curve, few_scales
 from unmirage.verdict.decide import decide
 from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.outcome import Verdict
@@ -36,9 +36,11 @@ MOST_SCALES = 32
 Row = dict[str, Any]
 
 
-def points_of(cell: Cell, layer: Layer, settings: Settings, limits: Thresholds, scales: int) -> list[Point]:
-    """The headline at each model that has it, on a curve of `scales` scales."""
-    there = np.flatnonzero(layer.present)
+def points_of(
+    cell: Cell, layer: Layer, settings: Settings, limits: Thresholds, scales: int, kept: Collection[float]
+) -> list[Point]:
+    """The headline at each model that has it, at the scales `kept` of a curve of `scales` scales."""
+    there = np.flatnonzero(layer.present & np.isin(cell.axis_values, list(kept)))
     means, errors, n = means_of(layer), errors_of(cell, layer), len(cell.items)
     if not is_rate(layer) or layer.chance is None:
         return [
@@ -113,15 +115,19 @@ def prepare(
         return Case(cell.family, cell.task, choice)
     layer = cell.layers[choice.headline]
     more = [row for row in extra if row["metric"] == choice.headline]
-    scales = scales_of(cell, layer, [row["axis_value"] for row in more])
-    points = points_of(cell, layer, settings, limits, scales)
-    points += _result_points(more, settings, limits, scales=scales)
-    card = layer.metric.card
     found = None
     if choice.companion is not None:
         found = response_of(cell, layer, cell.layers[choice.companion], settings.axis)
+    scales = scales_of(cell, layer, [row["axis_value"] for row in more])
+    pairs = zip(
+        cell.axis_values[layer.present].tolist(), means_of(layer)[layer.present].tolist(), strict=True
+    )
+    kept = _kept([*pairs, *_pairs(more)], found)
+    points = points_of(cell, layer, settings, limits, scales, kept)
+    points += _result_points(more, settings, limits, kept, scales=scales)
+    card = layer.metric.card
     curve = Curve(
-        tuple(few(points, MOST_SCALES, _levels(found))),
+        tuple(points),
         choice.headline,
         choice.companion,
         card.higher_is_better,
@@ -139,8 +145,19 @@ def prepare(
     return Case(cell.family, cell.task, choice, curve, response, why, dependent, unknown, finite, scales)
 
 
-def _levels(response: Response | None) -> dict[float, float] | None:
-    return None if response is None else dict(zip(response.axis_values.tolist(), response.y, strict=True))
+def _pairs(rows: Sequence[Row]) -> list[tuple[float, float]]:
+    return [(row["axis_value"], np.nan if row["mean"] is None else row["mean"]) for row in rows]
+
+
+def _kept(pairs: Sequence[tuple[float, float]], response: Response | None) -> set[float]:
+    """The scales to judge: the medians of the companion where it is everywhere, else of the headline."""
+    levels: dict[float, list[float]] = {}
+    for value, mean in pairs:
+        levels.setdefault(value, []).append(mean)
+    means = {value: float(np.mean(group)) for value, group in levels.items()}
+    if response is not None and set(response.axis_values.tolist()) == set(means):
+        means = dict(zip(response.axis_values.tolist(), response.y.tolist(), strict=True))
+    return few_scales(means, MOST_SCALES)
 
 
 def _usable(
@@ -201,14 +218,14 @@ def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds)
     if choice.headline is None:
         return Case(family, task, choice)
     mine = by_metric[choice.headline]
-    scales = len({row["axis_value"] for row in mine})
-    points = _result_points(mine, settings, limits, scales=scales)
-    card = cards[choice.headline]
     found = None
     if choice.companion is not None:
         found = reported_response(mine, by_metric[choice.companion], cards[choice.companion], settings.axis)
+    scales = len({row["axis_value"] for row in mine})
+    points = _result_points(mine, settings, limits, _kept(_pairs(mine), found), scales=scales)
+    card = cards[choice.headline]
     curve = Curve(
-        tuple(few(points, MOST_SCALES, _levels(found))),
+        tuple(points),
         choice.headline,
         choice.companion,
         card.higher_is_better,
@@ -224,10 +241,12 @@ def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds)
 
 
 def _result_points(
-    rows: Sequence[Row], settings: Settings, limits: Thresholds, *, scales: int
+    rows: Sequence[Row], settings: Settings, limits: Thresholds, kept: Collection[float], *, scales: int
 ) -> list[Point]:
     points = []
     for row in rows:
+        if row["axis_value"] not in kept:
+            continue
         error = float("nan") if row["stderr"] is None else float(row["stderr"])
         mean = float("nan") if row["mean"] is None else float(row["mean"])
         place = row["model"], row["axis_value"], mean, error

@@ -128,6 +128,7 @@ def _tested(response: Response, scatter: Scatter, limits: Thresholds, rng: np.ra
         min_step=LEAST_STEP if response.logged else 0.0,
         alpha=limits.break_alpha,
         w_min=smallest_width(np.log10(response.scales), training=response.training),
+        after=limits.lost_again if response.training else 0.0,
         replicates=REPLICATES,
         seed=rng,
     )

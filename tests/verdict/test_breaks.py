@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmirage.errors import SettingsError
-from unmirage.verdict.breaks import PRIOR, break_test, power, smooth_residuals
+from unmirage.verdict.breaks import PRIOR, break_test, smooth_residuals
 from unmirage.verdict.library import library
 from unmirage.verdict.scatter import Scatter, combined, pooled, within
 
@@ -193,23 +193,6 @@ def test_other_numbers_of_scales(size):
     assert not break_test(x, 1 - 0.1 * t).is_break
 
 
-def test_power_is_high_for_a_large_step_and_low_for_none():
-    window = (X[2], X[5])
-    args = {"window": window, "gap": 3, "simulations": 40, "replicates": 99}
-    steep = 1 - 1.6 / (1 + np.exp(-2 * np.log(9) * (T - 1.5) / 2.0))
-    assert power(X, steep, sigma=0.005, share=1.0, **args) > 0.8
-    assert power(X, steep, sigma=0.3, share=0.05, **args) < 0.2
-    assert power(X, np.zeros(8), sigma=0.02, **args) <= 0.1
-    assert power(X, steep, sigma=0.02, seed=4, **args) == power(X, steep, sigma=0.02, seed=4, **args)
-
-
-def test_power_of_the_whole_window_is_that_of_the_curve_with_the_step():
-    """With the window between two neighbours, the improvement there already is a step at the gap."""
-    args = {"sigma": 0.02, "simulations": 30, "replicates": 99, "gap": 3}
-    between = (X[3], X[4])
-    assert power(X, STEP, window=between, **args) == power(X, STEP, window=between, share=0.1, **args)
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -227,20 +210,3 @@ def test_power_of_the_whole_window_is_that_of_the_curve_with_the_step():
 def test_bad_input_is_refused(change):
     with pytest.raises(SettingsError):
         break_test(**{"scales": X, "y": SMOOTH, **change})
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"window": (X[3], X[2])},
-        {"window": (X[0] / 2, X[2])},
-        {"gap": 7},
-        {"gap": -1},
-        {"sigma": 0.0},
-        {"share": 0.0},
-        {"simulations": 0},
-    ],
-)
-def test_bad_alternatives_are_refused(change):
-    with pytest.raises(SettingsError):
-        power(X, SMOOTH, **{"window": (X[2], X[5]), "gap": 3, "sigma": 0.02, **change})

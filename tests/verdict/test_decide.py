@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from unmirage.verdict.curve import Curve, by_scale
-from unmirage.verdict.decide import VERDICTS, decide
+from unmirage.verdict.decide import decide
+from unmirage.verdict.outcome import VERDICTS
 from unmirage.verdict.points import Point, rate_point
 from unmirage.verdict.thresholds import Thresholds
 

@@ -107,6 +107,7 @@ class Setting:
     min_step: float
     alpha: float
     replicates: int
+    after: float
 
 
 def break_test(
@@ -119,6 +120,7 @@ def break_test(
     min_step: float = 0.05,
     alpha: float = ALPHA,
     w_min: float | None = None,
+    after: float = 0.0,
     replicates: int = 1999,
     seed: int | np.random.Generator = 0,
 ) -> BreakTest:
@@ -152,6 +154,8 @@ def break_test(
     min_step: the least height; the step must be 12% of the range of y as well. Take 0 for margins.
     alpha: limit for p, in (0, 1).
     w_min: the quickest rise that is smooth, in decades; `library.smallest_width` when None.
+    after: the share of the step that may be lost again after it, 0 or more: 0 for sizes; training runs that
+        have learnt something all at once are often unstable for a while.
     replicates: B, 99 or more.
     seed: a seed or a Generator.
 
@@ -160,7 +164,7 @@ def break_test(
     SettingsError
         Shapes, values that are not finite, a covariance that is none, settings outside their range.
     """
-    setting = setting_of(scales, items, models, known, min_step, alpha, replicates, w_min)
+    setting = setting_of(scales, items, models, known, min_step, alpha, replicates, w_min, after)
     return _test(setting, curve_of("y", y, setting.shapes), np.random.default_rng(seed))
 
 
@@ -195,6 +199,7 @@ def setting_of(
     alpha: float,
     replicates: int,
     w_min: float | None = None,
+    after: float = 0.0,
 ) -> Setting:
     if not 0 < alpha < 1 or replicates < 99 or not min_step >= 0:
         raise SettingsError(
@@ -210,7 +215,7 @@ def setting_of(
     u = 2 * (shapes.t - shapes.t[0]) / (shapes.t[-1] - shapes.t[0]) - 1
     q = np.linalg.qr(np.stack([np.ones_like(u), u, u**2], axis=1) * w[:, None])[0]
     off = np.eye(w.size) - q @ q.T
-    return Setting(shapes, off @ (cov * np.outer(w, w)) @ off, known, min_step, alpha, replicates)
+    return Setting(shapes, off @ (cov * np.outer(w, w)) @ off, known, min_step, alpha, replicates, after)
 
 
 def curve_of(name: str, y: ArrayLike, shapes: Library) -> Floats:
@@ -291,7 +296,8 @@ def look(setting: Setting, values: Floats) -> Look:
 
     step = max(float(shapes.breaks.directions[broken] @ y), 0.0) / float(shapes.breaks.lengths[broken])
     span = float(np.ptp(values))
-    rise = float((values - np.minimum.accumulate(values)).max())
+    allowed = setting.after * step * (np.arange(values.size) > shapes.gaps[broken])
+    rise = float((values - np.minimum.accumulate(values) - allowed).max())
     # Neither misfit nor a scatter beyond what is known excuses a rise.
     scatter = min(variance, broken_variance, limit)
     noise_sd = float(np.sqrt(np.mean((np.diag(setting.items) + scatter) / w**2)))

@@ -82,26 +82,23 @@ def _variance(point: Point) -> float:
     return rate * (1 - rate) / (point.n + 4)
 
 
-def few(points: Sequence[Point], most: int, companion: Mapping[float, float] | None = None) -> list[Point]:
-    """The points of so many scales at most: of each of `most` even stretches of the log range the median one.
+def few_scales(levels: Mapping[float, float], most: int) -> set[float]:
+    """Which scales to judge: at most `most`, the median one of each of so many stretches of the log range.
 
     Points of a training run that are close to one another depend on each other, so more of them are no more
-    evidence; the median is not moved by a spike. It is that of the companion (axis value -> response) where
-    there is one, else that of the headline.
+    evidence; the median is not moved by a spike.
+
+    Parameters: levels axis value -> what the medians are taken of.
     """
-    values = np.array(sorted({point.axis_value for point in points}))
+    values = np.array(sorted(levels))
     if values.size <= most:
-        return list(points)
-    at: dict[float, list[float]] = {}
-    for point in points:
-        at.setdefault(point.axis_value, []).append(point.mean)
-    rank = [(companion or {}).get(value, np.inf) for value in values]
-    rank = [float(np.mean(at[v])) for v in values] if np.isinf(rank).all() else rank
+        return set(levels)
+    rank = np.array([levels[float(value)] for value in values])
     t = np.log10(values)
     stretch = np.minimum((most * (t - t[0]) / (t[-1] - t[0])).astype(int), most - 1)
     kept = set()
     for one in np.unique(stretch):
         inside = np.flatnonzero(stretch == one)
-        order = inside[np.argsort(np.array(rank)[inside], kind="stable")]
+        order = inside[np.argsort(rank[inside], kind="stable")]
         kept.add(float(values[order[(inside.size - 1) // 2]]))
-    return [point for point in points if point.axis_value in kept]
+    return kept

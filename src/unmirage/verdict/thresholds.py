@@ -49,6 +49,10 @@ class Thresholds:
     break_alpha: float = _threshold(
         0.03, "the level of the break test that keeps its false alarms below 5% on every smooth truth tried"
     )
+    lost_again: float = _threshold(
+        0.3,
+        "of a step in a training run: loss that comes back for a while is instability, more is another thing",
+    )
     step_share: float = _threshold(
         0.75, "a jump is a step if three quarters of what the companion improves in it come at once"
     )
