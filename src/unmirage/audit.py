@@ -23,6 +23,7 @@ from unmirage.cells import Cell, cells
 from unmirage.differences import difference_rows, differences_frame
 from unmirage.errors import MetricError, SettingsError
 from unmirage.families import load as load_families
+from unmirage.fits import fit_losses, law_of
 from unmirage.judge import Case, judge_case, prepare, prepare_results
 from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
@@ -32,7 +33,7 @@ from unmirage.reported import result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.scales import FALLING
 from unmirage.selection import Kept, select
-from unmirage.testing import BREAKS, examine
+from unmirage.testing import examine
 from unmirage.verdict.thresholds import Thresholds
 
 Sources = Source | Sequence[Source]
@@ -148,6 +149,7 @@ def audit(
         differences=differences_frame(judged.differences, adjust),
         recorded=check,
         breaks=judged.breaks,
+        fits=judged.fits,
         skipped=scored.skipped,
         settings=settings,
         inputs=tuple(loaded.inputs),
@@ -270,7 +272,8 @@ class _Judged:
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     differences: list[dict[str, Any]] = field(default_factory=list)
     notes: list[dict[str, object]] = field(default_factory=list)
-    breaks: pl.DataFrame = field(default_factory=lambda: tables.empty(BREAKS))
+    fits: pl.DataFrame = field(default_factory=lambda: tables.empty(tables.FITS))
+    breaks: pl.DataFrame = field(default_factory=lambda: tables.empty(tables.BREAKS))
 
 
 def _judge(
@@ -313,10 +316,13 @@ def _judge(
     for rows in reported.values():
         out.curves += rows
         cases.append(prepare_results(rows, settings, limits))
+    out.fits = fit_losses(cases, settings)
     evidence, out.breaks = examine(cases, settings, limits, progress)
     for done, (case, one) in enumerate(zip(cases, evidence, strict=True)):
         progress("judging", done, len(cases))
-        out.verdicts.append(judge_case(case, one, settings, limits))
+        verdict = judge_case(case, one, settings, limits)
+        verdict["reasons"] += law_of(case, out.fits, settings)
+        out.verdicts.append(verdict)
     progress("judging", len(cases), len(cases))
     place = {name: i for i, name in enumerate(kept.families)}
     out.verdicts.sort(key=lambda verdict: (place[verdict["family"]], verdict["task"]))

@@ -21,6 +21,8 @@ from unmirage.verdict.thresholds import Thresholds
 Row = dict[str, Any]
 Note = dict[str, object]
 
+# Expected successes below this at every scale: sampled answers would show none.
+NEVER = 0.05
 # Ratios closer to 1 than this are rounding and chance, not another quantity.
 SAME_RATE = 0.01
 
@@ -74,6 +76,28 @@ def _message(found: statistics.SerialDependence, family: str) -> str:
         f"{found.p_value:.2g}, in {family}), as when few distinct items are written from a template; "
         "intervals over items are far too narrow"
     )
+
+
+def never_exact(cell: Cell) -> list[str]:
+    """What exact reproduction of the targets would show, where log-probabilities say that it is nothing."""
+    layer = cell.layers.get("target_prob")
+    if (
+        layer is None
+        or "greedy_match" in cell.layers
+        or "exact_match" in cell.layers
+        or not layer.finite.any()
+    ):
+        return []
+    means = np.where(layer.finite, layer.scores.mean(axis=0), 0.0)
+    best, n = int(means.argmax()), len(cell.items)
+    rarest = float(-np.log10(means[best])) if means[best] > 0 else np.inf
+    if means[best] * n >= NEVER:
+        return []
+    many = f"one success in 10^{rarest:.0f} samples" if np.isfinite(rarest) else "no success in any number"
+    return [
+        f"exact reproduction of the target would read 0 at every scale: even {cell.models[best]} would need "
+        f"{many}, and there are {n:,} items"
+    ]
 
 
 def partial_metrics(partial: pl.DataFrame) -> list[Note]:

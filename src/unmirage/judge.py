@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from unmirage import findings
 from unmirage.aggregate import is_rate, scales_of
 from unmirage.cells import Cell, Layer
 from unmirage.choosing import Choice, choose, choose_reported
@@ -80,8 +81,9 @@ class Case:
     ----------
     family, task, choice: what is judged, by which metrics.
     curve: the headline, or None where there is none.
-    response: what the companion shows; `why_not` says why there is none, "" without a companion.
-    dependent: what is to be said of items that depend on each other, or None.
+    found: the companion at all its scales; `response` what a break is looked for in, `why_not` why there is
+        none, "" without a companion.
+    dependent: what is to be said of items that depend on each other, or None. remarks: what else.
     chance_unknown: whether the headline is 0/1 and its chance level is not known.
     finite: metrics that would do instead of an infinite headline.
     scales: how many there are, of which the curve may hold fewer.
@@ -91,9 +93,11 @@ class Case:
     task: str
     choice: Choice
     curve: Curve | None = None
+    found: Response | None = None
     response: Response | None = None
     why_not: str = ""
     dependent: str | None = None
+    remarks: tuple[str, ...] = ()
     chance_unknown: bool = False
     finite: tuple[str, ...] = ()
     scales: int = 0
@@ -140,9 +144,20 @@ def prepare(
     response, why = None, ""
     if choice.companion is not None:
         response, why = _usable(found, choice, curve, limits)
-    unknown = card.binary and layer.chance is None
-    finite = tuple(_staying_finite(cell))
-    return Case(cell.family, cell.task, choice, curve, response, why, dependent, unknown, finite, scales)
+    return Case(
+        cell.family,
+        cell.task,
+        choice,
+        curve,
+        found,
+        response,
+        why,
+        dependent,
+        tuple(findings.never_exact(cell)),
+        chance_unknown=card.binary and layer.chance is None,
+        finite=tuple(_staying_finite(cell)),
+        scales=scales,
+    )
 
 
 def _pairs(rows: Sequence[Row]) -> list[tuple[float, float]]:
@@ -185,6 +200,7 @@ def judge_case(case: Case, evidence: Evidence | str | None, settings: Settings, 
             f"{judged} of {case.scales:,} scales are judged: of each stretch of the log range the one whose "
             f"{choice.companion or choice.headline} is the median"
         )
+    verdict.reasons.extend(case.remarks)
     if case.dependent is not None:
         verdict.reasons[0] += "; and its items depend on each other"
         verdict.reasons.append(case.dependent)
@@ -237,7 +253,7 @@ def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds)
     if choice.companion is not None:
         response, why = _usable(found, choice, curve, limits)
     unknown = card.binary and any(row["chance"] is None for row in mine)
-    return Case(family, task, choice, curve, response, why, chance_unknown=unknown, scales=scales)
+    return Case(family, task, choice, curve, found, response, why, chance_unknown=unknown, scales=scales)
 
 
 def _result_points(

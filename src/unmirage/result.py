@@ -89,13 +89,13 @@ class Audit:
 
     Attributes
     ----------
-    verdicts, curves, scores, responses, warnings: polars frames in the schemas of `unmirage.tables`.
+    verdicts, curves, scores, responses, warnings, breaks, fits: polars frames in the schemas of
+        `unmirage.tables`.
     differences: paired differences of the headline between neighbouring scales, with p-values adjusted over
         the audit.
     recorded: our scores against the source tool's own: family, task, metric, recorded_as, n, equal,
         largest_difference.
     skipped: metrics that could not be computed: task, metric, reason.
-    breaks: the break test and the link of each companion, in the schema `testing.BREAKS`.
     settings: what decided the numbers.
     inputs: the files that were read.
     """
@@ -109,6 +109,7 @@ class Audit:
     recorded: pl.DataFrame
     skipped: pl.DataFrame
     breaks: pl.DataFrame
+    fits: pl.DataFrame
     settings: Settings
     inputs: tuple[Input, ...]
 

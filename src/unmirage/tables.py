@@ -127,6 +127,53 @@ VERDICTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "would_settle": pl.List(pl.String),
 }
 
+GATE = pl.Struct({"name": pl.String, "value": pl.Float64, "limit": pl.Float64, "passed": pl.Boolean})
+BREAKS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "family": pl.String,
+    "task": pl.String,
+    "companion": pl.String,
+    "logged": pl.Boolean,  # whether y is the log of the mean; else it is minus the mean
+    "axis_values": pl.List(pl.Float64),
+    "y": pl.List(pl.Float64),  # falling is better
+    "smooth": pl.List(pl.Float64),  # the best smooth curve
+    "smooth_kind": pl.String,
+    "broken": pl.List(pl.Float64),  # the best trend and step
+    "p": pl.Float64,
+    "p_adjusted": pl.Float64,
+    "statistic": pl.Float64,
+    "step": pl.Float64,
+    "step_share": pl.Float64,  # of the range of y
+    "step_from": pl.Float64,
+    "step_to": pl.Float64,
+    "w_min": pl.Float64,  # decades
+    "scatter": pl.Float64,  # of one model, in the unit of y
+    "scatter_df": pl.Float64,
+    "scatter_from": pl.String,
+    "gates": pl.List(GATE),
+    "headline": pl.List(pl.Float64),
+    "link_held_out": pl.List(pl.Float64),
+    "link_smooth": pl.List(pl.Float64),
+    "p_count": pl.List(pl.Float64),
+}
+
+FITS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "family": pl.String,
+    "task": pl.String,
+    "metric": pl.String,
+    "law": pl.String,  # of the mean loss in the axis
+    "scales": pl.Int64,
+    "exponent": pl.Float64,
+    "exponent_stderr": pl.Float64,
+    "exponent_low": pl.Float64,
+    "exponent_high": pl.Float64,
+    "offset": pl.Float64,
+    "amplitude": pl.Float64,  # of the loss above the offset, at the reference scale
+    "reference": pl.Float64,
+    "scatter": pl.Float64,  # of the models, on the log of the loss
+    "aicc": pl.Float64,
+    "best": pl.Boolean,
+}
+
 WARNINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "code": pl.String,  # one word a rule, stable over versions
     "message": pl.String,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unmirage import statistics
+from unmirage import statistics, tables
 from unmirage.judge import Case
 from unmirage.response import USUAL, Response, from_worst
 from unmirage.result import Progress, Settings
@@ -25,35 +25,6 @@ REPLICATES = 1999
 # A step in a logged loss below 5% is none that anyone reports; other metrics have no unit of their own.
 LEAST_STEP = 0.05
 
-GATE = pl.Struct({"name": pl.String, "value": pl.Float64, "limit": pl.Float64, "passed": pl.Boolean})
-BREAKS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "family": pl.String,
-    "task": pl.String,
-    "companion": pl.String,
-    "logged": pl.Boolean,  # whether y is the log of the mean; else it is minus the mean
-    "axis_values": pl.List(pl.Float64),
-    "y": pl.List(pl.Float64),  # falling is better
-    "smooth": pl.List(pl.Float64),  # the best smooth curve
-    "smooth_kind": pl.String,
-    "broken": pl.List(pl.Float64),  # the best trend and step
-    "p": pl.Float64,
-    "p_adjusted": pl.Float64,
-    "statistic": pl.Float64,
-    "step": pl.Float64,
-    "step_share": pl.Float64,  # of the range of y
-    "step_from": pl.Float64,
-    "step_to": pl.Float64,
-    "w_min": pl.Float64,  # decades
-    "scatter": pl.Float64,  # of one model, in the unit of y
-    "scatter_df": pl.Float64,
-    "scatter_from": pl.String,
-    "gates": pl.List(GATE),
-    "headline": pl.List(pl.Float64),
-    "link_held_out": pl.List(pl.Float64),
-    "link_smooth": pl.List(pl.Float64),
-    "p_count": pl.List(pl.Float64),
-}
-
 
 def examine(
     cases: Sequence[Case], settings: Settings, limits: Thresholds, progress: Progress
@@ -63,7 +34,7 @@ def examine(
     All companions are tested, whatever their headlines look like, and the p-values are adjusted together.
 
     Returns the evidence of each case (why there is none where a companion cannot be tested; None without a
-    companion), and a frame in the schema `BREAKS`.
+    companion), and a frame in the schema `tables.BREAKS`.
     """
     place = [i for i, case in enumerate(cases) if case.response is not None]
     known = _known([case.response for case in cases if case.response is not None], [cases[i] for i in place])
@@ -102,7 +73,7 @@ def examine(
             response.training,
         )
         rows.append(_row(cases[i], response, evidence))
-    return found, pl.DataFrame(rows, schema=BREAKS)
+    return found, pl.DataFrame(rows, schema=dict(tables.BREAKS))
 
 
 def _asleep(case: Case, later: Response) -> bool:

@@ -212,6 +212,8 @@ def make_audit(cells: list[tuple[str, str, str, str]] | None = None) -> Audit:
     )
     first, second = cells[0][:2], models()[:2]
     return Audit(
+        breaks=pl.DataFrame(schema=dict(tables.BREAKS)),
+        fits=pl.DataFrame(schema=dict(tables.FITS)),
         verdicts=pl.DataFrame([verdict_row(*cell) for cell in cells], schema=tables.VERDICTS),
         curves=pl.DataFrame(curves, schema=tables.CURVES),
         scores=scores,
