@@ -143,7 +143,9 @@ class TestFile:
         content = path.read_bytes()
         if changed == "code":
             monkeypatch.setattr(module, "_code", lambda: "other")
-        calibrate(self.designs(), out=path, **{"runs": 1, **({} if changed == "code" else {changed: 2})})
+        options = {"runs": 1, **({} if changed == "code" else {changed: 2})}
+        with pytest.warns(unmirage.UnmirageWarning, match=r"kept as .*\.old"):
+            calibrate(self.designs(), out=path, **options)
         assert ran == [3, 4, 5, 3, 4, 5]
         assert path.with_name("table.csv.old").read_bytes() == content
         assert pl.read_csv(path).height == 3

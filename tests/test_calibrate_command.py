@@ -1,4 +1,4 @@
-"""`unmirage calibrate`: the table that it writes and prints, and exit code 2 with one message for bad input."""
+"""`unmirage calibrate`: the table that it writes and prints, and exit code 2 for bad input."""
 
 import polars as pl
 import pytest
@@ -33,6 +33,8 @@ def test_it_writes_what_the_python_function_gives(tmp_path, capsys):
     assert again.read_bytes() == path.read_bytes()
     assert main([*arguments, "--quiet"]) == 0
     assert capsys.readouterr().out.strip() == str(path)
+    assert main([*arguments, "--quiet", "--seed", "4"]) == 0
+    assert capsys.readouterr().err.startswith("note: ")
 
 
 @pytest.mark.usefixtures("small")

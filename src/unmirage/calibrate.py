@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from unmirage import __version__
-from unmirage.audit import audit
+from unmirage.audit import UnmirageWarning, audit
 from unmirage.errors import OutputError, SettingsError, SourceError
 from unmirage.export import write_table
 from unmirage.result import Progress, silent
@@ -71,10 +73,11 @@ def calibrate(
     designs: the cells; see :func:`unmirage.theory.designs.design_set`.
     runs: of each design, 1 or more.
     seed: 0 or more; the same seed gives the same table, whatever `jobs` is.
-    jobs: processes.
+    jobs: processes. More than one are started afresh, so a script that asks for them runs this below
+        `if __name__ == "__main__":`.
     out: a CSV file. A design that is finished is added to it as a whole line at once, and is not run again
         when the same call is made again. A file of other settings, or of another version of the package, is
-        kept as `OUT.old`, and a new one is begun.
+        kept as `OUT.old` with a warning, and a new one is begun.
     progress: called with (step, runs done, runs in all).
 
     Returns
@@ -182,10 +185,11 @@ def _pieces(todo: Sequence[tuple[Design, str]], runs: int, seed: int, jobs: int)
         return
     # Processes are started afresh: a fork of a process whose polars has threads can hang.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_deaf) as pool:
-        places: dict[Future[dict[str, int]], tuple[str, int]] = {
-            pool.submit(_counts, design, first, last, seed): (key, last - first)
-            for design, key, first, last in work
-        }
+        with _one_thread_each():
+            places: dict[Future[dict[str, int]], tuple[str, int]] = {
+                pool.submit(_counts, design, first, last, seed): (key, last - first)
+                for design, key, first, last in work
+            }
         try:
             for future in as_completed(places):
                 yield *places[future], future.result()
@@ -196,6 +200,18 @@ def _pieces(todo: Sequence[tuple[Design, str]], runs: int, seed: int, jobs: int)
 def _deaf() -> None:
     """An interrupt is for the process that started this one; it lets the pieces in hand finish."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that start meanwhile use one thread each, unless the environment says how many."""
+    names = [name for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS") if name not in os.environ]
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
 
 
 def _cell(design: Design) -> dict[str, Any]:
@@ -246,7 +262,13 @@ class _Book:
             rows = read_table(whole, str(path)).to_dicts()
             self.rows = {key: row for row in rows if (key := _key(row)) in wanted}
             if len(self.rows) < len(rows):
-                os.replace(path, path.with_name(f"{path.name}.old"))
+                old = path.with_name(f"{path.name}.old")
+                os.replace(path, old)
+                warnings.warn(
+                    f"{path} has designs of other settings or another version: it is kept as {old}",
+                    UnmirageWarning,
+                    stacklevel=3,
+                )
             elif whole != content:
                 os.truncate(path, len(whole))  # the end of a line that was not written whole
         if not path.exists():

@@ -249,7 +249,7 @@ def calibrate(
     options = options or CalibrationOptions()
     if out is None:
         raise SettingsError("name a file: --out TABLE.csv", where="unmirage calibrate")
-    with _progress(options.quiet) as progress:
+    with _said(), _progress(options.quiet) as progress:
         try:
             table = calibrate(**options.arguments(), out=out, progress=progress)
         except KeyboardInterrupt:

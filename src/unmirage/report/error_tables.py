@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BREAK, ARTIFACT = "robust-break", "metric-artifact"
 WRONG = (
-    (BREAK, NO_BREAK, "smooth, narrow or non-monotone truths"),
+    (BREAK, NO_BREAK, "smooth truths"),
     (BREAK, ("artifact",), "artifacts"),
     (BREAK, ("kink",), "kinks"),
     (BREAK, ("edge",), "jumps at an edge"),
@@ -30,6 +30,7 @@ WRONG = (
     (ARTIFACT, ("edge",), "jumps at an edge"),
     (ARTIFACT, ("format-failure",), "format failures"),
 )
+SMOOTH = f"Smooth truths are those of the classes {', '.join(NO_BREAK[:-1])} and {NO_BREAK[-1]}"
 # Columns whose values make the groups of false alarms, and how a value is said.
 GROUPS = {
     "truth": "{}",
@@ -111,8 +112,8 @@ def _wrong(table: pl.DataFrame) -> Sheet:
             )
         )
     title = (
-        "Wrong verdicts: over all runs, with 95% Clopper-Pearson intervals, and in the design whose own "
-        "interval has the highest lower end"
+        f"Wrong verdicts, with 95% Clopper-Pearson intervals over runs. {SMOOTH}. The worst design is the "
+        "one whose own interval has the highest lower end; among many, one is high by chance."
     )
     return Sheet(
         title, ("verdict", "designs", "runs", "rate (95%)", "worst design", "its lower end"), tuple(rows)
@@ -128,7 +129,7 @@ def _false_alarms(table: pl.DataFrame) -> Sheet:
                 (words.format(row[column]), f"{row['runs']:,}", str(row["count"]), _share(row))
                 for row in rates(calm, BREAK, [column]).iter_rows(named=True)
             ]
-    title = "False alarms: robust-break on smooth, narrow or non-monotone truths"
+    title = f"False alarms: robust-break on smooth truths. {SMOOTH}."
     return Sheet(title, ("families with", "runs", "false alarms", "rate (95%)"), tuple(rows))
 
 
@@ -176,4 +177,6 @@ def _artifacts(table: pl.DataFrame) -> Sheet:
 
 
 def _share(row: dict[str, Any]) -> str:
-    return f"{percent(row['rate'])} ({percent(row['low'])} to {percent(row['high'])})"
+    """ "4.5% (2.1 to 8.4)"; all three are percentages."""
+    low, high = (percent(row[end]).removesuffix("%") for end in ("low", "high"))
+    return f"{percent(row['rate'])} ({low} to {high})"
