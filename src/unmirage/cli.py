@@ -19,6 +19,7 @@ from unmirage import __version__
 from unmirage.cli_options import (
     FAMILY,
     OUTPUT,
+    CalibrationOptions,
     CurveOptions,
     JudgingOptions,
     ReadingOptions,
@@ -228,6 +229,38 @@ def simulate(
     _write(unmirage.simulate(truth, **(family or SimulationOptions()).arguments()), out)
 
 
+@app.command(usage="Usage: unmirage calibrate --out TABLE.csv [OPTIONS]")
+def calibrate(
+    *,
+    out: Annotated[Path | None, Parameter(group=OUTPUT, help="The CSV file, a line a design.")] = None,
+    options: CalibrationOptions | None = None,
+) -> None:
+    """Measure how often verdicts are wrong, on simulated families whose truth is known.
+
+    Each design (a truth, so many scales and items, so much scatter of models)
+    is simulated and audited again and again, and its verdicts are counted. A
+    robust-break on a smooth truth is a false alarm; on a step it is power.
+    Intervals are 95% Clopper-Pearson over the runs. A design that is finished
+    is in the file at once; the same command goes on where it was interrupted.
+    """
+    from unmirage.calibrate import calibrate
+    from unmirage.report.error_tables import sheets, show
+
+    options = options or CalibrationOptions()
+    if out is None:
+        raise SettingsError("name a file: --out TABLE.csv", where="unmirage calibrate")
+    with _said(), _progress(options.quiet) as progress:
+        try:
+            table = calibrate(**options.arguments(), out=out, progress=progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"finished designs are in {out}, and the same command goes on") from None
+    if options.quiet:
+        print(out)
+        return
+    show(sheets(table), _console())
+    print(f"The table is in {out}")
+
+
 def _finish(result: Audit, out: Path, report: ReportOptions) -> None:
     with _progress(report.quiet) as progress:
         page = result.save(out, formats=report.charts, progress=progress)
@@ -303,8 +336,8 @@ def main(arguments: list[str] | None = None) -> int:
     except cyclopts.CycloptsError as problem:
         print(f"unmirage: {problem}\nSee unmirage --help.", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("unmirage: interrupted; nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"unmirage: interrupted; {str(stop) or 'nothing was written'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()

@@ -272,3 +272,45 @@ class SimulationOptions:
                     f"cannot read {entry!r}", where="--set", hint="Write NAME=NUMBER: --set size=0.3"
                 ) from None
         return found
+
+
+@Parameter(name="*")
+@dataclass
+class CalibrationOptions:
+    """What is simulated to measure error rates."""
+
+    designs: Annotated[
+        Literal["quick", "main"],
+        _option(
+            FAMILY,
+            "quick: 8 scales, 500 items and a scatter of 2%, each truth once, a minute or so. main: also "
+            "other scales, items, scatter, tails, ranges and sizes of steps, hours.",
+        ),
+    ] = "quick"
+    truths: Annotated[
+        Literal["tuning", "test"],
+        _option(
+            FAMILY,
+            "Rules are tuned on one set and their error rates are those on the other, which shares no "
+            "curve with it; `unmirage simulate --list` prints both.",
+        ),
+    ] = "test"
+    runs: Annotated[
+        int | None, _option(FAMILY, "Families of each design; by default 30 for quick and 300 for main.")
+    ] = None
+    seed: Annotated[int, _option(FAMILY, "The same seed gives the same table, with any number of jobs.")] = 0
+    jobs: Annotated[int, _option(OUTPUT, "Processes.")] = 1
+    quiet: Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the table only.")] = (
+        field(default=False)
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """As arguments of the API."""
+        from unmirage.theory.designs import RUNS, design_set
+
+        return {
+            "designs": design_set(self.designs, self.truths),
+            "runs": RUNS[self.designs] if self.runs is None else self.runs,
+            "seed": self.seed,
+            "jobs": self.jobs,
+        }

@@ -69,6 +69,8 @@ def _fit(response: Response, parameters: int) -> Fit | None:
         # The floor that keeps the log finite is none of the law's.
         np.log(np.maximum(np.exp(response.y) - LEAST_LOSS, LEAST_LOSS)),
         response.items,
+        # Without an offset the law is a line on log axes, and any start finds it.
+        starts=2 if parameters == 2 else 12,
     )
 
 

@@ -92,7 +92,7 @@ class Evidence:
             10**grid,
             smooth,
             step=step,
-            gap=int(np.clip(np.searchsorted(grid, (low + high) / 2) - 1, 0, grid.size - 2)),
+            gap=_gap(grid, (low + high) / 2),
             sigma=self.test.sigma,
             items=self.items if grid.size == t.size else np.diag(spread**2),
             models=np.rint(np.interp(grid, t, self.sizes)) * models,
@@ -101,6 +101,11 @@ class Evidence:
             alpha=self.alpha,
             w_min=smallest_width(grid, training=self.training),
         )
+
+    def gap_of(self, window: tuple[float, float]) -> int:
+        """The gap in the middle of the window: it lies between scales gap and gap+1, counted from 0."""
+        t = np.log10(self.scales)
+        return _gap(t, float(t[0] + (window[0] + window[1]) / 2 * (t[-1] - t[0])))
 
     def between(self, gap: int) -> str:
         """ "70M and 160M": the scales on both sides of a gap, in words."""
@@ -122,3 +127,7 @@ class Evidence:
             return 0.0
         r = self.items / np.outer(spread, spread)
         return float(np.clip(r[np.triu_indices(len(r), 1)].mean(), 0.0, 1.0))
+
+
+def _gap(t: Floats, middle: float) -> int:
+    return int(np.clip(np.searchsorted(t, middle) - 1, 0, t.size - 2))

@@ -71,6 +71,15 @@ def weigh(curve: Curve, shape: Sharpness, evidence: Evidence, how: str, limits: 
             f"whether it is a step cannot be told ({_p(evidence)}, power {seen:.0%})",
             seeing_a_step(evidence, window, limits),
         )
+    # A step needs two scales on both sides to be told from a bad model.
+    gap = evidence.gap_of(window)
+    if not 1 <= gap <= evidence.y.size - 3:
+        side = "below" if gap < 1 else "above"
+        end = evidence.names[0 if gap < 1 else -1]
+        return unsure(
+            f"the jump is at the edge of the scales, where one model cannot be told from a step in {name}",
+            f"two or more scales {side} {end}",
+        )
     # 7. Does the companion predict the headline?
     link = evidence.link
     if link is None:
