@@ -163,6 +163,7 @@ def _counts(design: Design, first: int, last: int, seed: int) -> dict[str, int]:
         result = audit(
             _family(design, rng),
             metrics=METRICS[design.recipe().kind],
+            replicates=100,  # the fewest: they make intervals of the curves, on which no verdict depends
             seed=int(rng.integers(2**32)),
         )
         found[result.verdicts.filter(task="judged")["verdict"].item()] += 1

@@ -136,12 +136,13 @@ STEPS = (0.1, 0.3, 0.5, 0.8)  # shares of the loss that go at once
 GENERATION = ("generation",)
 
 # Every number of scales with every number of items; the scatter goes round like the third letter of a Latin
-# square, and each design has every other truth. So every pair of levels of truth, scales, items and scatter
-# occurs, in a sixth of the full factorial.
+# square, and each design has some of the truths in turn, the fewer the larger it is. So every pair of levels of
+# scales, items and scatter occurs, and every truth meets every level, in a tenth of the full factorial.
+SHARE = {200: 3, 500: 3, 2_000: 4, 10_000: 10}  # one truth in so many
 SQUARE = tuple(
     Block(
         NO_BREAK,
-        part=((i + j) % 2, 2),
+        part=((i + 2 * j) % SHARE[items], SHARE[items]),
         n_scales=(scales,),
         n_items=(items,),
         scatter=(SCATTER[(i + j + 1) % 3],),
@@ -149,25 +150,27 @@ SQUARE = tuple(
     for i, scales in enumerate(SCALES)
     for j, items in enumerate(ITEMS)
 )
+OTHERS = ("artifact", "kink", "format-failure", "edge")
 MAIN = (
     Block(NO_BREAK),
     *SQUARE,
-    Block(NO_BREAK, tails=("t3",)),
-    Block(NO_BREAK, jitter=(0.3,)),
-    Block(NO_BREAK, decades=(2.0, 5.0)),
-    Block(("step",), GENERATION, size=STEPS, n_scales=(6, 8, 12), scatter=SCATTER),
-    Block(("step",), GENERATION, size=(0.3,), n_items=ITEMS),
-    Block(("step",), GENERATION, size=(0.3, 0.5), at=(0.35, 0.65)),
-    Block(("step",), ("choice",), size=STEPS, n_scales=(6, 8, 12)),
-    Block(("artifact", "kink", "format-failure", "edge"), n_scales=(6, 8, 12)),
-    Block(("artifact", "kink", "format-failure", "edge"), n_items=(2_000,), scatter=(0.005,)),
-    Block(("artifact", "kink", "format-failure", "edge"), n_items=(200,), scatter=(0.05,)),
+    Block(NO_BREAK, part=(0, 2), tails=("t3",)),
+    Block(NO_BREAK, part=(1, 2), jitter=(0.3,)),
+    Block(NO_BREAK, part=(0, 2), decades=(2.0,)),
+    Block(NO_BREAK, part=(1, 2), decades=(5.0,)),
+    Block(("step",), GENERATION, size=STEPS, n_scales=(6, 8, 12)),
+    Block(("step",), GENERATION, size=(0.3, 0.5), scatter=(0.005, 0.05)),
+    Block(("step",), ("choice",), size=(0.3, 0.5, 0.8), n_scales=(8, 12)),
+    Block(OTHERS),
+    Block(OTHERS, n_scales=(12,)),
+    Block(OTHERS, n_items=(2_000,), scatter=(0.005,)),
+    Block(OTHERS, n_items=(200,), scatter=(0.05,)),
     # Six tasks of one family: their models' scatter can be pooled.
-    Block(("smooth",), GENERATION, n_scales=(6,), tasks=(6,)),
-    Block(("step",), GENERATION, size=STEPS, n_scales=(6,), tasks=(6,)),
+    Block(("smooth",), GENERATION, part=(0, 3), n_scales=(6,), tasks=(6,)),
+    Block(("step",), GENERATION, size=(0.3, 0.5), n_scales=(6,), tasks=(6,)),
 )
 QUICK = (
-    Block((*NO_BREAK, "artifact", "kink", "format-failure", "edge")),
+    Block((*NO_BREAK, *OTHERS)),
     Block(("step",), size=(0.3, 0.8)),
 )
 SETS = {"quick": QUICK, "main": MAIN}
