@@ -36,7 +36,9 @@ def task_chart(audit: Audit, family: str, task: str) -> dict[str, Any]:
     the range of the x axis, logarithmic unless a scale is 0 or below. Bounded metrics keep their whole range;
     others start from the data. Points are models, the line goes through the mean of each scale, thin rules
     are the intervals of the curves table. The dashed line is chance, the dotted one the floor (the smallest
-    mean that the items tell from zero or chance). A hollow point is a scale that is not resolved.
+    mean that the items tell from zero or chance). A hollow point is a scale that is not resolved. The long
+    dashes are the smooth curve (of a robust break the step) fitted to the companion, and what the link
+    predicts of the headline.
 
     Raises
     ------
@@ -62,6 +64,12 @@ def task_chart(audit: Audit, family: str, task: str) -> dict[str, Any]:
         "concat": [{"width": WIDTH, "height": HEIGHT, "layer": _layers(one, x, datasets)} for one in shown],
         "datasets": datasets,
     }
+
+
+def fits(audit: Audit, family: str, task: str) -> str:
+    """What the long dashes of a task's chart are, "" where there are none."""
+    shown = [panel(audit, family, task, name) for name in panels(audit, family, task)]
+    return "; ".join(f"{one.title[0]}: {one.fit_words}" for one in shown if one.fit)
 
 
 def render(spec: dict[str, Any], fmt: str, theme: str = "light") -> bytes:
@@ -98,7 +106,9 @@ def _title(shown: Sequence[Panel], row: Row) -> dict[str, Any]:
 
 
 def _description(shown: Sequence[Panel], row: Row) -> str:
-    names = ", ".join(one.title[0] for one in shown)
+    names = ", ".join(
+        f"{one.title[0]} ({one.fit_words} in long dashes)" if one.fit else one.title[0] for one in shown
+    )
     return words.printable(
         f"{names} of {row['family']} on {row['task']} against {words.axis_title(row['axis'])}. "
         f"Verdict: {row['verdict'] or 'none'}."
@@ -180,6 +190,8 @@ def _layers(one: Panel, x: alt.X, datasets: dict[str, list[Row]]) -> list[dict[s
     if with_interval:
         rules = data("interval", with_interval).mark_rule(style=f"{one.role}-interval")
         layers.append(rules.encode(x=x, y=y("low"), y2=alt.Y2("high:Q")))
+    if one.fit:
+        layers.append(data("fit", one.fit).mark_line(style="fit-line").encode(x=x, y=y("y")))
     layers.append(data("line", one.line).mark_line(style=f"{one.role}-line").encode(x=x, y=y("y")))
     for shape, resolved in (("point", True), ("hollow", False)):
         points = [point for point in one.points if point["resolved"] is resolved]

@@ -97,13 +97,17 @@ def resolution_grid(row: Mapping[str, Any]) -> Grid:
     )
 
 
-def figures_grid(row: Mapping[str, Any]) -> Grid:
-    """The single numbers behind a verdict, each with its name."""
-    sharpness, link = row["sharpness"] or {}, row["link"] or {}
+def figures_grid(row: Mapping[str, Any], test: Mapping[str, Any] | None) -> Grid:
+    """The single numbers behind a verdict, each with its name; `test` is the row of its break test."""
+    sharpness, link, test = row["sharpness"] or {}, row["link"] or {}, test or {}
     cells = [
         ("p of a break", words.p_value(row["p_break"])),
         ("p of a break, adjusted over the audit", words.p_value(row["p_break_adjusted"])),
         ("step of the companion", words.number(row["step"])),
+        ("step of the companion, share of its range", words.number(test.get("step_share"))),
+        ("quickest rise that is smooth, decades", words.number(test.get("w_min"))),
+        ("scatter of the models about their curve", words.number(test.get("scatter"))),
+        ("degrees of freedom of the scatter", words.number(test.get("scatter_df"))),
         ("width of the rise, 10 to 90 %", words.number(sharpness.get("width"))),
         ("start of the rise (10 %)", words.number(sharpness.get("t10"))),
         ("end of the rise (90 %)", words.number(sharpness.get("t90"))),

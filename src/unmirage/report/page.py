@@ -38,7 +38,8 @@ class Section:
     reasons, would_settle: all of them.
     chart: the chart's definition as JSON for a script block, or None where nothing can be drawn.
     label: what the chart shows, for readers who cannot see it.
-    hollow: whether the chart has hollow points.
+    hollow: whether the chart has hollow points. fits: what its long dashes are, if there are any.
+    rates: how often verdicts of such families are wrong, or "".
     grids: tables that are folded.
     """
 
@@ -56,6 +57,8 @@ class Section:
     chart: str | None
     label: str
     hollow: bool
+    fits: str
+    rates: str
     grids: list[Grid]
 
 
@@ -132,7 +135,7 @@ def _section(audit: Audit, number: int, row: dict[str, Any]) -> Section:
     curve = slices.curve(audit, family, task, row["headline"] or "")
     spec = charts.task_chart(audit, family, task) if charts.panels(audit, family, task) else None
     tables = [
-        grids.figures_grid(row),
+        grids.figures_grid(row, slices.tested(audit, family, task)),
         grids.curve_grid(audit, family, task),
         grids.resolution_grid(row),
         _differences(audit, family, task),
@@ -152,6 +155,8 @@ def _section(audit: Audit, number: int, row: dict[str, Any]) -> Section:
         would_settle=[words.printable(one) for one in row["would_settle"] or []],
         chart=None if spec is None else _json(spec),
         label="" if spec is None else spec["description"],
+        fits=charts.fits(audit, family, task),
+        rates=text.error_rates(audit, row),
         hollow=any(entry["resolved"] is False for entry in row["resolution"] or []),
         grids=[grid for grid in tables if grid.rows],
     )

@@ -10,7 +10,9 @@ import polars as pl
 
 from unmirage.metrics import Card
 from unmirage.report import slices, words
+from unmirage.response import LEAST_LOSS
 from unmirage.result import Audit
+from unmirage.verdict.outcome import ROBUST_BREAK
 
 MOST = 4
 PREFERRED = ("token_edit_distance", "choice_prob", "brier_sum")
@@ -36,6 +38,8 @@ class Panel:
         everywhere.
     domain: (low, high) of the y axis where the metric is bounded on both sides, else None; see `_domain`.
     crowded: chance and floor lie so close that their labels must make way for each other.
+    fit: x, y: what was fitted to the metric, or predicted of it, in order of scale; may be empty.
+    fit_words: what that is, for the caption and for readers who cannot see it.
     """
 
     metric: str
@@ -47,6 +51,8 @@ class Panel:
     floor: list[Row]
     domain: tuple[float, float] | None
     crowded: bool
+    fit: list[Row]
+    fit_words: str
 
 
 def panels(audit: Audit, family: str, task: str) -> list[str]:
@@ -97,6 +103,7 @@ def panel(audit: Audit, family: str, task: str, metric: str) -> Panel:
         floor=floor,
         domain=domain,
         crowded=_crowded(points, chance, floor, domain),
+        **_fit(audit, row, metric, card),
     )
 
 
@@ -136,6 +143,31 @@ def span(shown: list[Panel], *, logarithmic: bool) -> tuple[float, float]:
         return low / room, high * room
     room = 0.05 * (high - low) or max(abs(low) * 0.5, 1.0)
     return low - room, high + room
+
+
+def _fit(audit: Audit, row: Row, metric: str, card: Card | None) -> Row:
+    """`fit` and `fit_words`: of a companion its smooth curve or break; of a headline what the link says."""
+    test = slices.tested(audit, row["family"], row["task"])
+    if test is None or (metric != test["companion"] and metric != row["headline"]):
+        return {"fit": [], "fit_words": ""}
+    if metric == test["companion"]:
+        broken = row["verdict"] == ROBUST_BREAK
+        rising = card is not None and card.higher_is_better
+        ys = [_mean_of(y, test["logged"], rising) for y in test["broken" if broken else "smooth"]]
+        what = "the best trend and step" if broken else "the best smooth curve"
+    else:
+        ys = test["link_held_out"] or []
+        what = f"what {words.printable(test['companion'])} predicts by the link"
+    return {
+        "fit": [{"x": x, "y": y} for x, y in zip(test["axis_values"], ys, strict=False)],
+        "fit_words": what if ys else "",
+    }
+
+
+def _mean_of(response: float, logged: bool, rising: bool) -> float:
+    """The metric's mean from the response of the break test, which falls as models improve."""
+    level = math.exp(response) - LEAST_LOSS if logged else response
+    return -level if rising else level
 
 
 def _point(row: Row, resolved: bool) -> Row:

@@ -34,6 +34,12 @@ def curve(audit: Audit, family: str, task: str, metric: str | None = None) -> pl
     return rows if metric is None else rows.filter(pl.col("metric") == metric)
 
 
+def tested(audit: Audit, family: str, task: str) -> dict[str, Any] | None:
+    """The break test of a task, a row of `breaks`; None where its companion was not tested."""
+    rows = audit.breaks.filter(pl.col("family") == family, pl.col("task") == task)
+    return rows.row(0, named=True) if rows.height else None
+
+
 def drawable(rows: pl.DataFrame) -> pl.DataFrame:
     """The curve rows that have a place on a chart: a finite scale and a finite mean."""
     return rows.filter(pl.col("axis_value").is_finite() & pl.col("mean").is_finite())

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from unmirage.report import slices, words
 from unmirage.result import Audit
+from unmirage.theory.shapes import MARGIN
+from unmirage.verdict.error_rates import sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,6 +65,23 @@ def summary(audit: Audit, console: Console) -> None:
         more = f" (and {words.number(count - 1)} more)" if count > 1 else ""
         line.append(words.printable(message) + more, style="default")
         console.print(line, soft_wrap=False)
+
+
+def error_rates(audit: Audit, row: dict[str, Any]) -> str:
+    """How often verdicts of such families are wrong in simulation; "" where the companion is not tested.
+
+    The scatter of a margin is in nats of margin, of which the simulator gives 1.3 to one of log loss.
+    """
+    test = slices.tested(audit, row["family"], row["task"])
+    if test is None or not test["scatter"]:
+        return ""
+    card = words.card(row["headline"] or "")
+    kind = "choice" if card is not None and card.group == "choice" else "generation"
+    items = slices.curve(audit, row["family"], row["task"], row["headline"])["n"].max()
+    if not isinstance(items, int):
+        return ""
+    scatter = float(test["scatter"]) / (1.0 if test["logged"] else MARGIN)
+    return sentence(kind, len(test["axis_values"]), items, scatter) or ""
 
 
 def grouped_warnings(audit: Audit) -> list[tuple[str, int, str]]:

@@ -129,6 +129,12 @@ def _config(colours: Mapping[str, str]) -> dict[str, Any]:
         },
         "style": {
             **roles,
+            "fit-line": {
+                "color": colours["muted"],
+                "strokeWidth": 2.5,
+                "strokeDash": [10, 4],
+                "opacity": 0.7,
+            },
             "chance-line": {"color": colours["muted"], "strokeWidth": 1.25, "strokeDash": [6, 4]},
             "floor-line": {"color": colours["muted"], "strokeWidth": 1.25, "strokeDash": [1.5, 3]},
             "line-label": {**text, "color": colours["muted"], "fontSize": 10.5},

@@ -136,8 +136,8 @@ STEPS = (0.1, 0.3, 0.5, 0.8)  # shares of the loss that go at once
 GENERATION = ("generation",)
 
 # Every number of scales with every number of items; the scatter goes round like the third letter of a Latin
-# square, and each design has some of the truths in turn, the fewer the larger it is. So every pair of levels of
-# scales, items and scatter occurs, and every truth meets every level, in a tenth of the full factorial.
+# square, and each design has some of the truths in turn, the fewer the larger it is. So every pair of levels
+# of scales, items and scatter occurs, in a tenth of the full factorial.
 SHARE = {200: 3, 500: 3, 2_000: 4, 10_000: 10}  # one truth in so many
 SQUARE = tuple(
     Block(
