@@ -44,8 +44,10 @@ def test_wrong_verdicts_are_pooled_and_the_worst_design_is_named():
     sheet, found = lines("Wrong verdicts")
     smooth = found["robust-break on smooth truths"]
     # scipy.stats.binomtest(9, 200) and (9, 100), exact
-    assert smooth == ("2", "200", "4.5% (2.1 to 8.4)", "9 of 100", "4.2%")
+    assert smooth == ("2", "200", "4.5% (2.1 to 8.4)", "9 of 100", "4.2%", "b, 12 scales, 500 items, 0.02")
     assert found["metric-artifact on steps"][:3] == ("2", "200", "1% (0.12 to 3.6)")
+    assert found["metric-artifact on steps"][-1] == "s 30%, 8 scales, 500 items, 0.05"
+    assert found["robust-break on kinks"][3:] == ("0 of 100", "0%", "–")
     assert found["metric-artifact on kinks"][:2] == ("1", "100")
     assert not any("edge" in name for name in found)
     assert all(len(cells) == len(sheet.columns) for cells in sheet.rows)

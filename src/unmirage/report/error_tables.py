@@ -85,7 +85,8 @@ def show(found: Sequence[Sheet], console: Console) -> None:
     for sheet in found:
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for place, name in enumerate(sheet.columns):
-            grid.add_column(name, justify="right" if place else "left", overflow="fold")
+            width = None if place else len(ARTIFACT)  # the longest word that the first column has
+            grid.add_column(name, justify="right" if place else "left", overflow="fold", min_width=width)
         for row in sheet.rows:
             grid.add_row(*row)
         console.print(sheet.title)
@@ -109,6 +110,7 @@ def _wrong(table: pl.DataFrame) -> Sheet:
                 _share(pooled),
                 f"{worst['count']} of {worst['runs']:,}",
                 percent(worst["low"]),
+                _named(cells.row(worst["cell"], named=True)) if worst["count"] else NOTHING,
             )
         )
     title = (
@@ -116,7 +118,9 @@ def _wrong(table: pl.DataFrame) -> Sheet:
         "one whose own interval has the highest lower end; among many, one is high by chance."
     )
     return Sheet(
-        title, ("verdict", "designs", "runs", "rate (95%)", "worst design", "its lower end"), tuple(rows)
+        title,
+        ("verdict", "designs", "runs", "rate (95%)", "worst design", "its lower end", "which"),
+        tuple(rows),
     )
 
 
@@ -174,6 +178,12 @@ def _artifacts(table: pl.DataFrame) -> Sheet:
     )
     title = "Artifacts found: metric-artifact on truths whose headline alone jumps"
     return Sheet(title, ("truth", "scales", "items", "scatter", "runs", "rate (95%)"), rows)
+
+
+def _named(row: dict[str, Any]) -> str:
+    """A design by what mostly tells it from others."""
+    size = "" if row["size"] is None else f" {row['size']:.0%}"
+    return f"{row['truth']}{size}, {row['n_scales']} scales, {row['n_items']:,} items, {row['scatter']:g}"
 
 
 def _share(row: dict[str, Any]) -> str:
