@@ -85,8 +85,7 @@ def show(found: Sequence[Sheet], console: Console) -> None:
     for sheet in found:
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for place, name in enumerate(sheet.columns):
-            width = None if place else len(ARTIFACT)  # the longest word that the first column has
-            grid.add_column(name, justify="right" if place else "left", overflow="fold", min_width=width)
+            grid.add_column(name, justify="right" if place else "left", overflow="fold")
         for row in sheet.rows:
             grid.add_row(*row)
         console.print(sheet.title)
@@ -108,9 +107,10 @@ def _wrong(table: pl.DataFrame) -> Sheet:
                 f"{pooled['cells']:,}",
                 f"{pooled['runs']:,}",
                 _share(pooled),
-                f"{worst['count']} of {worst['runs']:,}",
                 percent(worst["low"]),
-                _named(cells.row(worst["cell"], named=True)) if worst["count"] else NOTHING,
+                f"{worst['count']} of {worst['runs']:,}: {_named(cells.row(worst['cell'], named=True))}"
+                if worst["count"]
+                else NOTHING,
             )
         )
     title = (
@@ -119,7 +119,7 @@ def _wrong(table: pl.DataFrame) -> Sheet:
     )
     return Sheet(
         title,
-        ("verdict", "designs", "runs", "rate (95%)", "worst design", "its lower end", "which"),
+        ("verdict", "designs", "runs", "rate (95%)", "lower end", "worst design"),
         tuple(rows),
     )
 
