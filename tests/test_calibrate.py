@@ -8,7 +8,7 @@ from unmirage import calibrate as module
 from unmirage.calibrate import calibrate, run
 from unmirage.errors import OutputError, SettingsError, SourceError
 from unmirage.theory.designs import Design
-from unmirage.verdict.error_rates import COLUMNS, VERDICTS
+from unmirage.verdict.error_rates import COLUMNS, VERDICTS, read_table
 
 FEW = Design("gentle-power", n_scales=4, n_items=5)  # always insufficient
 SMOOTH = Design("gentle-power", n_scales=5, n_items=60)
@@ -51,6 +51,29 @@ def test_the_families_are_those_of_the_design(monkeypatch):
         assert fall[2] / fall[1] < 0.4  # the step of 80%, between the inner scales
     assert not seen[0][0].equals(seen[1][0])
     assert seen[0][1]["seed"] != seen[1][1]["seed"]
+
+
+def test_every_entry_of_a_design_reaches_the_simulator(monkeypatch):
+    seen = []
+
+    def spy(truth, **options):
+        seen.append((truth, options))
+        return unmirage.simulate(truth, **options)
+
+    monkeypatch.setattr(module, "simulate", spy)
+    own = {"n_items": 6, "scatter": 0.07, "seeds_per_scale": 3}
+    run(Design("step-on-curve", size=0.2, at=0.4, n_scales=4, tails="t3", jitter=0.2, **own), 1)
+    run(Design("step-on-curve", n_scales=4, tasks=2, **own), 1)
+    for _, options in seen:
+        assert options.items() >= own.items()
+    assert {name: seen[0][1][name] for name in ("tails", "jitter", "parameters")} == {
+        "tails": "t3",
+        "jitter": 0.2,
+        "parameters": {"size": 0.2, "at": 0.4},
+    }
+    # Each design is tried once before its runs.
+    assert [truth for truth, _ in seen] == ["step-on-curve"] * 2 + ["step-on-curve", "log-linear"] * 2
+    assert len({seen[k][1]["seed"] for k in (1, 4, 5)}) == 3
 
 
 def test_the_first_runs_of_many_are_those_of_few():
@@ -133,7 +156,13 @@ class TestFile:
         whole = calibrate(self.designs(), runs=1, out=path)
         content = path.read_bytes()
         path.write_bytes(content[:-9])
-        assert calibrate(self.designs(), runs=1, out=path).equals(whole)
+        heights = []
+
+        def look(*progress):
+            heights.append(read_table(path).height)
+
+        assert calibrate(self.designs(), runs=1, out=path, progress=look).equals(whole)
+        assert heights == [2, 3]
         assert ran == [3, 4, 5, 5]
         assert path.read_bytes() == content
 

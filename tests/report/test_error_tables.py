@@ -44,8 +44,10 @@ def test_wrong_verdicts_are_pooled_and_the_worst_design_is_named():
     sheet, found = lines("Wrong verdicts")
     smooth = found["robust-break on smooth truths"]
     # scipy.stats.binomtest(9, 200) and (9, 100), exact
-    assert smooth == ("2", "200", "4.5% (2.1 to 8.4)", "9 of 100", "4.2%")
+    assert smooth == ("2", "200", "4.5% (2.1 to 8.4)", "4.2%", "9 of 100: b, 12 scales, 500 items, 0.02")
     assert found["metric-artifact on steps"][:3] == ("2", "200", "1% (0.12 to 3.6)")
+    assert found["metric-artifact on steps"][-1] == "2 of 100: s 30%, 8 scales, 500 items, 0.05"
+    assert found["robust-break on kinks"][3:] == ("0%", "–")
     assert found["metric-artifact on kinks"][:2] == ("1", "100")
     assert not any("edge" in name for name in found)
     assert all(len(cells) == len(sheet.columns) for cells in sheet.rows)
@@ -78,9 +80,12 @@ def test_markdown_has_as_many_cells_in_every_line():
 
 def test_terminal_shows_the_same_numbers():
     stream = io.StringIO()
-    show(sheets(TABLE), Console(file=stream, width=100))
+    show(sheets(TABLE), Console(file=stream, width=80))
     text = stream.getvalue()
-    assert "4.5% (2.1 to 8.4)" in text
+    assert "metric-artifact" in text
+    assert "9 of 100: b, 12" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "4.5% (2.1 to" in text
     assert "Power" in text
 
 

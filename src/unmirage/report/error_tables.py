@@ -107,8 +107,10 @@ def _wrong(table: pl.DataFrame) -> Sheet:
                 f"{pooled['cells']:,}",
                 f"{pooled['runs']:,}",
                 _share(pooled),
-                f"{worst['count']} of {worst['runs']:,}",
                 percent(worst["low"]),
+                f"{worst['count']} of {worst['runs']:,}: {_named(cells.row(worst['cell'], named=True))}"
+                if worst["count"]
+                else NOTHING,
             )
         )
     title = (
@@ -116,7 +118,9 @@ def _wrong(table: pl.DataFrame) -> Sheet:
         "one whose own interval has the highest lower end; among many, one is high by chance."
     )
     return Sheet(
-        title, ("verdict", "designs", "runs", "rate (95%)", "worst design", "its lower end"), tuple(rows)
+        title,
+        ("verdict", "designs", "runs", "rate (95%)", "lower end", "worst design"),
+        tuple(rows),
     )
 
 
@@ -174,6 +178,12 @@ def _artifacts(table: pl.DataFrame) -> Sheet:
     )
     title = "Artifacts found: metric-artifact on truths whose headline alone jumps"
     return Sheet(title, ("truth", "scales", "items", "scatter", "runs", "rate (95%)"), rows)
+
+
+def _named(row: dict[str, Any]) -> str:
+    """A design by what mostly tells it from others."""
+    size = "" if row["size"] is None else f" {row['size']:.0%}"
+    return f"{row['truth']}{size}, {row['n_scales']} scales, {row['n_items']:,} items, {row['scatter']:g}"
 
 
 def _share(row: dict[str, Any]) -> str:
