@@ -83,26 +83,32 @@ def print_parts() -> None:
     print("| items | break test, 2,000 replicates | link | power | all three | audit of the table |")
     print("|---:|---:|---:|---:|---:|---:|")
     for n in (500, 10_000):
-        frame = unmirage.simulate("late", n_items=n, seed=1)
-        metrics = ["exact_match", "cross_entropy"]
-        scores = unmirage.score(frame, metrics)
-        loss, right = (
-            scores.filter(metric=name)["score"].to_numpy().reshape(8, n).T
-            for name in ("cross_entropy", "exact_match")
-        )
-        y = np.log(loss.mean(axis=0))
-        items = np.cov(loss.T) / n / np.outer(loss.mean(axis=0), loss.mean(axis=0))
-        test = break_test(SCALES, y, items=items)
-        link = (-np.log(loss), right, np.arange(8), y - test.smooth)
-        alternative = {"step": 0.5, "gap": 4, "sigma": test.sigma, "items": items}
-        parts = [
-            timed(lambda: break_test(SCALES, y, items=items)),
-            timed(lambda: check_link(*link, trials=np.full(8, n))),
-            timed(lambda: power(SCALES, test.smooth, **alternative)),
-        ]
-        whole = timed(lambda: unmirage.audit(frame, metrics=metrics))
-        cells = [f"{1000 * part:.0f} ms" for part in (*parts, sum(parts), whole)]
+        cells = [f"{1000 * seconds:.0f} ms" for seconds in parts(n)]
         print(f"| {n:,} | {' | '.join(cells)} |")
+
+
+def parts(n: int) -> list[float]:
+    """Seconds of the break test, the link, the power, all three, and the whole audit, for n items."""
+    frame = unmirage.simulate("late", n_items=n, seed=1)
+    metrics = ["exact_match", "cross_entropy"]
+    scores = unmirage.score(frame, metrics)
+    loss, right = (
+        scores.filter(metric=name)["score"].to_numpy().reshape(8, n).T
+        for name in ("cross_entropy", "exact_match")
+    )
+    y = np.log(loss.mean(axis=0))
+    items = np.cov(loss.T) / n / np.outer(loss.mean(axis=0), loss.mean(axis=0))
+    test = break_test(SCALES, y, items=items)
+    found = [
+        timed(lambda: break_test(SCALES, y, items=items)),
+        timed(
+            lambda: check_link(
+                -np.log(loss), right, np.arange(8), y - test.smooth, trials=np.full(8, float(n))
+            )
+        ),
+        timed(lambda: power(SCALES, test.smooth, step=0.5, gap=4, sigma=test.sigma, items=items)),
+    ]
+    return [*found, sum(found), timed(lambda: unmirage.audit(frame, metrics=metrics))]
 
 
 def main() -> None:

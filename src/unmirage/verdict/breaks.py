@@ -19,6 +19,7 @@ from unmirage.verdict.library import Library, library
 from unmirage.verdict.scatter import Scatter
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 # Holds the false alarms of every smooth truth tried near 5% or below (benchmarks/break_test.py).
 ALPHA = 0.03
@@ -231,15 +232,94 @@ def _item_sum(setting: Setting, lost: int) -> float:
     return float(np.trace(setting.items)) * (size - lost) / (size - 3)
 
 
-def _variance(setting: Setting, rss: float, lost: int) -> float:
-    """sigma² of one model from a residual sum of squares and what is known."""
+def _variances(setting: Setting, rss: Floats, lost: int) -> Floats:
+    """sigma² of one model (B,) from residual sums of squares and what is known."""
     known = setting.known
-    scatter = max(rss - _item_sum(setting, lost), 0.0)
-    return (scatter + known.df * known.sigma**2) / (setting.shapes.t.size - lost + known.df)
+    scatter = np.maximum(rss - _item_sum(setting, lost), 0.0)
+    return np.asarray(
+        (scatter + known.df * known.sigma**2) / (setting.shapes.t.size - lost + known.df), dtype=np.float64
+    )
 
 
-def _nulls(shapes: Library, rss: Floats, margin: float) -> list[int]:
-    """The best smooth shape, then the best of each other kind within the margin; three at most."""
+@dataclass(frozen=True)
+class Looks:
+    """What B curves show before chance is asked: arrays of shape (B,), or as said.
+
+    Attributes
+    ----------
+    y: (B, S) weighted, less their mean. rss: (B, M) of the smooth shapes.
+    best, broken: the members of the library.
+    variance: sigma² to draw a null with, at most `most`.
+    step, span: height of the step, range of the response.
+    gates: (3, 2, B): value and limit of "step", "rise" and "bump".
+    passed: whether all three are passed.
+    """
+
+    y: Floats
+    mean: Floats
+    rss: Floats
+    best: Ints
+    broken: Ints
+    statistic: Floats
+    variance: Floats
+    most: Floats
+    step: Floats
+    span: Floats
+    gates: Floats
+    passed: npt.NDArray[np.bool_]
+
+
+def look(setting: Setting, values: Floats) -> Looks:
+    """Fit the library to responses (B, S)."""
+    from scipy.special import chdtri
+
+    shapes, known = setting.shapes, setting.known
+    w = shapes.weights
+    # Every space holds the constant, so taking the mean out changes no residual and keeps their digits.
+    mean = np.average(values, weights=w**2, axis=1)
+    y = (values - mean[:, None]) * w
+    rss, broken_rss = shapes.smooth.all_rss(y), shapes.breaks.all_rss(y)
+    best, broken = rss.argmin(axis=1), broken_rss.argmin(axis=1)
+    r0, r1 = rss.min(axis=1), broken_rss.min(axis=1)
+    squares = known.df * known.sigma**2
+
+    broken_variance = _variances(setting, r1, _LOST_BREAK)
+    limit = squares / float(chdtri(known.df, 1 - _TAIL))
+    most = np.maximum(limit, broken_variance)
+    variance = np.minimum(_variances(setting, r0, LOST), most)
+
+    along = np.einsum("bs,bs->b", shapes.breaks.directions[broken], y)
+    step = np.maximum(along, 0.0) / shapes.breaks.lengths[broken]
+    span = np.ptp(values, axis=1)
+    later = np.arange(w.size) > shapes.gaps[broken][:, None]
+    allowed = setting.after * step[:, None] * later
+    rise = (values - np.minimum.accumulate(values, axis=1) - allowed).max(axis=1)
+    # Neither misfit nor a scatter beyond what is known excuses a rise.
+    scatter = np.minimum(np.minimum(variance, broken_variance), limit)
+    noise = np.sqrt(((np.diag(setting.items) + scatter[:, None]) / w**2).mean(axis=1))
+    least = np.maximum(setting.min_step, _STEP_SHARE * span)
+    most_rise = np.maximum(_RISE_ERRORS * noise, _RISE_SHARE * span)
+    bump = shapes.bumps.all_rss(y).min(axis=1)
+    return Looks(
+        y,
+        mean,
+        rss,
+        best,
+        broken,
+        (r0 - r1) / (r1 + squares),
+        variance,
+        most,
+        step,
+        span,
+        np.array([[step, least], [rise, most_rise], [r1, bump]]),
+        (step > 0) & (step >= least) & (rise <= most_rise) & (r1 <= bump),
+    )
+
+
+def nulls_of(setting: Setting, looks: Looks, curve: int) -> list[Floats]:
+    """Weighted smooth curves (S,): the best, then the best of each other kind that fits nearly as well."""
+    shapes, rss = setting.shapes, looks.rss[curve]
+    margin = _NULL_MARGIN * float(looks.variance[curve])
     chosen: list[int] = []
     kinds: set[str] = set()
     for member in np.argsort(rss, kind="stable"):
@@ -248,100 +328,39 @@ def _nulls(shapes: Library, rss: Floats, margin: float) -> list[int]:
         if shapes.smooth.kinds[member] not in kinds:
             kinds.add(shapes.smooth.kinds[member])
             chosen.append(int(member))
-    return chosen
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a curve shows before chance is asked: all of `BreakTest` but p, and what its null is drawn from.
-
-    Attributes
-    ----------
-    nulls: the weighted smooth curves (S,) to draw about; variance: sigma² to draw with, at most `most`.
-    best, broken: the members of the library; mean: of y. gates: all but p.
-    """
-
-    y: Floats
-    mean: float
-    best: int
-    broken: int
-    statistic: float
-    variance: float
-    most: float
-    nulls: list[Floats]
-    step: float
-    span: float
-    gates: tuple[Gate, ...]
-
-
-def look(setting: Setting, values: Floats) -> Look:
-    """Fit the library to the response (S,)."""
-    from scipy.special import chdtri
-
-    shapes, known = setting.shapes, setting.known
-    w = shapes.weights
-    # Every space holds the constant, so taking the mean out changes no residual and keeps their digits.
-    mean = float(np.average(values, weights=w**2))
-    y = (values - mean) * w
-    rss, broken_rss = shapes.smooth.rss(y), shapes.breaks.rss(y)
-    best, broken = int(rss.argmin()), int(broken_rss.argmin())
-    r0, r1 = float(rss[best]), float(broken_rss[broken])
-    squares = known.df * known.sigma**2
-
-    broken_variance = _variance(setting, r1, _LOST_BREAK)
-    limit = squares / float(chdtri(known.df, 1 - _TAIL))
-    most = max(limit, broken_variance)
-    variance = min(_variance(setting, r0, LOST), most)
-    nulls = _nulls(shapes, rss, _NULL_MARGIN * variance)
-
-    step = max(float(shapes.breaks.directions[broken] @ y), 0.0) / float(shapes.breaks.lengths[broken])
-    span = float(np.ptp(values))
-    allowed = setting.after * step * (np.arange(values.size) > shapes.gaps[broken])
-    rise = float((values - np.minimum.accumulate(values) - allowed).max())
-    # Neither misfit nor a scatter beyond what is known excuses a rise.
-    scatter = min(variance, broken_variance, limit)
-    noise_sd = float(np.sqrt(np.mean((np.diag(setting.items) + scatter) / w**2)))
-    least = max(setting.min_step, _STEP_SHARE * span)
-    most_rise = max(_RISE_ERRORS * noise_sd, _RISE_SHARE * span)
-    bump = float(shapes.bumps.rss(y).min())
-    return Look(
-        y,
-        mean,
-        best,
-        broken,
-        (r0 - r1) / (r1 + squares),
-        variance,
-        most,
-        [shapes.smooth.fitted(y, null) for null in nulls],
-        step,
-        span,
-        (
-            Gate("step", step, least, step > 0 and step >= least),
-            Gate("rise", rise, most_rise, rise <= most_rise),
-            Gate("bump", r1, bump, r1 <= bump),
-        ),
-    )
+    return [shapes.smooth.fitted(looks.y[curve], member) for member in chosen]
 
 
 def _test(setting: Setting, values: Floats, rng: np.random.Generator) -> BreakTest:
     shapes, w = setting.shapes, setting.shapes.weights
-    seen = look(setting, values)
-    drawn = null_statistics(setting, seen.nulls, seen.variance, seen.most, setting.replicates, rng)
-    p = (1 + int((drawn >= seen.statistic).sum(axis=1).max())) / (setting.replicates + 1)
+    seen = look(setting, values[None])
+    y, mean, best, broken = seen.y[0], float(seen.mean[0]), int(seen.best[0]), int(seen.broken[0])
+    variance, most = float(seen.variance[0]), float(seen.most[0])
+    drawn = null_statistics(setting, nulls_of(setting, seen, 0), variance, most, setting.replicates, rng)
+    p = (1 + int((drawn >= seen.statistic[0]).sum(axis=1).max())) / (setting.replicates + 1)
+    (step, least), (rise, most_rise), (left, bump) = (
+        (float(value), float(limit)) for value, limit in seen.gates[:, :, 0]
+    )
+    span = float(seen.span[0])
     return BreakTest(
         p=p,
-        statistic=seen.statistic,
-        step=seen.step,
-        step_share=seen.step / seen.span if seen.span > 0 else 0.0,
-        gap=int(shapes.gaps[seen.broken]),
+        statistic=float(seen.statistic[0]),
+        step=step,
+        step_share=step / span if span > 0 else 0.0,
+        gap=int(shapes.gaps[broken]),
         w_min=shapes.w_min,
-        sigma=float(np.sqrt(seen.variance)),
+        sigma=float(np.sqrt(variance)),
         df=w.size - LOST + setting.known.df,
-        smooth=seen.mean + shapes.smooth.fitted(seen.y, seen.best) / w,
-        smooth_kind=shapes.smooth.kinds[seen.best],
-        broken=seen.mean + shapes.breaks.fitted(seen.y, seen.broken) / w,
-        gates=(Gate("p", p, setting.alpha, p <= setting.alpha), *seen.gates),
-        monotone=seen.gates[1].passed,
+        smooth=mean + shapes.smooth.fitted(y, best) / w,
+        smooth_kind=shapes.smooth.kinds[best],
+        broken=mean + shapes.breaks.fitted(y, broken) / w,
+        gates=(
+            Gate("p", p, setting.alpha, p <= setting.alpha),
+            Gate("step", step, least, step > 0 and step >= least),
+            Gate("rise", rise, most_rise, rise <= most_rise),
+            Gate("bump", left, bump, left <= bump),
+        ),
+        monotone=rise <= most_rise,
     )
 
 

@@ -68,8 +68,15 @@ class Shapes:
 
     def rss(self, y: Floats) -> Floats:
         """Residual sum of squares (M,) of every member, for one weighted curve (S,)."""
-        bases = np.array([y @ y - ((y @ q) ** 2).sum() for q in self.bases])
-        return np.asarray(np.maximum(bases[self.base] - self._along(self.directions @ y) ** 2, 0.0))
+        return np.asarray(self.all_rss(y[None])[0])
+
+    def all_rss(self, y: Floats) -> Floats:
+        """Residual sums of squares (B, M) of every member, for many weighted curves (B, S)."""
+        squares = np.einsum("bs,bs->b", y, y)
+        bases = np.stack([squares - ((y @ q) ** 2).sum(axis=1) for q in self.bases], axis=1)
+        return np.asarray(
+            np.maximum(bases[:, self.base] - self._along(y @ self.directions.T) ** 2, 0.0), dtype=np.float64
+        )
 
     def least_rss(self, y: Floats) -> Floats:
         """The smallest of them (B,), for many weighted curves (B, S)."""

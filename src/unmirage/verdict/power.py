@@ -10,10 +10,10 @@ from unmirage.errors import SettingsError
 from unmirage.verdict.breaks import (
     ALPHA,
     PRIOR,
-    Setting,
     curve_of,
     look,
     null_statistics,
+    nulls_of,
     root_of,
     setting_of,
 )
@@ -71,23 +71,16 @@ def power(
     stepped = f + step * (share - (np.arange(size) > gap))
     rng = np.random.default_rng(seed)
     noise = rng.standard_normal((simulations, size)) @ root_of(setting.items + sigma**2 * np.eye(size))
-    looks = [look(setting, stepped + e / shapes.weights) for e in noise]
-    variances = np.array([one.variance for one in looks])
-    most = float(np.median([one.most for one in looks]))
-    levels = np.unique(np.quantile(variances, np.linspace(0, 1, _LEVELS)))
-    limits = np.array([_critical(setting, stepped, level, max(most, level), rng) for level in levels])
-    reached = np.interp(variances, levels, limits)
-    passed = [
-        one.statistic >= limit and all(gate.passed for gate in one.gates)
-        for one, limit in zip(looks, reached, strict=True)
+    seen = look(setting, stepped + noise / shapes.weights)
+    most = float(np.median(seen.most))
+    levels = np.unique(np.quantile(seen.variance, np.linspace(0, 1, _LEVELS)))
+    nulls = nulls_of(setting, look(setting, stepped[None]), 0)
+    limits = [
+        np.quantile(
+            null_statistics(setting, nulls, level, max(most, level), _REPLICATES, rng),
+            1 - alpha,
+            axis=1,
+        ).max()
+        for level in levels
     ]
-    return float(np.mean(passed))
-
-
-def _critical(
-    setting: Setting, values: Floats, variance: float, most: float, rng: np.random.Generator
-) -> float:
-    """The statistic that smooth curves near the values reach with probability alpha, at the worst of them."""
-    nulls = look(setting, values).nulls
-    drawn = null_statistics(setting, nulls, variance, most, _REPLICATES, rng)
-    return float(np.quantile(drawn, 1 - setting.alpha, axis=1).max())
+    return float((seen.passed & (seen.statistic >= np.interp(seen.variance, levels, limits))).mean())
