@@ -1,8 +1,8 @@
 """python benchmarks/verdict.py: how long does a verdict take, against the same test with scipy's curve_fit?
 
-One core. Our break test with 1,000 replicates at eight scales: the whole library of smooth curves and all breaks
-for every replicate. The peer fits each replicate with one of the smooth laws only, a power law with an offset,
-by scipy.optimize.curve_fit from four starts, and each step by least squares; it is timed on a tenth of the
+One core. Our break test with 1,000 replicates at eight scales: the whole library of smooth curves and all
+breaks for every replicate. The peer fits each replicate with one of the smooth laws only, a power law with an
+offset, by scipy.optimize.curve_fit from four starts, and each step by least squares; it is timed on a tenth of the
 replicates. Then the parts of a whole verdict, for 500 and 10,000 items. Prints Markdown tables.
 """
 
