@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -79,7 +80,7 @@ def _row(row: dict[str, Any], card: Card, scales: int, settings: Settings) -> di
         note = "" if stderr else "the log gives no standard error above 0"
         if chance is not None:
             level = settings.alpha / scales if chance > 0 else settings.alpha
-            floor = float(statistics.floor(n, chance, level))
+            floor = _floor(n, chance, level)
             resolution = floor if math.isfinite(floor) else None
     elif stderr:
         half = quantile(settings.confidence) * stderr
@@ -106,6 +107,12 @@ def _row(row: dict[str, Any], card: Card, scales: int, settings: Settings) -> di
         "method": method,
         "note": note or None,
     }
+
+
+@lru_cache(maxsize=1024)
+def _floor(n: int, chance: float, level: float) -> float:
+    """Logs of aggregates repeat a few test sets thousands of times."""
+    return float(statistics.floor(n, chance, level))
 
 
 def _in_range(row: dict[str, Any], card: Card) -> None:

@@ -103,15 +103,21 @@ def geometric_mean(x: ArrayLike) -> float:
 
 def log_of(law: Law) -> Law:
     """The law for log y of a law for y above 0: scatter in log y is scatter in shares of y."""
+    least = np.finfo(float).tiny
 
     def floored(x: Floats, p: Floats) -> Floats:
-        return np.maximum(law.value(x, p), np.finfo(float).tiny)
+        return np.maximum(law.value(x, p), least)
+
+    def gradient(x: Floats, p: Floats) -> Floats:
+        # Where the floor holds the log, no parameter moves it.
+        y = floored(x, p)[..., None]
+        return np.where(y > least, law.gradient(x, p), 0.0) / y
 
     return replace(
         law,
         name=f"log of {law.name}",
         value=lambda x, p: np.log(floored(x, p)),
-        gradient=lambda x, p: law.gradient(x, p) / floored(x, p)[..., None],
+        gradient=gradient,
         start=lambda x, y: law.start(x, np.exp(y)),
     )
 

@@ -114,7 +114,9 @@ def check_link(
     observed = sums.sum(axis=1) / total
     held_out, smooth = (counts * links).sum(axis=1) / total, (moved * links).sum(axis=1) / total
     share = np.minimum(worth / total, 1.0)
-    items = np.rint(counts * share[:, None]).astype(np.int64)
+    # Sums are rounded, not bins: with few items a bin each would come to nothing.
+    reduced = np.rint(np.cumsum(counts, axis=1) * share[:, None])
+    items = np.diff(reduced, axis=1, prepend=0.0).astype(np.int64)
     seen = np.minimum(np.rint(observed * items.sum(axis=1)), items.sum(axis=1))
     return LinkCheck(
         observed,

@@ -54,7 +54,8 @@ def power(
     step: its height, in the unit of the response, above 0.
     gap: the step lies between scales gap and gap+1, counted from 0; 0 <= gap < S-1.
     sigma: the true scatter of one model; above 0.
-    simulations: 1 or more; the standard error is at most .5/sqrt(simulations).
+    simulations: 1 or more. The critical values are simulated too, so the standard error is some .05 for 200,
+        and no less than .04 for more.
     Others as in `breaks.break_test`.
 
     Returns the share of simulations in which every gate is passed, in [0, 1].

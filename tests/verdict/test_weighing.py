@@ -1,0 +1,229 @@
+"""Steps 3 and 6 to 9 of the tree: every branch, with evidence that differs in one thing."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from unmirage.verdict.curve import by_scale
+from unmirage.verdict.decide import decide
+from unmirage.verdict.evidence import Evidence
+from unmirage.verdict.sharpness import sharpness
+from unmirage.verdict.thresholds import Thresholds
+from unmirage.verdict.weighing import breaks, weigh
+
+LIMITS = Thresholds()
+
+
+def with_test(evidence, *failing, **changes):
+    """The evidence with fields of its test changed, and the gates of these names failed."""
+    gates = tuple(
+        dataclasses.replace(gate, passed=False) if gate.name in failing else gate
+        for gate in evidence.test.gates
+    )
+    return dataclasses.replace(evidence, test=dataclasses.replace(evidence.test, gates=gates, **changes))
+
+
+def linked(evidence, **changes):
+    return dataclasses.replace(evidence, link=dataclasses.replace(evidence.link, **changes))
+
+
+def with_power(monkeypatch, value):
+    """Every step is found with this power; more scales or models add a tenth each."""
+    monkeypatch.setattr(
+        Evidence, "power", lambda self, window, share, more=0, models=1: value + 0.1 * (more + models - 1)
+    )
+
+
+def weighed(curve, evidence):
+    scales, means, _ = by_scale(curve)
+    return weigh(curve, sharpness(scales, means), evidence, "so sharp", LIMITS)
+
+
+def test_a_smooth_companion_that_predicts_the_jump_makes_it_an_artifact(late):
+    curve, evidence = late
+    verdict = weighed(curve, evidence)
+    assert verdict.verdict == "metric-artifact"
+    assert verdict.would_settle == []
+    assert verdict.reasons[0].startswith("exact_match looks sharp, but cross_entropy moves smoothly")
+    assert f"p = {evidence.test.p:.2g}" in verdict.reasons[0]
+    assert f"R² {evidence.link.r2_held_out:.2f} at scales left out" in verdict.reasons[0]
+    assert f"{evidence.link.r2_smooth:.2f} from the smooth curve" in verdict.reasons[0]
+    scales, means, _ = by_scale(curve)
+    shape = sharpness(scales, means)
+    seen = evidence.power((shape.t10, shape.t90), LIMITS.step_share)
+    assert "had 75% of the change of cross_entropy in the jump come at once" in verdict.reasons[1]
+    assert f"({seen:.0%} power)" in verdict.reasons[1]
+    assert f"less than {evidence.test.w_min:.2g} decades" in verdict.reasons[1]
+    assert verdict.reasons[2] == "so sharp"
+    assert decide(curve, LIMITS, evidence).verdict == "metric-artifact"
+
+
+def test_a_break_is_robust_whatever_else(stepped):
+    curve, evidence = stepped
+    assert breaks(evidence)
+    verdict = decide(curve, LIMITS, evidence)
+    test = evidence.test
+    assert verdict.verdict == "robust-break"
+    assert "cross_entropy itself breaks between simulated-193M and simulated-518M" in verdict.reasons[0]
+    assert f"a step of {test.step:.3g}, {test.step_share:.0%} of its range" in verdict.reasons[0]
+    assert f"models scatter by {test.sigma:.1%}" in verdict.reasons[1]
+    assert evidence.sources in verdict.reasons[1]
+    assert decide(curve, LIMITS, linked(evidence, r2_held_out=0.1)).verdict == "robust-break"
+
+
+def test_every_gate_and_the_adjusted_p_are_needed(stepped):
+    _, evidence = stepped
+    assert breaks(dataclasses.replace(evidence, p_adjusted=0.03))
+    assert not breaks(dataclasses.replace(evidence, p_adjusted=0.0301))
+    for gate in ("p", "step", "rise", "bump"):
+        assert not breaks(with_test(evidence, gate))
+
+
+def test_a_companion_that_gets_worse_settles_nothing(late):
+    curve, evidence = late
+    verdict = weighed(curve, with_test(evidence, monotone=False, p=0.001))
+    assert verdict.verdict == "cannot-tell"
+    assert "cross_entropy gets worse on the way" in verdict.reasons[0]
+    assert "more seeds or checkpoints" in verdict.would_settle[0]
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        ("step", "the step is small"),
+        ("bump", "a bump that recovers explains it as well"),
+    ],
+)
+def test_a_break_that_fails_a_gate_may_be_one(stepped, monkeypatch, gate, words):
+    with_power(monkeypatch, 0.65)
+    curve, evidence = stepped
+    verdict = weighed(curve, with_test(evidence, gate, p=0.01))
+    assert verdict.verdict == "cannot-tell"
+    assert (
+        "cross_entropy may break too, between simulated-193M and simulated-518M (p = 0.01"
+        in verdict.reasons[0]
+    )
+    assert verdict.reasons[0].endswith(f": {words}")
+    assert verdict.would_settle[0].startswith("2 more scales between")
+    assert "85% power" in verdict.would_settle[0]
+
+
+def test_a_break_that_is_lost_by_adjustment_may_be_one(stepped, monkeypatch):
+    with_power(monkeypatch, 0.9)
+    curve, evidence = stepped
+    verdict = weighed(curve, dataclasses.replace(evidence, p_adjusted=0.2))
+    assert verdict.verdict == "cannot-tell"
+    assert (
+        f"(p = {evidence.test.p:.2g}, 0.2 adjusted): not after adjustment over all tasks"
+        in verdict.reasons[0]
+    )
+
+
+@pytest.mark.parametrize("change", [{"r2_held_out": 0.89}, {"r2_smooth": 0.84}, {"r2_held_out": np.nan}])
+def test_a_link_that_does_not_predict_settles_nothing(late, change):
+    curve, evidence = late
+    off = evidence.link.held_out.copy()
+    off[6] = 0.123
+    verdict = weighed(curve, linked(evidence, held_out=off, **change))
+    assert verdict.verdict == "cannot-tell"
+    words = verdict.reasons[0]
+    assert "cross_entropy does not predict it: at simulated-3.73B" in words
+    assert f"it is {evidence.link.observed[6]:.3g} where the link of the other scales says 0.123" in words
+    assert "whose cross_entropy is good and whose exact_match is 0" in verdict.would_settle[0]
+
+
+def test_the_limits_of_the_link_themselves_pass(late):
+    curve, evidence = late
+    assert weighed(curve, linked(evidence, r2_held_out=0.9, r2_smooth=0.85)).verdict == "metric-artifact"
+
+
+def test_counts_that_contradict_the_link_name_their_scale(late):
+    curve, evidence = late
+    p = np.ones(8)
+    p[4] = 0.01 / 8 * 0.99
+    verdict = weighed(curve, linked(evidence, p_count=p))
+    assert verdict.verdict == "cannot-tell"
+    assert "at simulated-518M" in verdict.reasons[0]
+    p[4] = 0.01 / 8 * 1.01
+    assert weighed(curve, linked(evidence, p_count=p)).verdict == "metric-artifact"
+
+
+def test_without_a_link_that_is_said(late):
+    curve, evidence = late
+    verdict = weighed(curve, dataclasses.replace(evidence, link=None, why_no_link="aggregates have no items"))
+    assert verdict.verdict == "cannot-tell"
+    assert (
+        "whether cross_entropy predicts it cannot be tested: aggregates have no items" in verdict.reasons[0]
+    )
+
+
+def test_a_companion_that_is_late_itself_may_have_a_kink(late):
+    curve, evidence = late
+    smooth = evidence.test.smooth[0] - np.array([0, 0, 0, 0.05, 0.1, 0.5, 1.0, 1.5])
+    bent = with_test(evidence, smooth=smooth)
+    verdict = weighed(curve, bent)
+    assert verdict.verdict == "cannot-tell"
+    scales, means, _ = by_scale(curve)
+    early = bent.early_slope(sharpness(scales, means).t10)
+    assert early < 0.5
+    assert "cross_entropy is late too" in verdict.reasons[0]
+    assert f"moves at {early:.0%} of its mean speed (50% or more" in verdict.reasons[0]
+    # The corner is at the fifth scale.
+    assert "between simulated-193M and simulated-1.39B" in verdict.would_settle[0]
+
+
+def test_without_power_no_artifact(late, monkeypatch):
+    with_power(monkeypatch, 0.75)
+    curve, evidence = late
+    verdict = weighed(curve, evidence)
+    assert verdict.verdict == "cannot-tell"
+    assert "a step in cross_entropy would have been missed: 75% power, 80% is asked for" in verdict.reasons[0]
+    assert "2 more scales" in verdict.would_settle[0]
+    with_power(monkeypatch, 0.8)
+    assert weighed(curve, evidence).verdict == "metric-artifact"
+
+
+@pytest.mark.parametrize(("seen", "verdict"), [(0.85, "smooth"), (0.3, "cannot-tell")])
+def test_a_headline_that_is_its_own_companion_needs_no_link(late, monkeypatch, seen, verdict):
+    with_power(monkeypatch, seen)
+    curve, evidence = late
+    own = dataclasses.replace(curve, companion=curve.headline)
+    found = weighed(own, dataclasses.replace(evidence, link=None, why_no_link="it is the headline itself"))
+    assert found.verdict == verdict
+    assert f"{seen:.0%}" in found.reasons[0]
+    if verdict == "smooth":
+        assert "a smooth curve explains it" in found.reasons[0]
+        assert found.would_settle == []
+    else:
+        assert "whether it is a step cannot be told" in found.reasons[0]
+        assert found.would_settle
+
+
+def test_the_questions_are_asked_in_order(late, monkeypatch):
+    with_power(monkeypatch, 0.0)
+    curve, evidence = late
+    late_too = evidence.test.smooth[0] - np.array([0, 0, 0, 0.05, 0.1, 0.5, 1.0, 1.5])
+    everything = linked(with_test(evidence, monotone=False, p=0.01, smooth=late_too), r2_smooth=0.0)
+    steps = []
+    for mended in (
+        {},
+        {"monotone": True},
+        {"monotone": True, "p": 0.5},
+    ):
+        steps.append(weighed(curve, with_test(everything, **mended)).reasons[0])
+    good_link = linked(with_test(everything, monotone=True, p=0.5), r2_smooth=0.99)
+    steps.append(weighed(curve, good_link).reasons[0])
+    steps.append(weighed(curve, with_test(good_link, smooth=evidence.test.smooth)).reasons[0])
+    words = ("gets worse", "may break", "does not predict", "late too", "would have been missed")
+    assert [next(word for word in words if word in step) for step in steps] == list(words)
+
+
+def test_along_a_training_run_a_break_needs_a_sharp_headline(stepped):
+    curve, evidence = stepped
+    gradual = dataclasses.replace(
+        curve,
+        points=tuple(dataclasses.replace(point, mean=0.1 + 0.1 * k) for k, point in enumerate(curve.points)),
+    )
+    assert decide(gradual, LIMITS, evidence).verdict == "robust-break"
+    assert decide(dataclasses.replace(gradual, training=True), LIMITS, evidence).verdict == "smooth"
