@@ -247,6 +247,8 @@ def _read(source: Sources, reading: Reading, progress: Progress = silent) -> Loa
 
 def _score(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
     """Item scores of the metrics that were asked for, headline and companion among them."""
+    if responses.height == 0:
+        return score_rows(responses)
     wanted = settings.metrics
     if wanted is not None:
         named = [name for name in (settings.headline, settings.companion) if name]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unmirage.cells import Cell, Layer
 from unmirage.metrics import Card
+from unmirage.metrics.registry import is_aggregate
 from unmirage.result import Settings
 
 # What people report for each kind of responses, and the continuous metrics to hold beside it; the first that
@@ -27,13 +29,50 @@ COMPANIONS = {
 REPORTED = ("exact_match", "multiple_choice_grade", "greedy_match", "pass_rate", "accuracy", "acc")
 
 
+# Words of the names of scores that move with every probability: losses, and log-probabilities.
+LOSS_WORDS = frozenset(
+    (
+        "bits",
+        "bpb",
+        "brier",
+        "cross",
+        "likelihood",
+        "loglikelihood",
+        "logprob",
+        "loss",
+        "losses",
+        "nll",
+        "perplexity",
+    )
+) | {"ppl"}
+
+
 @dataclass(frozen=True)
 class Choice:
-    """The metrics that a task is judged by; `why_not` says why one that was asked for is not there."""
+    """The metrics that a task is judged by.
+
+    Attributes
+    ----------
+    headline, companion: their names, None where there is none.
+    why_not: why a headline that was asked for is not there.
+    remark: why a companion that was asked for is not taken, and what is.
+    """
 
     headline: str | None
     companion: str | None
     why_not: str | None = None
+    remark: str = ""
+
+
+def can_accompany(card: Card) -> bool:
+    """Whether a metric moves gradually with what the model puts out: a break in it is no metric's making.
+
+    A share of right answers does not, however it is averaged, nor does a score that only the log knows,
+    unless its name speaks of a loss or a log-probability.
+    """
+    if card.group == "score":
+        return not card.binary and bool(set(re.split(r"[^a-z]+", card.name.lower())) & LOSS_WORDS)
+    return card.continuous and not card.binary and card.group != "count"
 
 
 def choose(cell: Cell, settings: Settings) -> Choice:
@@ -45,9 +84,10 @@ def choose(cell: Cell, settings: Settings) -> Choice:
     }
     if cell.kind == "score":
         named = sorted(there, key=lambda name: (not there[name].metric.card.binary, list(there).index(name)))
-        headlines, companions = tuple(named), tuple(n for n in there if there[n].metric.card.continuous)
+        headlines, companions = tuple(named), tuple(there)
     else:
         headlines, companions = HEADLINES[cell.kind], COMPANIONS[cell.kind]
+    able = {name: layer for name, layer in there.items() if can_accompany(layer.metric.card)}
     if settings.headline is not None:
         headline = settings.headline if settings.headline in there else None
         if headline is None and settings.headline in cell.layers:
@@ -60,17 +100,18 @@ def choose(cell: Cell, settings: Settings) -> Choice:
         headline = _first(headlines, there)
         if headline is None:
             return Choice(None, None, f"none of {', '.join(headlines)} can be computed on this task")
-    if settings.companion is not None:
-        companion = settings.companion if settings.companion in there else None
-    elif (
-        there[headline].metric.card.continuous
-        and not there[headline].metric.card.binary
-        and cell.kind != "count"
-    ):
-        companion = headline
-    else:
-        companion = _first([name for name in companions if name != headline], there)
-    return Choice(headline, companion)
+    wanted, remark = settings.companion, ""
+    if wanted in able:
+        return Choice(headline, wanted)
+    companion = headline if headline in able else _first(companions, able)
+    if wanted is not None:
+        remark = _refused(wanted, companion, known=wanted in there)
+    return Choice(headline, companion, remark=remark)
+
+
+def _refused(wanted: str, companion: str | None, *, known: bool) -> str:
+    why = "is no continuous metric" if known else "cannot be computed on this task"
+    return f"{wanted} {why}; {'there is no other' if companion is None else f'{companion} is taken'}"
 
 
 def choose_reported(cards: Mapping[str, Card], settings: Settings) -> Choice:
@@ -84,10 +125,13 @@ def choose_reported(cards: Mapping[str, Card], settings: Settings) -> Choice:
     headline = settings.headline or next(
         (name for name in (*REPORTED, *shares, *cards) if name in cards), None
     )
-    losses = [name for name, card in cards.items() if not card.higher_is_better and not card.binary]
-    if settings.companion is not None:
-        return Choice(headline, settings.companion if settings.companion in cards else None)
-    return Choice(headline, next((name for name in losses), None))
+    able = [name for name, card in cards.items() if can_accompany(card) and not is_aggregate(name)]
+    if settings.companion in able:
+        return Choice(headline, settings.companion)
+    companion = headline if headline in able else next(iter(able), None)
+    wanted = settings.companion
+    remark = "" if wanted is None else _refused(wanted, companion, known=wanted in cards)
+    return Choice(headline, companion, remark=remark)
 
 
 def _first(names: Sequence[str], there: Mapping[str, Layer]) -> str | None:

@@ -11,8 +11,9 @@ import polars as pl
 from unmirage import tables
 from unmirage.curves import Fit, fit, geometric_mean, log_of, power_law
 from unmirage.judge import Case
-from unmirage.response import LEAST_LOSS, Response
+from unmirage.response import Response
 from unmirage.result import Settings
+from unmirage.scales import FALLING
 
 PLAIN, OFFSET = "power law", "power law with offset"
 # A fit must leave this many scales over, or its error means nothing.
@@ -30,7 +31,9 @@ def fit_losses(cases: Sequence[Case], settings: Settings) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for case in cases:
         response = case.found
-        if response is None or not response.logged or response.training:
+        if not isinstance(response, Response) or not response.logged or response.training:
+            continue
+        if settings.axis in FALLING:
             continue
         found = {
             law: one
@@ -60,15 +63,15 @@ def law_of(case: Case, fits: pl.DataFrame, settings: Settings) -> list[str]:
 
 def _fit(response: Response, parameters: int) -> Fit | None:
     """The law with so many parameters; None where it leaves too few scales over."""
-    if response.y.size < parameters + LEFT_OVER:
+    if response.y.size < parameters + LEFT_OVER or not np.isfinite(response.log_means[0]).all():
         return None
+    y, items = response.log_means
     law = power_law(geometric_mean(response.scales))
     return fit(
         log_of(law if parameters == 3 else law.fix(offset=0.0)),
         response.scales,
-        # The floor that keeps the log finite is none of the law's.
-        np.log(np.maximum(np.exp(response.y) - LEAST_LOSS, LEAST_LOSS)),
-        response.items,
+        y,
+        items,
         # Without an offset the law is a line on log axes, and any start finds it.
         starts=2 if parameters == 2 else 12,
     )

@@ -93,7 +93,7 @@ class Case:
     task: str
     choice: Choice
     curve: Curve | None = None
-    found: Response | None = None
+    found: Response | str | None = None
     response: Response | None = None
     why_not: str = ""
     dependent: str | None = None
@@ -119,7 +119,7 @@ def prepare(
         return Case(cell.family, cell.task, choice)
     layer = cell.layers[choice.headline]
     more = [row for row in extra if row["metric"] == choice.headline]
-    found = None
+    found: Response | str | None = None
     if choice.companion is not None:
         found = response_of(cell, layer, cell.layers[choice.companion], settings.axis)
     scales = scales_of(cell, layer, [row["axis_value"] for row in more])
@@ -153,37 +153,43 @@ def prepare(
         response,
         why,
         dependent,
-        tuple(findings.never_exact(cell)),
+        (*_remark(choice), *findings.never_exact(cell)),
         chance_unknown=card.binary and layer.chance is None,
         finite=tuple(_staying_finite(cell)),
         scales=scales,
     )
 
 
+def _remark(choice: Choice) -> tuple[str, ...]:
+    return (choice.remark,) if choice.remark else ()
+
+
 def _pairs(rows: Sequence[Row]) -> list[tuple[float, float]]:
     return [(row["axis_value"], np.nan if row["mean"] is None else row["mean"]) for row in rows]
 
 
-def _kept(pairs: Sequence[tuple[float, float]], response: Response | None) -> set[float]:
+def _kept(pairs: Sequence[tuple[float, float]], response: Response | str | None) -> set[float]:
     """The scales to judge: the medians of the companion where it is everywhere, else of the headline."""
     levels: dict[float, list[float]] = {}
     for value, mean in pairs:
         levels.setdefault(value, []).append(mean)
     means = {value: float(np.mean(group)) for value, group in levels.items()}
-    if response is not None and set(response.axis_values.tolist()) == set(means):
+    if isinstance(response, Response) and set(response.axis_values.tolist()) == set(means):
         means = dict(zip(response.axis_values.tolist(), response.y.tolist(), strict=True))
     return few_scales(means, MOST_SCALES)
 
 
 def _usable(
-    response: Response | None, choice: Choice, curve: Curve, limits: Thresholds
+    found: Response | str | None, choice: Choice, curve: Curve, limits: Thresholds
 ) -> tuple[Response | None, str]:
-    """The response where a break can be looked for, or why it cannot."""
-    if response is None:
-        return None, f"{choice.companion} is infinite, 0 or all alike where {choice.headline} is there"
+    """The response at the scales that are judged, where a break can be looked for, or why it cannot."""
+    if not isinstance(found, Response):
+        return None, found or ""
+    response = at(found, {point.axis_value for point in curve.points})
     if response.y.size < limits.min_scales:
-        return None, f"both are there at {response.y.size} scales only"
-    return at(response, {point.axis_value for point in curve.points}), ""
+        scales = f"{response.y.size} scale{'' if response.y.size == 1 else 's'}"
+        return None, f"{choice.companion} and {choice.headline} are both there at {scales} only"
+    return response, ""
 
 
 def judge_case(case: Case, evidence: Evidence | str | None, settings: Settings, limits: Thresholds) -> Row:
@@ -201,6 +207,8 @@ def judge_case(case: Case, evidence: Evidence | str | None, settings: Settings, 
             f"{choice.companion or choice.headline} is the median"
         )
     verdict.reasons.extend(case.remarks)
+    if isinstance(evidence, Evidence):
+        verdict.reasons.extend(evidence.notes)
     if case.dependent is not None:
         verdict.reasons[0] += "; and its items depend on each other"
         verdict.reasons.append(case.dependent)
@@ -234,7 +242,7 @@ def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds)
     if choice.headline is None:
         return Case(family, task, choice)
     mine = by_metric[choice.headline]
-    found = None
+    found: Response | str | None = None
     if choice.companion is not None:
         found = reported_response(mine, by_metric[choice.companion], cards[choice.companion], settings.axis)
     scales = len({row["axis_value"] for row in mine})
@@ -253,7 +261,18 @@ def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds)
     if choice.companion is not None:
         response, why = _usable(found, choice, curve, limits)
     unknown = card.binary and any(row["chance"] is None for row in mine)
-    return Case(family, task, choice, curve, found, response, why, chance_unknown=unknown, scales=scales)
+    return Case(
+        family,
+        task,
+        choice,
+        curve,
+        found,
+        response,
+        why,
+        remarks=_remark(choice),
+        chance_unknown=unknown,
+        scales=scales,
+    )
 
 
 def _result_points(

@@ -22,6 +22,10 @@ Row = dict[str, Any]
 
 # Nats below which a loss is as good as none, a probability of 99%: what is left there is noise on a log axis.
 LEAST_LOSS = 0.01
+# With fewer the covariance of the response has no more than a few directions, and is no measure of its error.
+LEAST_UNITS = 10
+# A metric of items with no more values than these is a count of something.
+DISTINCT = 100
 # A scatter of so many percent of the range of the response is expected where nothing is known of it.
 USUAL = 0.03
 
@@ -41,6 +45,7 @@ class Response:
     scores: (n, M) the companion, turned so that higher is better and shifts of the response add to it.
     right: (n, M) the headline. place: (M,) the scale of each model. No items (n = 0) for aggregates.
     trials: (S,) the independent items that the headline of a scale rests on.
+    movable: whether the scores of items are real numbers, which can be moved a little, and not counts.
     """
 
     name: str
@@ -56,6 +61,14 @@ class Response:
     right: Floats
     place: Ints
     trials: Floats
+    movable: bool
+
+    @property
+    def log_means(self) -> tuple[Floats, Floats]:
+        """(S,) log of the mean loss without the floor, and its covariance (S, S); for a logged response."""
+        whole = np.exp(self.y)
+        stretch = whole / np.maximum(whole - LEAST_LOSS, np.finfo(float).tiny)
+        return np.log(whole / stretch), self.items * np.outer(stretch, stretch)
 
     @property
     def sizes(self) -> Ints:
@@ -68,13 +81,17 @@ class Response:
         return 1.0 if self.logged else max(float(np.ptp(self.y)), np.finfo(float).tiny)
 
 
-def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Response | None:
-    """The response of a cell; None where fewer than two scales are there, or nothing varies.
+def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Response | str:
+    """The response of a cell, or why there is none, in words.
 
     A loss is an item-level metric whose smallest value is 0 and which is better the lower it is, or the log
     of a probability, which is one with its sign turned.
     """
+    if cell.units < LEAST_UNITS:
+        return f"there are {cell.units} independent items or clusters, and {LEAST_UNITS} are needed"
     there = np.flatnonzero(headline.finite & companion.finite)
+    if not there.size:
+        return "no model has a finite score on every item in both"
     card = companion.metric.card
     sign = 1.0 if card.higher_is_better else -1.0
     if (card.low, card.high) == (-np.inf, 0.0):
@@ -86,8 +103,6 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
     values = np.unique(cell.axis_values[there])
     if axis in FALLING:
         values = values[::-1]
-    if values.size < 2:
-        return None
     place = np.array([int(np.flatnonzero(values == v)[0]) for v in cell.axis_values[there]], dtype=np.int64)
     means = loss.mean(axis=0)
     own = np.log(means + LEAST_LOSS) if logged else means
@@ -96,8 +111,8 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
     )  # what each item adds to the response, times n
     average = (place[:, None] == np.arange(values.size)) / np.bincount(place)
     gap = _covariance(pull @ average, cell.clusters)
-    if not (np.ptp(own) > 0 and np.isfinite(gap).all()):
-        return None
+    if not np.ptp(own) > 0:
+        return f"{card.name} is the same for every model"
     scores = -np.log(loss + LEAST_LOSS) if logged else -loss
     n = len(cell.items)
     worth = (
@@ -124,13 +139,14 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
         headline.scores[:, there],
         place,
         least,
+        np.unique(scores[:1000]).size > DISTINCT,
     )
 
 
 def reported_response(
     headline: Sequence[Row], companion: Sequence[Row], card: Card, axis: str
-) -> Response | None:
-    """The response of aggregates: the models that have both metrics; None as in `response_of`.
+) -> Response | str:
+    """The response of aggregates: the models that have both metrics; or why there is none.
 
     Parameters: the curve rows of both metrics, and what is known of the companion. Its error is what the log
     gives, taken to be independent between scales; without one it is part of the scatter.
@@ -141,8 +157,8 @@ def reported_response(
     values = np.unique([row["axis_value"] for row in rows])
     if axis in FALLING:
         values = values[::-1]
-    if values.size < 2:
-        return None
+    if not values.size:
+        return "no model has a finite value of both"
     groups = [[row for row in rows if row["axis_value"] == value] for value in values]
     sign = -1.0 if card.higher_is_better else 1.0
     each = [np.array([sign * row["mean"] for row in group]) for group in groups]
@@ -154,7 +170,7 @@ def reported_response(
         each = [np.log(one + LEAST_LOSS) for one in each]
     y = np.array([one.mean() for one in each])
     if not np.ptp(y) > 0:
-        return None
+        return f"{card.name} is the same for every model"
     return Response(
         card.name,
         logged,
@@ -169,6 +185,7 @@ def reported_response(
         np.empty((0, len(rows))),
         np.repeat(np.arange(values.size), [len(group) for group in groups]),
         np.ones(values.size),
+        movable=False,
     )
 
 
@@ -177,9 +194,10 @@ def at(response: Response, axis_values: Collection[float]) -> Response:
     return _only(response, np.flatnonzero(np.isin(response.axis_values, list(axis_values))))
 
 
-def from_worst(response: Response) -> Response:
-    """The scales from the one with the worst companion on."""
-    return _only(response, np.arange(int(response.y.argmax()), response.y.size))
+def from_worst(response: Response, jump: float) -> Response:
+    """The scales from the one with the worst companion on, and two at least that do not exceed `jump`."""
+    before = int((response.scales <= jump * (1 + 1e-9)).sum())
+    return _only(response, np.arange(max(min(int(response.y.argmax()), before - 2), 0), response.y.size))
 
 
 def _only(response: Response, kept: Ints) -> Response:
@@ -202,10 +220,12 @@ def _only(response: Response, kept: Ints) -> Response:
 
 
 def _covariance(pull: Floats, clusters: Ints) -> Floats:
-    """(S, S) of the column means, items or clusters being the sample; NaN with one cluster."""
+    """(S, S) of the column means, items or clusters being the sample."""
+    from scipy.special import stdtrit
+
     count = int(clusters.max()) + 1
-    if count < 2:
-        return np.full((pull.shape[1],) * 2, np.nan)
     sums = np.zeros((count, pull.shape[1]))
     np.add.at(sums, clusters, pull - pull.mean(axis=0))
-    return np.asarray(sums.T @ sums * count / (count - 1) / len(clusters) ** 2, dtype=np.float64)
+    # Known from few clusters only: as much wider as Student's interval is than the normal one.
+    wider = float(stdtrit(count - 1, 0.975) / stdtrit(np.inf, 0.975)) ** 2
+    return np.asarray(wider * sums.T @ sums * count / (count - 1) / len(clusters) ** 2, dtype=np.float64)

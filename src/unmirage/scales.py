@@ -19,6 +19,7 @@ SIZE_AXES = ("n_params", "flops")
 FALLING = ("loss",)
 PROGRESS = ("n_tokens", "step")  # columns that order the checkpoints of a run
 TRAINING = PROGRESS  # on these axes a curve is a training run
+NEAR = 1.02  # sizes closer than this are one scale: a jump between them is a jump at one size
 UNEQUAL_TRAINING = 1.05  # tokens that differ by more than 5% are said
 
 
@@ -120,7 +121,8 @@ def select(models: pl.DataFrame, axis: str, checkpoint: str) -> tuple[pl.DataFra
     chosen = chosen.sort("source_family", "size", "family", "axis_value", "model", nulls_last=True).drop(
         "size"
     )
-    notes += _confounded(chosen, axis) + _replicates(chosen, axis)
+    chosen, same = _snapped(chosen, axis)
+    notes += same + _confounded(chosen, axis) + _replicates(chosen, axis)
     return chosen.drop("n_params", "n_tokens"), notes
 
 
@@ -236,6 +238,30 @@ def _confounded(chosen: pl.DataFrame, axis: str) -> list[Note]:
             where=row["family"],
         )
         for row in spread.iter_rows(named=True)
+    ]
+
+
+def _snapped(chosen: pl.DataFrame, axis: str) -> tuple[pl.DataFrame, list[Note]]:
+    """Sizes that differ by less than `NEAR` are one scale, that of the smallest of them."""
+    if axis not in SIZE_AXES:
+        return chosen, []
+    moved = 0
+    values = []
+    last: tuple[str, float] = ("", 0.0)
+    for family, value in chosen.select("family", "axis_value").iter_rows():
+        near = family == last[0] and value < last[1] * NEAR
+        moved += near and value != last[1]
+        last = (family, last[1] if near else value)
+        values.append(last[1])
+    if not moved:
+        return chosen, []
+    return chosen.with_columns(axis_value=pl.Series(values, dtype=pl.Float64)), [
+        tables.warning(
+            "near-scales",
+            f"{moved} models differ by less than {NEAR - 1:.0%} in {axis} from a smaller one and count as "
+            "being of its scale",
+            count=moved,
+        )
     ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from unmirage import statistics, tables
+from unmirage.counts import listed
 from unmirage.judge import Case
 from unmirage.response import USUAL, Response, from_worst
 from unmirage.result import Progress, Settings
@@ -44,16 +45,25 @@ def examine(
         response = cases[i].response
         assert response is not None
         test = _tested(response, scatter, limits, _generator(settings, cases[i]))
-        later = from_worst(response)
-        if not test.monotone and _asleep(cases[i], later) and later.y.size >= limits.min_scales:
-            response, test = later, _tested(later, scatter, limits, _generator(settings, cases[i]))
+        said = _gaps(cases[i], response)
+        if response.training and not test.monotone:
+            jump = _before_jump(cases[i], response)
+            later = from_worst(response, jump)
+            if later.y.size >= limits.min_scales and later.scales[0] <= jump:
+                response, test = later, _tested(later, scatter, limits, _generator(settings, cases[i]))
+                said.append(
+                    f"{later.name} first gets worse while {cases[i].choice.headline} is flat: the test "
+                    f"starts at {later.models[0][0]}"
+                )
         tests.append(test)
-        tested.append(response)
+        tested.append((response, tuple(said)))
     progress("testing", len(place), len(place))
     adjusted = statistics.adjust([test.p for test in tests], settings.adjust)
     found: list[Evidence | str | None] = [case.why_not or None for case in cases]
     rows = []
-    for i, response, test, p, (scatter, sources) in zip(place, tested, tests, adjusted, known, strict=True):
+    for i, (response, notes), test, p, (scatter, sources) in zip(
+        place, tested, tests, adjusted, known, strict=True
+    ):
         link, why = _link(cases[i], response, response.y - test.smooth, limits)
         found[i] = evidence = Evidence(
             response.name,
@@ -71,22 +81,41 @@ def examine(
             why,
             LEAST_STEP if response.logged else 0.0,
             response.training,
+            notes,
         )
         rows.append(_row(cases[i], response, evidence))
     return found, pl.DataFrame(rows, schema=dict(tables.BREAKS))
 
 
-def _asleep(case: Case, later: Response) -> bool:
-    """Whether the headline has made less than a tenth of its rise where the companion is at its worst.
+def _gaps(case: Case, response: Response) -> list[str]:
+    """What to say where the companion lacks scales that the headline has."""
+    if case.curve is None:
+        return []
+    missing = [
+        ", ".join(point.model for point in group)
+        for group in case.curve.groups()
+        if group[0].axis_value not in response.axis_values
+    ]
+    if not missing:
+        return []
+    have = len(response.models)
+    return [f"{response.name} is finite at {have} of {have + len(missing)} scales, not at {listed(missing)}"]
 
-    A companion that first gets worse while nothing is learnt, as before a model groks, is tested from there.
+
+def _before_jump(case: Case, response: Response) -> float:
+    """The scale before the largest rise of the headline, where the companion gets worse before any rise.
+
+    0 where the headline has made a tenth of its rise at the companion's worst scale.
     """
     if case.curve is None:
-        return False
+        return 0.0
     scales, means, _ = by_scale(case.curve)
     up = means if case.curve.higher_is_better else -means
-    before = up[scales <= later.scales[0]]
-    return bool(np.ptp(up) > 0 and before.size and before.max() - up.min() < 0.1 * np.ptp(up))
+    jump = int(np.diff(up).argmax())
+    worst = float(response.scales[int(response.y.argmax())])
+    before = up[scales <= worst]
+    asleep = before.size and np.ptp(up) > 0 and before.max() - up.min() < 0.1 * np.ptp(up)
+    return float(scales[jump]) if asleep else 0.0
 
 
 def _tested(response: Response, scatter: Scatter, limits: Thresholds, rng: np.random.Generator) -> BreakTest:
@@ -164,7 +193,7 @@ def _link(
         response.scores,
         response.right,
         response.place,
-        moves,
+        moves if response.movable else None,
         trials=response.trials,
         tolerance=limits.count_odds,
     ), ""

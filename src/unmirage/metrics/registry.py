@@ -32,6 +32,11 @@ _WHOLE = re.compile(r"\s*([0-9]{1,9})\s*")
 _NESTING = 8
 
 
+def is_aggregate(name: str) -> bool:
+    """Whether a name is that of a metric which has a value for a model and none for an item, such as ece."""
+    return name in REGISTRY and REGISTRY[name].combine is not None
+
+
 def names() -> tuple[str, ...]:
     """The metrics that have a fixed name, group by group. Forms with numbers, such as pass_at_10, are not."""
     return tuple(REGISTRY)

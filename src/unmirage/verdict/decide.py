@@ -66,7 +66,7 @@ def decide(
         return _both_ways(curve, shape, fall, means)
     if shape.rise < needed:
         return _no_rise(curve, shape, needed, leading, limits, fall, means)
-    how = _how(shape, limits)
+    how = _how(curve, shape, scales, limits)
     first = (np.log10(scales[1]) - np.log10(scales[0])) / (np.log10(scales[-1]) - np.log10(scales[0]))
     sharp = is_sharp(curve, shape, scales, limits) and shape.t10 >= first - 1e-9
     # 3. Does the companion itself break? The loss of a training run plunges for many reasons, so there the
@@ -224,7 +224,10 @@ def _unseen(curve: Curve, shape: Sharpness, needed: float, limits: Thresholds) -
     )
 
 
-def _how(shape: Sharpness, limits: Thresholds) -> str:
+def _how(curve: Curve, shape: Sharpness, scales: Floats, limits: Thresholds) -> str:
+    if curve.training:
+        span = float(np.log10(scales[-1] / scales[0]))
+        return f"10% to 90% of the rise of {shape.rise:.3g} takes {shape.width * span:.2g} decades of the run"
     return (
         f"10% to 90% of the rise of {shape.rise:.3g} takes {shape.width:.0%} of the log range (sharp is "
         f"{limits.sharp_width:.0%} or less) and starts at {shape.t10:.0%} of it (late is after "

@@ -31,6 +31,7 @@ class Evidence:
     link: how the companion predicts the headline; None where that cannot be asked, with `why_no_link`.
     min_step: the least height of a step, as the test took it.
     training: whether the scales are points of a training run.
+    notes: what to know of the scales that were tested.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Evidence:
     why_no_link: str
     min_step: float
     training: bool
+    notes: tuple[str, ...] = ()
 
     def place_of(self, scales: Floats, place: float) -> float:
         """A place on the log range of the headline's scales as one on the range of these, in [0, 1]."""
@@ -106,6 +108,28 @@ class Evidence:
         """The gap in the middle of the window: it lies between scales gap and gap+1, counted from 0."""
         t = np.log10(self.scales)
         return _gap(t, float(t[0] + (window[0] + window[1]) / 2 * (t[-1] - t[0])))
+
+    def leaps_at(self) -> str:
+        """ "first" or "last" where the response falls far more in that gap than in the one beside it, else "".
+
+        Far more is twice as fast, and three errors beyond it. No test can tell such a step from one odd model,
+        as it has one scale on a side.
+        """
+        gaps = np.diff(np.log10(self.scales))
+        speeds = -np.diff(self.y) / gaps
+        for name, end, beside in (("first", 0, 1), ("last", -1, -2)):
+            # Two neighbouring speeds share a scale, which counts against both.
+            noise = self.test.sigma * np.sqrt(
+                2 / gaps[end] ** 2 + 2 / gaps[beside] ** 2 + 2 / gaps[end] / gaps[beside]
+            )
+            if speeds[end] > 2 * max(speeds[beside], 0.0) and speeds[end] > speeds[beside] + 3 * noise:
+                return name
+        return ""
+
+    def beside(self, low: float, high: float) -> bool:
+        """Whether the break lies between two scales, log10, or not more than its own gap away from them."""
+        a, b = np.log10(self.scales[self.test.gap : self.test.gap + 2])
+        return bool(b >= low - (b - a) - 1e-9 and a <= high + (b - a) + 1e-9)
 
     def between(self, gap: int) -> str:
         """ "70M and 160M": the scales on both sides of a gap, in words."""

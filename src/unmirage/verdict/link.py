@@ -31,8 +31,12 @@ class LinkCheck:
     observed: (S,) the headline at each scale.
     held_out: (S,) what the link of the other scales predicts for it.
     smooth: (S,) the same with every item's score moved by as much as its scale lies off the smooth curve.
-    r2_held_out, r2_smooth: 1 - residual over total sum of squares of the headline over scales; at most 1. NaN
-        for a headline that does not vary.
+    r2_held_out, r2_smooth: 1 - residual over total sum of squares of the headline over scales, less what the
+        sample of items adds to the first; at most 1. NaN for a headline that does not vary, and `r2_smooth`
+        where the scores cannot be moved.
+    slope, slope_error: of the headline's scores on what the link says of the items, within scales: 1 where
+        the score tells right answers from wrong ones as well as it does at other scales, 0 where it does not
+        at all; NaN where the link says the same of all items.
     expected, seen: (S,) right items that the link predicts and that there are, of the effective number.
     p_count: (S,) how likely a count as far off is, were the odds of every item those of the link times or
         over the tolerance; two-sided, not corrected for the number of scales.
@@ -43,14 +47,15 @@ class LinkCheck:
     smooth: Floats
     r2_held_out: float
     r2_smooth: float
+    slope: float
+    slope_error: float
     expected: Floats
     seen: Floats
     p_count: Floats
 
-    @property
-    def furthest(self) -> int:
-        """The scale where the held-out prediction is furthest off."""
-        return int(np.abs(self.observed - self.held_out).argmax())
+    def furthest(self, predicted: Floats) -> int:
+        """The scale where a prediction (S,) is furthest off."""
+        return int(np.abs(self.observed - predicted).argmax())
 
     @property
     def worst(self) -> int:
@@ -62,7 +67,7 @@ def check_link(
     scores: ArrayLike,
     right: ArrayLike,
     place: ArrayLike,
-    moves: ArrayLike,
+    moves: ArrayLike | None,
     *,
     trials: ArrayLike,
     tolerance: float = 1.5,
@@ -80,7 +85,8 @@ def check_link(
     scores: (n, M) continuous score of each item and model, higher is better; finite.
     right: (n, M) the headline's score of the item, in [0, 1].
     place: (M,) the scale of each model, 0..S-1, each in use.
-    moves: (S,) what to add to the scores of a scale to put them onto the smooth curve.
+    moves: (S,) what to add to the scores of a scale to put them onto the smooth curve; None where scores are
+        counts, which cannot be moved.
     trials: (S,) how many independent items the headline at the scale rests on, at least 1; the counts are
         reduced to so many.
     tolerance: ratio of odds, 1 or more.
@@ -91,8 +97,8 @@ def check_link(
         Shapes that do not fit, or values outside their range.
     """
     x, h = np.asarray(scores, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    at, shift = np.asarray(place, dtype=np.int64), np.asarray(moves, dtype=np.float64)
-    worth = np.asarray(trials, dtype=np.float64)
+    at, worth = np.asarray(place, dtype=np.int64), np.asarray(trials, dtype=np.float64)
+    shift = np.zeros(worth.shape) if moves is None else np.asarray(moves, dtype=np.float64)
     if x.ndim != 2 or x.shape != h.shape or at.shape != x.shape[1:] or shift.shape != worth.shape:
         raise SettingsError("scores and headline are one row an item, one column a model", where="link")
     if not (np.isfinite(x).all() and np.isfinite(shift).all() and (worth >= 1).all()):
@@ -114,6 +120,8 @@ def check_link(
     observed = sums.sum(axis=1) / total
     held_out, smooth = (counts * links).sum(axis=1) / total, (moved * links).sum(axis=1) / total
     share = np.minimum(worth / total, 1.0)
+    sampling = observed * (1 - observed) / worth
+    slope, slope_error = _slope(sums, counts, links, share)
     # Sums are rounded, not bins: with few items a bin each would come to nothing.
     reduced = np.rint(np.cumsum(counts, axis=1) * share[:, None])
     items = np.diff(reduced, axis=1, prepend=0.0).astype(np.int64)
@@ -122,8 +130,10 @@ def check_link(
         observed,
         held_out,
         smooth,
-        _r2(observed, held_out),
-        _r2(observed, smooth),
+        _r2(observed, held_out, sampling),
+        _r2(observed, smooth, sampling) if moves is not None else float("nan"),
+        slope,
+        slope_error,
         (items * links).sum(axis=1),
         seen,
         np.array([_p_count(int(seen[s]), links[s], items[s], others[s], tolerance) for s in range(size)]),
@@ -139,9 +149,27 @@ def _monotone(sums: Floats, counts: Floats) -> Floats:
     return np.asarray(np.interp(np.arange(counts.size), some, fitted), dtype=np.float64)
 
 
-def _r2(observed: Floats, predicted: Floats) -> float:
+def _r2(observed: Floats, predicted: Floats, sampling: Floats) -> float:
+    """Share of the headline's variance over scales that is predicted; `sampling` is the items' part in it."""
     spread = float(((observed - observed.mean()) ** 2).sum())
-    return 1 - float(((observed - predicted) ** 2).sum()) / spread if spread > 0 else float("nan")
+    missed = max(float(((observed - predicted) ** 2).sum()) - float(sampling.sum()), 0.0)
+    return 1 - missed / spread if spread > 0 else float("nan")
+
+
+def _slope(sums: Floats, counts: Floats, links: Floats, share: Floats) -> tuple[float, float]:
+    """Slope of right answers on the link's shares within scales, and its standard error.
+
+    `share` (S,) is how much of the items of a scale is independent.
+    """
+    total = counts.sum(axis=1, keepdims=True)
+    away = links - (counts * links).sum(axis=1, keepdims=True) / total
+    rate = sums.sum(axis=1, keepdims=True) / total
+    spread = float((counts * away**2).sum())
+    if spread <= 1e-12:
+        return float("nan"), float("nan")
+    slope = float(((sums - counts * rate) * away).sum()) / spread
+    noise = float((counts * away**2 * np.clip(links * (1 - links), 1e-3, None) / share[:, None]).sum())
+    return slope, float(np.sqrt(noise)) / spread
 
 
 def _p_count(seen: int, shares: Floats, items: Ints, fitted: Floats, tolerance: float) -> float:

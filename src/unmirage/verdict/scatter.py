@@ -20,6 +20,10 @@ Floats = npt.NDArray[np.float64]
 MIN_TASKS = 4
 # Squared coefficient of variation of the variances: sigma differs by a fifth between tasks, at the least.
 _LEAST_SPREAD = 1 / 6
+# A task that no smooth shape fits, or that breaks, says nothing of the scatter of the models: so many medians
+# of the sums of squares are beyond chance (a chi-square with 4 degrees of freedom reaches 4 medians once in a
+# hundred) and beyond what tasks differ by.
+_MISFIT = 6.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def pooled(
 ) -> Scatter | None:
     """Scatter of one task, from the smooth residuals of the family's other tasks.
 
-    The variance is the mean over the other tasks. What it is worth counts three things:
+    The variance is the mean over the other tasks, but those that no smooth shape fits. What it is worth
+    counts three things:
 
         1/d = h/2 + g² (1 + (K-2) r²) / ((K-1) v)
 
@@ -107,12 +112,14 @@ def pooled(
     items = np.zeros(len(e)) if item_sums is None else np.asarray(item_sums, dtype=np.float64)
     if v <= 0 or items.shape != (len(e),) or not np.isfinite(items).all():
         raise SettingsError("no degree of freedom is left, or item sums are not one a task", where="lost")
-    others = np.delete(e, task, axis=0)
+    others, shares = np.delete(e, task, axis=0), np.delete(items, task)
+    sums = (others**2).sum(axis=1)
+    fits = sums <= _MISFIT * np.median(sums) if len(sums) else np.ones(0, dtype=bool)
+    others, shares, sums = others[fits], shares[fits], sums[fits]
     if len(others) < MIN_TASKS:
         return None
-    sums = (others**2).sum(axis=1)
     total = sums / v
-    mean = float((total - np.delete(items, task) / v).mean())
+    mean = float((total - shares / v).mean())
     if mean <= 0:
         return None
     k = len(others)

@@ -67,6 +67,9 @@ class Thresholds:
     count_alpha: float = _threshold(
         0.01, "counts beyond that, over all scales, contradict the link: outputs fail for another reason"
     )
+    within_slope: float = _threshold(
+        0.5, "a link holds within a scale too: right items score better there, half as clearly at the least"
+    )
     early_slope: float = _threshold(
         0.5, "a companion that is slower than half its mean before the jump is late itself: a bend or a kink"
     )
