@@ -2,8 +2,8 @@
 
 One core. Our break test with 1,000 replicates at eight scales: the whole library of smooth curves and all
 breaks for every replicate. The peer fits each replicate with one of the smooth laws only, a power law with an
-offset, by scipy.optimize.curve_fit from four starts, and each step by least squares; it is timed on a tenth of the
-replicates. Then the parts of a whole verdict, for 500 and 10,000 items. Prints Markdown tables.
+offset, by scipy.optimize.curve_fit from four starts, and each step by least squares; it is timed on a tenth
+of the replicates. Then the parts of a whole verdict, for 500 and 10,000 items. Prints Markdown tables.
 """
 
 from __future__ import annotations

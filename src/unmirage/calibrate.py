@@ -13,7 +13,7 @@ import signal
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import lru_cache
@@ -32,7 +32,7 @@ from unmirage.result import Progress, silent
 from unmirage.theory.designs import Design
 from unmirage.theory.simulate import simulate
 from unmirage.theory.truths import even_scales
-from unmirage.verdict.error_rates import COLUMNS, DESIGN, VERDICTS, read_table
+from unmirage.verdict.error_rates import COLUMNS, DESIGN, NO_BREAK, VERDICTS, read_table
 
 SMALLEST = 1e7  # parameters of the smallest model of every design
 PIECE = 20  # runs that one process does in one go: seconds, so that an interrupted one ends soon
@@ -61,6 +61,7 @@ def calibrate(
     designs: Sequence[Design],
     *,
     runs: int = 300,
+    others: int | None = None,
     seed: int = 0,
     jobs: int = 1,
     out: str | Path | None = None,
@@ -71,7 +72,8 @@ def calibrate(
     Parameters
     ----------
     designs: the cells; see :func:`unmirage.theory.designs.design_set`.
-    runs: of each design, 1 or more.
+    runs: of each design, 1 or more. others: of those whose truth is not smooth, `runs` where None: rates that
+        are not small need fewer.
     seed: 0 or more; the same seed gives the same table, whatever `jobs` is.
     jobs: processes. More than one are started afresh, so a script that asks for them runs this below
         `if __name__ == "__main__":`.
@@ -92,23 +94,25 @@ def calibrate(
         A file that cannot be written. SourceError: `out` is there and is no such table.
     """
     _check(runs, seed, jobs)
+    _check(runs if others is None else others, seed, jobs)
     for design in designs:
         _possible(design)
-    wanted = {_key(row): row for row in (_row(design, runs, seed) for design in designs)}
+    many = {d: runs if others is None or d.recipe().label in NO_BREAK else others for d in designs}
+    wanted = {_key(row): row for row in (_row(design, many[design], seed) for design in designs)}
     book = None if out is None else _Book(Path(out), wanted)
     done = {} if book is None else dict(book.rows)
-    todo = [(design, _key(_row(design, runs, seed))) for design in designs]
+    todo = [(design, _key(_row(design, many[design], seed))) for design in designs]
     todo = [(design, key) for design, key in dict(todo).items() if key not in done]
-    total = runs * (len(todo) + len(done))
-    finished = runs * len(done)
+    total = sum(row["runs"] for row in wanted.values())
+    finished = total - sum(many[design] for design, _ in todo)
     progress("auditing simulated families", finished, total)
     counted: dict[str, Counter[str]] = {key: Counter() for _, key in todo}
     over: Counter[str] = Counter()
-    for key, size, counts in _pieces(todo, runs, seed, jobs):
+    for key, size, counts in _pieces(todo, many, seed, jobs):
         counted[key].update(counts)
         over[key] += size
         finished += size
-        if over[key] == runs:
+        if over[key] == wanted[key]["runs"]:
             done[key] = {**wanted[key], **{verdict: counted[key][verdict] for verdict in VERDICTS}}
             if book is not None:
                 book.add(done[key])
@@ -173,12 +177,14 @@ def _counts(design: Design, first: int, last: int, seed: int) -> dict[str, int]:
 _Piece = tuple[str, int, dict[str, int]]  # key of the design, runs, their verdicts
 
 
-def _pieces(todo: Sequence[tuple[Design, str]], runs: int, seed: int, jobs: int) -> Iterator[_Piece]:
+def _pieces(
+    todo: Sequence[tuple[Design, str]], runs: Mapping[Design, int], seed: int, jobs: int
+) -> Iterator[_Piece]:
     """All runs, piece by piece, as they are done."""
     work = [
-        (design, key, first, min(first + PIECE, runs))
+        (design, key, first, min(first + PIECE, runs[design]))
         for design, key in todo
-        for first in range(0, runs, PIECE)
+        for first in range(0, runs[design], PIECE)
     ]
     if jobs == 1:
         for design, key, first, last in work:

@@ -298,6 +298,9 @@ class CalibrationOptions:
     runs: Annotated[
         int | None, _option(FAMILY, "Families of each design; by default 30 for quick and 300 for main.")
     ] = None
+    others: Annotated[
+        int | None, _option(FAMILY, "Families of each design whose truth is not smooth; by default as many.")
+    ] = None
     seed: Annotated[int, _option(FAMILY, "The same seed gives the same table, with any number of jobs.")] = 0
     jobs: Annotated[int, _option(OUTPUT, "Processes.")] = 1
     quiet: Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the table only.")] = (
@@ -311,6 +314,7 @@ class CalibrationOptions:
         return {
             "designs": design_set(self.designs, self.truths),
             "runs": RUNS[self.designs] if self.runs is None else self.runs,
+            "others": self.others,
             "seed": self.seed,
             "jobs": self.jobs,
         }

@@ -18,6 +18,8 @@ from unmirage.scales import FALLING
 PLAIN, OFFSET = "power law", "power law with offset"
 # A fit must leave this many scales over, or its error means nothing.
 LEFT_OVER = 2
+# A loss that scatters more than this about a power law, on the log, follows none.
+NO_LAW = 0.5
 
 
 def fit_losses(cases: Sequence[Case], settings: Settings) -> pl.DataFrame:
@@ -51,7 +53,8 @@ def law_of(case: Case, fits: pl.DataFrame, settings: Settings) -> list[str]:
     """One sentence on the best law of a case; none where there is none or it does not fall."""
     mine = fits.filter(pl.col("family") == case.family, pl.col("task") == case.task, "best")
     for row in mine.iter_rows(named=True):
-        if row["exponent"] > 0 and row["exponent_stderr"] is not None:
+        known = row["exponent_stderr"] is not None and row["exponent_stderr"] < row["exponent"] / 2
+        if known and row["scatter"] < NO_LAW:
             floor = f" above an offset of {row['offset']:.3g}" if row["law"] == OFFSET else ""
             return [
                 f"as a power law in {settings.axis} the loss ({row['metric']}) falls with exponent "

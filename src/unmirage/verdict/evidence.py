@@ -110,10 +110,10 @@ class Evidence:
         return _gap(t, float(t[0] + (window[0] + window[1]) / 2 * (t[-1] - t[0])))
 
     def leaps_at(self) -> str:
-        """ "first" or "last" where the response falls far more in that gap than in the one beside it, else "".
+        """ "first" or "last" where the response falls far more in that gap than beside it, else "".
 
-        Far more is twice as fast, and three errors beyond it. No test can tell such a step from one odd model,
-        as it has one scale on a side.
+        Far more is twice as fast, and three errors beyond it. No test can tell such a step from one odd
+        model, as it has one scale on a side.
         """
         gaps = np.diff(np.log10(self.scales))
         speeds = -np.diff(self.y) / gaps
