@@ -69,7 +69,7 @@ def test_models_with_aggregates_only_join_the_curve_of_the_same_metric():
     extra, (note,) = aggregates_only(cell(layers), mine, aggregated)
     assert [(r["model"], r["chance"]) for r in extra] == [("huge", 0.25), ("tiny", 0.1)]
     assert (note["code"], note["count"], note["where"]) == ("aggregates-only", 2, "f / t")
-    assert "huge and tiny" in note["message"]
+    assert "huge, tiny" in note["message"]
     assert aggregates_only(cell(layers), mine, []) == ([], [])
 
 

@@ -12,7 +12,7 @@ from unmirage.verdict.scatter import Scatter, combined, pooled, within
 TASKS = ("late", "power-law", "mixture", "slow", "saturated", "step")
 
 
-def family(tasks=TASKS, *, n_items=60, scatter=0.02, seed=0, **options):
+def family(tasks=TASKS, *, n_items=40, scatter=0.02, seed=0, **options):
     """Responses of one family to several tasks, named as the truths."""
     return [
         simulate(name, n_items=n_items, scatter=scatter, seed=seed + k, task=name, **options)
