@@ -64,7 +64,7 @@ def test_the_loss_of_gold_answers_is_a_power_law_of_compute(shared_data):
 
 
 def test_lambada_losses_have_the_papers_exponents(shared_data):
-    audit = unmirage.audit(shared_data / "gpt_per_example_losses.parquet")
+    audit = unmirage.audit(shared_data / "gpt_per_example_losses.parquet", metrics=["target_logprob"])
     laws = audit.fits.filter(
         pl.col("task").str.to_lowercase().str.contains("lambada"), pl.col("law") == "power law"
     )

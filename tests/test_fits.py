@@ -9,6 +9,7 @@ from scipy import stats
 
 from unmirage import simulate, tables
 from unmirage.fits import OFFSET, PLAIN, fit_losses, law_of
+from unmirage.response import LEAST_LOSS
 from unmirage.result import Settings
 from unmirage.theory.truths import Shape, Truth
 
@@ -66,6 +67,15 @@ def test_the_exponent_is_the_slope_of_the_log_of_the_mean_loss(examined):
     assert row["scatter"] == pytest.approx(
         np.sqrt(((y - line.intercept - line.slope * np.log(10**GRID)) ** 2).sum() / 6), rel=0.15
     )
+
+
+def test_the_floor_of_the_response_is_not_the_laws(examined):
+    (case,), _ = fitted(examined, power_law(0.3), n_items=20)
+    loss = 3 * (case.found.scales / 1e7) ** -0.7
+    found = dataclasses.replace(case.found, y=np.log(loss + LEAST_LOSS), items=1e-8 * np.eye(8))
+    row = fit_losses([dataclasses.replace(case, found=found)], Settings()).row(0, named=True)
+    assert row["exponent"] == pytest.approx(0.7, rel=1e-6)
+    assert row["amplitude"] == pytest.approx(3 * (row["reference"] / 1e7) ** -0.7, rel=1e-6)
 
 
 def test_an_offset_is_chosen_by_aicc(examined):

@@ -12,7 +12,7 @@ from unmirage.verdict.scatter import Scatter, combined, pooled, within
 TASKS = ("late", "power-law", "mixture", "slow", "saturated", "step")
 
 
-def family(tasks=TASKS, *, n_items=60, scatter=0.02, seed=0, **options):
+def family(tasks=TASKS, *, n_items=40, scatter=0.02, seed=0, **options):
     """Responses of one family to several tasks, named as the truths."""
     return [
         simulate(name, n_items=n_items, scatter=scatter, seed=seed + k, task=name, **options)
@@ -190,9 +190,16 @@ def test_a_companion_that_gets_worse_before_anything_is_learnt_is_tested_from_it
     assert len(found.breaks["headline"][0]) == 12 - worst
 
 
-def test_one_that_gets_worse_while_the_headline_rises_is_tested_whole(examined):
-    (evidence,) = examined(simulate("u-shape", n_items=60)).evidence
-    assert len(evidence.scales) == 8
+def test_one_that_gets_worse_while_the_headline_does_too_is_tested_whole(examined):
+    def curve(t):
+        place = (np.asarray(t) - 7) / 3
+        return np.log(0.3) + np.where(place < 0.4, 3 * place, 1.2 - 4 * (place - 0.4))
+
+    truth = Truth("awake", "non-monotone", "generation", Shape(curve))
+    found = examined(simulate(truth, scales=np.geomspace(1e7, 1e10, 12), n_items=60))
+    (evidence,), (case,) = found.evidence, found.cases
+    assert 0 < case.response.y.argmax() < 7
+    assert len(evidence.scales) == 12
     assert not evidence.test.monotone
 
 

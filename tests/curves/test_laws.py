@@ -132,3 +132,15 @@ def test_fix_and_within():
 def test_bad_arguments_are_refused(call, says):
     with pytest.raises(SettingsError, match=says):
         call()
+
+
+def test_the_log_of_a_law_that_is_0_has_a_finite_gradient():
+    law = log_of(power_law())
+    x = np.array([1.0, 10.0, 100.0])
+    nothing = np.array([[0.0, 0.0, 0.5]])
+    assert np.isfinite(law.value(x, nothing)).all()
+    assert law.gradient(x, nothing).tolist() == [[[0.0] * 3] * 3]
+    some = np.array([[0.1, 2.0, 0.5]])
+    assert law.gradient(x, some) == pytest.approx(
+        power_law().gradient(x, some) / power_law().value(x, some)[..., None]
+    )

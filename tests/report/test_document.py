@@ -36,6 +36,8 @@ def test_keys(audit: Audit) -> None:
         "differences",
         "recorded",
         "skipped",
+        "breaks",
+        "fits",
     ]
     assert read["schema"] == 1
     assert read["inputs"] == [
@@ -84,7 +86,7 @@ def test_fields_are_those_of_the_contract(audit: Audit) -> None:
     ]
     assert list(read["curves"][0]) == list(tables.CURVES)
     assert list(read["warnings"][0]) == list(tables.WARNINGS)
-    assert read["settings"] == audit.settings.as_dict()
+    assert read["settings"] == audit.settings.as_dict() | {"w_min": audit.w_min}
 
 
 def test_what_is_no_number_is_null(audit: Audit) -> None:

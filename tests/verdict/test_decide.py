@@ -96,10 +96,24 @@ def test_a_rise_from_the_first_scale_is_not_a_jump_out_of_nothing():
     assert "first scale" in verdict.reasons[0]
 
 
-def test_a_sharp_rise_with_a_companion_waits_for_the_break_test():
-    verdict = decide(curve(SHARP))
+def test_a_sharp_rise_whose_companion_cannot_be_tested_says_why():
+    verdict = decide(curve(SHARP), None, "both are there at 4 scales only")
     assert verdict.verdict == "cannot-tell"
-    assert "break test" in verdict.reasons[0]
+    assert "cross_entropy breaks cannot be tested: both are there at 4 scales only" in verdict.reasons[0]
+    assert verdict.would_settle
+
+
+def test_a_training_run_is_sharp_against_the_quickest_smooth_rise():
+    # 31 steps over three decades: a rise that takes .7 of a decade is long there, and sharp for sizes.
+    steps = np.geomspace(1e2, 1e5, 31)
+    means = np.clip((np.log10(steps) - 3.2) / 0.9, 0, 1)
+    run = curve(means, companion=None, scales=steps)
+    assert decide(run).verdict == "resolution-limited"
+    training = decide(dataclasses.replace(run, training=True))
+    assert training.verdict == "smooth"
+    assert "gradually" in training.reasons[0]
+    quick = curve(np.clip((np.log10(steps) - 3.2) / 0.2, 0, 1), scales=steps, training=True)
+    assert decide(quick, None, "why").verdict == "cannot-tell"
 
 
 def test_a_sharp_rise_without_a_companion_out_of_unresolved_scales():

@@ -54,13 +54,6 @@ def test_the_list_grows(late):
     assert costs == sorted(costs)
 
 
-def test_a_scatter_that_hides_every_step_is_not_settled_by_a_few_models(late):
-    _, evidence = late
-    test = dataclasses.replace(evidence.test, sigma=2.0)
-    known = dataclasses.replace(evidence.known, sigma=2.0, df=50.0)
-    assert "even they" in seeing_a_step(dataclasses.replace(evidence, test=test, known=known), WINDOW, LIMITS)
-
-
 def test_what_is_advised_is_enough_and_the_entry_before_is_not(late):
     _, evidence = late
     test = dataclasses.replace(evidence.test, sigma=0.06)

@@ -68,14 +68,15 @@ def decide(
         return _no_rise(curve, shape, needed, leading, limits, fall, means)
     how = _how(curve, shape, scales, limits)
     first = (np.log10(scales[1]) - np.log10(scales[0])) / (np.log10(scales[-1]) - np.log10(scales[0]))
-    sharp = is_sharp(curve, shape, scales, limits) and shape.t10 >= first - 1e-9
+    narrow = is_sharp(curve, shape, scales, limits)
+    sharp = narrow and shape.t10 >= first - 1e-9
     # 3. Does the companion itself break? The loss of a training run plunges for many reasons, so there the
     # headline must jump as well.
     if isinstance(evidence, Evidence) and breaks(evidence) and (sharp or not curve.training):
         return robust(curve, shape, evidence)
     # 4. Is the headline sharp at all?
     if not sharp:
-        return Verdict(SMOOTH, shape, [_not_sharp(curve, shape, first - 1e-9, limits), how])
+        return Verdict(SMOOTH, shape, [_not_sharp(curve, narrow=narrow), how])
     # 5. Without a continuous metric only the resolution can be blamed.
     if curve.companion is None:
         if _scales(leading) >= 2:
@@ -235,10 +236,10 @@ def _how(curve: Curve, shape: Sharpness, scales: Floats, limits: Thresholds) -> 
     )
 
 
-def _not_sharp(curve: Curve, shape: Sharpness, first: float, limits: Thresholds) -> str:
-    if shape.t10 >= first and (curve.training or shape.width > limits.sharp_width):
-        return f"{curve.headline} rises gradually over the scales"
-    return f"{curve.headline} rises from the first scale on, not out of a flat start"
+def _not_sharp(curve: Curve, *, narrow: bool) -> str:
+    if narrow:
+        return f"{curve.headline} rises from the first scale on, not out of a flat start"
+    return f"{curve.headline} rises gradually over the scales"
 
 
 def _counted(n: int, thing: str) -> str:
