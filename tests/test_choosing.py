@@ -56,7 +56,11 @@ def test_metrics_that_are_named_are_taken_or_missed():
         "token_edit_distance",
         "cross_entropy",
     )
-    assert choose(here, Settings(companion="margin")).companion is None
+    other = choose(here, Settings(companion="margin"))
+    assert other.companion == "cross_entropy"
+    assert other.remark == "margin cannot be computed on this task; cross_entropy is taken"
+    same = choose(here, Settings(companion="exact_match"))
+    assert same.remark == "exact_match is no continuous metric; cross_entropy is taken"
     missing = choose(here, Settings(headline="margin"))
     assert missing.headline is None
     assert missing.why_not == "margin cannot be computed on this task"
@@ -86,8 +90,9 @@ def test_of_aggregates_the_known_share_and_the_loss_are_taken():
 
 def test_aggregates_that_are_named_are_taken_or_missed():
     named = choose_reported(CARDS, Settings(headline="other_accuracy", companion="acc"))
-    assert (named.headline, named.companion) == ("other_accuracy", "acc")
-    assert choose_reported(CARDS, Settings(companion="bleu")).companion is None
+    assert (named.headline, named.companion) == ("other_accuracy", "test_loss")
+    assert named.remark == "acc is no continuous metric; test_loss is taken"
+    assert choose_reported(CARDS, Settings(companion="bleu")).companion == "test_loss"
     missing = choose_reported(CARDS, Settings(headline="bleu"))
     assert missing.headline is None
     assert "bleu is not among the aggregates: acc, other_accuracy, test_loss" in missing.why_not

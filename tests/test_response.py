@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from unmirage import metric
 from unmirage.cells import Cell, Layer
@@ -12,6 +13,8 @@ from unmirage.response import LEAST_LOSS, at, from_worst, reported_response, res
 
 RNG = np.random.default_rng(0)
 N, SCALES = 60, np.geomspace(1e7, 1e10, 6)
+# A covariance that is known from N items is as much wider as Student's interval is.
+WIDER = (stats.t.ppf(0.975, N - 1) / stats.norm.ppf(0.975)) ** 2
 LOSSES = np.exp(np.linspace(1, -2, 6) + RNG.normal(0, 0.4, (N, 6)) + RNG.normal(0, 0.5, (N, 1)))
 RIGHT = (LOSSES < 0.7).astype(float)
 
@@ -76,7 +79,7 @@ def test_any_other_metric_is_minus_its_mean():
     assert found.y == pytest.approx(-margins.mean(axis=0))
     assert found.scores == pytest.approx(margins)
     assert found.unit == pytest.approx(np.ptp(margins.mean(axis=0)))
-    assert found.items == pytest.approx(np.cov(margins, rowvar=False) / N)
+    assert found.items == pytest.approx(WIDER * np.cov(margins, rowvar=False) / N)
 
 
 def test_a_metric_with_bounds_that_is_better_low_is_not_logged():
@@ -91,7 +94,7 @@ def test_a_metric_with_bounds_that_is_better_low_is_not_logged():
 def test_the_covariance_is_that_of_the_items_on_the_log():
     found = respond()
     pull = LOSSES / (LOSSES.mean(axis=0) + LEAST_LOSS)
-    assert found.items == pytest.approx(np.cov(pull, rowvar=False) / N)
+    assert found.items == pytest.approx(WIDER * np.cov(pull, rowvar=False) / N)
     assert found.items == pytest.approx(found.items.T)
 
 
@@ -104,7 +107,8 @@ def test_the_covariance_is_that_of_a_bootstrap_of_clusters():
     drawn = rng.integers(0, 20, (4000, 20))
     replicates = np.log(parts[drawn].mean(axis=1) + LEAST_LOSS)
     # The bootstrap lacks the factor 20/19, and the log bends a little.
-    assert found.items == pytest.approx(np.cov(replicates, rowvar=False) * 20 / 19, rel=0.15)
+    wider = (stats.t.ppf(0.975, 19) / stats.norm.ppf(0.975)) ** 2
+    assert found.items == pytest.approx(wider * np.cov(replicates, rowvar=False) * 20 / 19, rel=0.15)
     assert np.trace(found.items) > 1.5 * np.trace(respond(losses).items)
     assert found.trials.min() >= 1
     assert found.trials[1:4].max() < 0.8 * N
@@ -123,7 +127,7 @@ def test_models_that_share_a_scale_are_averaged():
     assert found.place.tolist() == [0, 0, 1, 1, 1, 2]
     pull = LOSSES / (LOSSES.mean(axis=0) + LEAST_LOSS)
     averaged = np.stack([pull[:, :2].mean(axis=1), pull[:, 2:5].mean(axis=1), pull[:, 5]], axis=1)
-    assert found.items == pytest.approx(np.cov(averaged, rowvar=False) / N)
+    assert found.items == pytest.approx(WIDER * np.cov(averaged, rowvar=False) / N)
     assert found.scores.shape == (N, 6)
 
 
@@ -153,11 +157,13 @@ def test_models_without_a_finite_score_are_left_out():
     assert found.items == pytest.approx(respond().items[np.ix_(kept, kept)])
 
 
-def test_what_cannot_be_tested_has_no_response():
-    assert respond(np.tile(LOSSES[:, :1], 6)) is None
-    assert respond(values=[1e7] * 6) is None
-    assert respond(np.full((N, 6), np.inf)) is None
-    assert respond(clusters=np.zeros(N, dtype=int)) is None
+def test_what_cannot_be_tested_has_no_response_and_says_why():
+    assert respond(np.tile(LOSSES[:, :1], 6)) == "cross_entropy is the same for every model"
+    assert respond(values=[1e7] * 6).y.size == 1
+    assert "finite score" in respond(np.full((N, 6), np.inf))
+    assert "1 independent items" in respond(clusters=np.zeros(N, dtype=int))
+    assert "10 are needed" in respond(clusters=np.arange(N) % 9)
+    assert not isinstance(respond(clusters=np.arange(N) % 10), str)
 
 
 def test_a_loss_of_nothing_is_finite():
@@ -220,9 +226,9 @@ def test_aggregates_are_those_of_models_that_have_both_metrics():
     losses = rows("test_loss", [None, *MEANS[1:]], [0.1] * 6)
     found = reported_response(headline, losses, card, "n_params")
     assert found.axis_values.tolist() == SCALES[1:4].tolist()
-    assert reported_response(headline[:2], losses, card, "n_params") is None
+    assert reported_response(headline[:1], losses, card, "n_params") == "no model has a finite value of both"
     flat = rows("test_loss", [1.0] * 6, [0.1] * 6)
-    assert reported_response(ACCURACY, flat, card, "n_params") is None
+    assert "same for every" in reported_response(ACCURACY, flat, card, "n_params")
 
 
 def test_aggregates_of_replicates_are_averaged_on_the_log():
@@ -255,7 +261,9 @@ def test_some_scales_only():
 
 def test_from_the_scale_where_it_is_worst():
     order = [2, 1, 0, 3, 4, 5]
-    found = from_worst(respond(LOSSES[:, order]))
+    found = from_worst(respond(LOSSES[:, order]), SCALES[4])
     assert found.axis_values.tolist() == SCALES[2:].tolist()
     assert found.y.argmax() == 0
-    assert from_worst(respond()).y.tolist() == respond().y.tolist()
+    # Two scales up to the jump are kept.
+    assert from_worst(respond(LOSSES[:, order]), SCALES[2]).y.size == 5
+    assert from_worst(respond(), SCALES[4]).y.tolist() == respond().y.tolist()

@@ -56,11 +56,39 @@ def test_the_shares_of_the_other_scales_predict_a_scale():
     assert found.held_out.tolist() == pytest.approx([first, second, third])
     assert found.smooth.tolist() == found.held_out.tolist()
     observed, predicted = np.array([0.2, 0.5, 0.9]), np.array([first, second, third])
-    left = ((observed - predicted) ** 2).sum()
+    # What ten items a scale add to the squares is no misfit.
+    left = ((observed - predicted) ** 2).sum() - (observed * (1 - observed) / 10).sum()
     assert found.r2_held_out == pytest.approx(1 - left / ((observed - 1.6 / 3) ** 2).sum())
     assert found.expected.tolist() == pytest.approx([10 * x for x in (first, second, third)])
     assert found.seen.tolist() == [2, 5, 9]
-    assert found.furthest == int(np.abs(observed - predicted).argmax())
+    assert found.furthest(found.held_out) == int(np.abs(observed - predicted).argmax())
+
+
+def test_the_slope_within_scales_is_that_of_least_squares():
+    scores, right = columns({0: (1, 8), 1: (1, 2)}, {0: (2, 5), 1: (3, 5)}, {0: (0, 1), 1: (9, 9)})
+    found = check(scores, right)
+    shares = [{0: 2 / 6, 1: 12 / 14}, {0: 1 / 9, 1: 10 / 11}, {0: 3 / 13, 1: 4 / 7}]
+    x = np.array([[shares[s][value] for value in scores[:, s]] for s in range(3)])
+    away = x - x.mean(axis=1, keepdims=True)
+    hits = right.T - right.mean(axis=0)[:, None]
+    assert found.slope == pytest.approx((away * hits).sum() / (away**2).sum())
+    noise = (away**2 * x * (1 - x)).sum()
+    assert found.slope_error == pytest.approx(np.sqrt(noise) / (away**2).sum())
+
+
+def test_a_headline_that_has_nothing_to_do_with_the_score_has_no_slope():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(0, 1, (400, 6)) + np.arange(6)
+    right = (rng.random((400, 6)) < np.arange(6) / 6).astype(float)
+    found = check(scores, right)
+    assert found.r2_held_out > 0.6
+    assert abs(found.slope) < 3 * found.slope_error
+    assert found.slope + 1.645 * found.slope_error < 0.5
+
+
+def test_counts_cannot_be_moved():
+    scores, right = columns({0: (1, 8), 1: (1, 2)}, {0: (2, 5), 1: (3, 5)}, {0: (0, 1), 1: (9, 9)})
+    assert np.isnan(check_link(scores, right, np.arange(3), None, trials=np.full(3, 10.0)).r2_smooth)
 
 
 def test_shares_that_fall_with_the_score_are_pooled():

@@ -10,7 +10,7 @@ from unmirage.verdict.decide import decide
 from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.sharpness import sharpness
 from unmirage.verdict.thresholds import Thresholds
-from unmirage.verdict.weighing import breaks, weigh
+from unmirage.verdict.weighing import breaks, robust, weigh
 
 LIMITS = Thresholds()
 
@@ -101,8 +101,7 @@ def test_a_break_that_fails_a_gate_may_be_one(stepped, monkeypatch, gate, words)
     verdict = weighed(curve, with_test(evidence, gate, p=0.01))
     assert verdict.verdict == "cannot-tell"
     assert (
-        "cross_entropy may break too, between simulated-193M and simulated-518M (p = 0.01"
-        in verdict.reasons[0]
+        "cross_entropy may break, between simulated-193M and simulated-518M (p = 0.01" in verdict.reasons[0]
     )
     assert verdict.reasons[0].endswith(f": {words}")
     assert verdict.would_settle[0].startswith("2 more scales between")
@@ -120,7 +119,7 @@ def test_a_break_that_is_lost_by_adjustment_may_be_one(stepped, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("change", [{"r2_held_out": 0.89}, {"r2_smooth": 0.84}, {"r2_held_out": np.nan}])
+@pytest.mark.parametrize("change", [{"r2_held_out": 0.89}, {"r2_held_out": np.nan}])
 def test_a_link_that_does_not_predict_settles_nothing(late, change):
     curve, evidence = late
     off = evidence.link.held_out.copy()
@@ -130,7 +129,68 @@ def test_a_link_that_does_not_predict_settles_nothing(late, change):
     words = verdict.reasons[0]
     assert "cross_entropy does not predict it: at simulated-3.73B" in words
     assert f"it is {evidence.link.observed[6]:.3g} where the link of the other scales says 0.123" in words
-    assert "whose cross_entropy is good and whose exact_match is 0" in verdict.would_settle[0]
+    assert "a look at the outputs of simulated-3.73B" in verdict.would_settle[0]
+
+
+def test_a_smooth_curve_that_does_not_predict_is_named_as_such(late):
+    curve, evidence = late
+    off = evidence.link.smooth.copy()
+    off[4] = 0.9
+    verdict = weighed(curve, linked(evidence, smooth=off, r2_smooth=0.84))
+    assert verdict.verdict == "cannot-tell"
+    assert "where the smooth curve says 0.9" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(("slope", "error"), [(0.4, 0.01), (1.0, 0.4), (np.nan, np.nan)])
+def test_a_score_that_does_not_tell_items_apart_settles_nothing(late, slope, error):
+    curve, evidence = late
+    verdict = weighed(curve, linked(evidence, slope=slope, slope_error=error))
+    assert verdict.verdict == "cannot-tell"
+    assert "within a scale cross_entropy does not surely tell right answers" in verdict.reasons[0]
+
+
+def test_without_the_smooth_check_the_held_out_one_is_enough(late):
+    curve, evidence = late
+    verdict = weighed(curve, linked(evidence, r2_smooth=np.nan))
+    assert verdict.verdict == "metric-artifact"
+    assert "from the smooth curve" not in verdict.reasons[0]
+
+
+def test_a_companion_that_is_not_there_in_the_jump_settles_nothing(late):
+    curve, evidence = late
+    keep = np.array([0, 1, 2, 3, 4, 7])
+    thinner = dataclasses.replace(
+        evidence,
+        scales=evidence.scales[keep],
+        y=evidence.y[keep],
+        names=tuple(evidence.names[k] for k in keep),
+    )
+    verdict = weighed(curve, thinner)
+    assert verdict.verdict == "cannot-tell"
+    assert (
+        "cross_entropy is not there where it jumps, at simulated-1.39B, simulated-3.73B" in verdict.reasons[0]
+    )
+
+
+def test_a_companion_that_leaps_at_the_last_scale_settles_nothing(late):
+    curve, evidence = late
+    leaping = evidence.y.copy()
+    leaping[-1] -= 1
+    verdict = weighed(curve, dataclasses.replace(evidence, y=leaping))
+    assert verdict.verdict == "cannot-tell"
+    assert "leaps at the edge of the scales" in verdict.reasons[0]
+    assert verdict.would_settle == ["two or more scales above simulated-10B"]
+
+
+def test_a_break_that_is_not_where_the_headline_jumps_is_none_of_it(stepped):
+    curve, evidence = stepped
+    scales, means, _ = by_scale(curve)
+    shape = sharpness(scales, means)
+    here = robust(curve, shape, evidence)
+    assert here.verdict == "robust-break"
+    elsewhere = robust(curve, dataclasses.replace(shape, t10=0.9, t90=0.98), evidence)
+    assert elsewhere.verdict == "cannot-tell"
+    assert "rises elsewhere, between" in elsewhere.reasons[0]
 
 
 def test_the_limits_of_the_link_themselves_pass(late):
