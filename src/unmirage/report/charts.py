@@ -101,6 +101,9 @@ def _title(shown: Sequence[Panel], row: Row) -> dict[str, Any]:
     lines = [f"{words.printable(row['family'])}: {words.printable(row['verdict'] or 'no verdict')}"]
     if any(not point["resolved"] for one in shown for point in one.points):
         lines.append("Hollow points: not to be told from zero or chance with these items.")
+    fitted = list(dict.fromkeys(one.fit_words for one in shown if one.fit))
+    if fitted:
+        lines.append(f"Long dashes: {', '.join(fitted)}.")
     width = (WIDTH + AXIS_ROOM) * _COLUMNS[len(shown)]
     return {"text": words.printable(row["task"]), "subtitle": lines, "limit": width}
 
