@@ -74,7 +74,7 @@ class BreakTest:
     smooth: (S,) the best smooth curve; smooth_kind names its shape.
     broken: (S,) the best trend and step.
     gates: "p", "step" (height), "rise" (the response gets worse by no more than noise), and "bump" (the break
-        leaves no more, in squares, than a line with a bump: a family that got worse and recovered).
+        leaves no more, in squares, than a trend with a bump: a family that got worse and recovered).
     monotone: whether the gate "rise" is passed.
     """
 

@@ -108,7 +108,7 @@ class Library:
     w_min: the quickest 10-90% rise, in decades, that is called smooth.
     smooth: the smooth shapes, two-sided.
     breaks: trend and downward step; a positive coefficient is a fall.
-    bumps: a line and a bump or a dip, which may pass for a step and is none.
+    bumps: a trend and a bump or a dip, which may pass for a step and is none.
     gaps: (number of breaks,) the step, or most of it, lies between scales gap and gap+1, counted from 0.
     """
 
@@ -189,13 +189,18 @@ def _smooth(t: Floats, w: Floats, w_min: float) -> Shapes:
     return _shapes(bases, made, w)
 
 
-def _breaks(t: Floats, w: Floats) -> Shapes:
-    span, size = float(t[-1] - t[0]), t.size
-    one = np.ones_like(t)
+def _trends(t: Floats) -> list[Floats]:
+    """What breaks and bumps are laid on: a line, and from 8 scales on curved power laws."""
     trends = [t - t[0]]
-    if size >= _CURVED_FROM:
+    if t.size >= _CURVED_FROM:
+        span = float(t[-1] - t[0])
         trends += [_power(t, a, t[0] + c * span) for a in (0.2, 0.35, 0.6, 1.0) for c in (0.0, 0.5)]
-    bases = tuple(_orthonormal([one, trend], w) for trend in trends)
+    return trends
+
+
+def _breaks(t: Floats, w: Floats) -> Shapes:
+    size = t.size
+    bases = tuple(_orthonormal([np.ones_like(t), trend], w) for trend in _trends(t))
     made: list[tuple[int, str, Floats]] = []
     for base in range(len(bases)):
         for last in range(1, size - 2):
@@ -211,10 +216,16 @@ def _breaks(t: Floats, w: Floats) -> Shapes:
 
 
 def _bumps(t: Floats, w: Floats) -> Shapes:
+    """On the trends of the breaks: on a line alone a bump would lose to a break for the curve beneath."""
     gap = float(t[-1] - t[0]) / (t.size - 1)
     centres = np.linspace(t[0] + gap, t[-1] - gap, 4 * (t.size - 3) + 1)
-    bases = (_orthonormal([np.ones_like(t), t - t[0]], w),)
-    made = [(0, "bump", np.exp(-0.5 * ((t - c) / (k * gap)) ** 2)) for k in _BUMPS for c in centres]
+    bases = tuple(_orthonormal([np.ones_like(t), trend], w) for trend in _trends(t))
+    made = [
+        (base, "bump", np.exp(-0.5 * ((t - c) / (k * gap)) ** 2))
+        for base in range(len(bases))
+        for k in _BUMPS
+        for c in centres
+    ]
     return _shapes(bases, made, w)
 
 
