@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmirage.errors import SettingsError
+from unmirage.theory.truths import truth
 from unmirage.verdict.breaks import PRIOR, break_test, smooth_residuals
 from unmirage.verdict.library import library
 from unmirage.verdict.scatter import Scatter, combined, pooled, within
@@ -210,3 +211,15 @@ def test_other_numbers_of_scales(size):
 def test_bad_input_is_refused(change):
     with pytest.raises(SettingsError):
         break_test(**{"scales": X, "y": SMOOTH, **change})
+
+
+def test_a_dent_in_a_curve_is_no_break_on_uneven_scales():
+    # On a line alone the dent would lose to a step, for the curve beneath it.
+    rng = np.random.default_rng(5)
+    called = 0
+    for seed in range(80):
+        t = np.linspace(7, 10, 8)
+        t[1:-1] += rng.uniform(-0.3, 0.3, 6) * 3 / 7
+        y = truth("dent", 10**t).shape.curve(t) + rng.normal(0, 0.02, 8)
+        called += break_test(10**t, y, replicates=199, seed=seed).is_break
+    assert called <= 4
