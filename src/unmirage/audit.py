@@ -34,6 +34,7 @@ from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.scales import FALLING
 from unmirage.selection import Kept, select
 from unmirage.testing import examine
+from unmirage.verdict.outcome import ROBUST_BREAK
 from unmirage.verdict.thresholds import Thresholds
 
 Sources = Source | Sequence[Source]
@@ -323,7 +324,8 @@ def _judge(
     for done, (case, one) in enumerate(zip(cases, evidence, strict=True)):
         progress("judging", done, len(cases))
         verdict = judge_case(case, one, settings, limits)
-        verdict["reasons"] += law_of(case, out.fits, settings)
+        if verdict["verdict"] != ROBUST_BREAK:  # a curve that breaks follows no law
+            verdict["reasons"] += law_of(case, out.fits, settings)
         out.verdicts.append(verdict)
     progress("judging", len(cases), len(cases))
     place = {name: i for i, name in enumerate(kept.families)}
