@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +24,7 @@ from unmirage import __version__
 from unmirage.audit import UnmirageWarning, audit
 from unmirage.errors import OutputError, SettingsError, SourceError
 from unmirage.export import write_table
+from unmirage.processes import in_processes
 from unmirage.result import Progress, silent
 from unmirage.theory.designs import Design
 from unmirage.theory.simulate import simulate
@@ -186,39 +183,9 @@ def _pieces(
         for design, key in todo
         for first in range(0, runs[design], PIECE)
     ]
-    if jobs == 1:
-        for design, key, first, last in work:
-            yield key, last - first, _counts(design, first, last, seed)
-        return
-    # Processes are started afresh: a fork of a process whose polars has threads can hang.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_deaf) as pool:
-        with _one_thread_each():
-            places: dict[Future[dict[str, int]], tuple[str, int]] = {
-                pool.submit(_counts, design, first, last, seed): (key, last - first)
-                for design, key, first, last in work
-            }
-        try:
-            for future in as_completed(places):
-                yield *places[future], future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _deaf() -> None:
-    """An interrupt is for the process that started this one; it lets the pieces in hand finish."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that start meanwhile use one thread each, unless the environment says how many."""
-    names = [name for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS") if name not in os.environ]
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name in names:
-            del os.environ[name]
+    calls = {(key, first, last): (design, first, last, seed) for design, key, first, last in work}
+    for (key, first, last), counts in in_processes(_counts, calls, jobs):
+        yield key, last - first, counts
 
 
 def _cell(design: Design) -> dict[str, Any]:

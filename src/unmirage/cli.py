@@ -19,6 +19,7 @@ from unmirage import __version__
 from unmirage.cli_options import (
     FAMILY,
     OUTPUT,
+    ArithmeticOptions,
     CalibrationOptions,
     CurveOptions,
     JudgingOptions,
@@ -53,6 +54,9 @@ app = App(
     version=__version__,
     suppress_keyboard_interrupt=False,
 )
+
+training = App(name="train", help="Train a family of models that everything can be checked on.")
+app.command(training)
 
 Sources = Annotated[Path, Parameter(name="SOURCE", help="Files or folders of logs; folders are searched.")]
 Out = Annotated[
@@ -259,6 +263,39 @@ def calibrate(
         return
     show(sheets(table), _console())
     print(f"The table is in {out}")
+
+
+@training.command(usage="Usage: unmirage train arithmetic [OPTIONS]")
+def arithmetic(
+    *,
+    out: Annotated[
+        Path, Parameter(group=OUTPUT, help="Folder for models, responses.parquet and checkpoints.parquet.")
+    ] = Path("unmirage-arithmetic"),
+    options: ArithmeticOptions | None = None,
+) -> None:
+    """Train transformers of many sizes to multiply and to add, and collect their answers.
+
+    The paper's two tasks: products of two 2-digit and sums of two 4-digit
+    integers, two examples in each prompt. Every model is kept as checkpoints
+    that transformers loads. responses.parquet holds the answers of the last
+    checkpoints at temperature 0 and 1 (tasks NAME and NAME_t1), and
+    checkpoints.parquet those along the training:
+
+        unmirage audit unmirage-arithmetic/responses.parquet
+        unmirage audit unmirage-arithmetic/checkpoints.parquet --axis n_tokens
+
+    Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
+    where it was interrupted.
+    """
+    from unmirage.train.arithmetic import train_arithmetic
+
+    options = options or ArithmeticOptions()
+    with _progress(options.quiet) as progress:
+        try:
+            responses, _ = train_arithmetic(out, **options.arguments(), progress=progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"what is done is in {out}, and the same command goes on") from None
+    print(responses if options.quiet else f"The responses are in {responses}")
 
 
 def _finish(result: Audit, out: Path, report: ReportOptions) -> None:
