@@ -244,8 +244,8 @@ def frame(
 ) -> pl.DataFrame:
     """Responses in the schema `tables.RESPONSES`.
 
-    The end of an answer is its last token, in `target_tokens`, `output_tokens` and `target_logprobs`; `target`
-    and `output` are the digits without it. Log-probabilities have five decimals.
+    The end of an answer is its last token, in `target_tokens`, `output_tokens` and `target_logprobs`;
+    `target` and `output` are the digits without it. Log-probabilities have five decimals.
     """
     targets = [list(text(row)) for row in asked.answers]
     texts = [list(text(row)) for row in said]
