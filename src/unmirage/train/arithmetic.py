@@ -90,7 +90,8 @@ def train_arithmetic(
     """
     recipe, plan = _settings(widths, tuple(seeds), steps, quick, jobs)
     _same_as_before(out, recipe, plan)
-    models = [(width, seed) for width in sorted(plan.widths, reverse=True) for seed in plan.seeds]
+    # Seed by seed, so that a family of one seed is whole early; the large models first, which take longest.
+    models = [(width, seed) for seed in plan.seeds for width in sorted(plan.widths, reverse=True)]
     folders = {key: out / "models" / name(*key) for key in models}
     total = len(models) * recipe.steps
     done = dict.fromkeys(models, 0)

@@ -36,7 +36,7 @@ class Recipe:
 
     steps: int = 2400
     batch: int = 64
-    multiplication: float = 0.5
+    multiplication: float = 0.7
     auxiliary: float = 0.5
     matrix_rate: float = 0.02
     other_rate: float = 3e-3
