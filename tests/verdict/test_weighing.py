@@ -82,10 +82,17 @@ def test_every_gate_and_the_adjusted_p_are_needed(stepped):
 
 def test_a_companion_that_gets_worse_settles_nothing(late):
     curve, evidence = late
-    verdict = weighed(curve, with_test(evidence, monotone=False, p=0.001))
-    assert verdict.verdict == "cannot-tell"
-    assert "cross_entropy gets worse on the way" in verdict.reasons[0]
-    assert "more seeds or checkpoints" in verdict.would_settle[0]
+    y = evidence.y.copy()
+    y[3:] += y[2] + 0.1 - y[3]
+    worse = dataclasses.replace(evidence, y=y)
+    for sigma, models in ((0.001, 2), (0.1, 8), (0.15, 18)):  # 2 (2 sigma / 0.1)^2, two at least
+        verdict = weighed(curve, with_test(worse, monotone=False, p=0.001, sigma=sigma))
+        assert verdict.verdict == "cannot-tell"
+        assert "cross_entropy gets worse on the way" in verdict.reasons[0]
+        assert verdict.would_settle[0].startswith(
+            f"{models} models (seeds or checkpoints) each at {evidence.names[2]} and at {evidence.names[3]}"
+        )
+        assert "by 10.5%" in verdict.would_settle[0]
 
 
 @pytest.mark.parametrize(

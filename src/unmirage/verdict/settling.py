@@ -86,6 +86,23 @@ def seeing_a_bend(evidence: Evidence) -> str:
     )
 
 
+def seeing_a_fall_back(evidence: Evidence) -> str:
+    """How many models would show whether the companion truly gets worse where it does so most, and where.
+
+    A difference of two means of m models each has a standard error of scatter * sqrt(2/m): m is the fewest
+    with which the difference is two of them.
+    """
+    worse = np.diff(evidence.y)
+    at = int(worse.argmax())
+    models = max(2, int(np.ceil(2 * (2 * evidence.test.sigma / worse[at]) ** 2)))
+    by = f"{np.expm1(worse[at]):.1%}" if evidence.logged else f"{worse[at]:.2g}"
+    first, second = evidence.names[at : at + 2]
+    return (
+        f"{models} models (seeds or checkpoints) each at {first} and at {second}: "
+        f"they would show whether {evidence.name} truly gets worse there, by {by}, at this scatter of models"
+    )
+
+
 def needed_text(curve: Curve, amount: float) -> str:
     """ "768 attempts (6 a problem)", rounded up."""
     whole = int(np.ceil(amount * (1 - 1e-12)))

@@ -9,7 +9,7 @@ from unmirage.verdict.curve import Curve, by_scale
 from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.link import LinkCheck
 from unmirage.verdict.outcome import ARTIFACT, CANNOT_TELL, ROBUST_BREAK, SMOOTH, Verdict
-from unmirage.verdict.settling import seeing_a_bend, seeing_a_step
+from unmirage.verdict.settling import seeing_a_bend, seeing_a_fall_back, seeing_a_step
 from unmirage.verdict.sharpness import Sharpness
 from unmirage.verdict.thresholds import Thresholds
 
@@ -95,7 +95,7 @@ def weigh(curve: Curve, shape: Sharpness, evidence: Evidence, how: str, limits: 
     if not test.monotone:
         return unsure(
             f"{name} gets worse on the way, which is neither a smooth rise nor a step",
-            f"more seeds or checkpoints at the scales where {name} gets worse",
+            seeing_a_fall_back(evidence),
         )
     if test.p <= evidence.alpha:
         return unsure(suspected(evidence), seeing_a_step(evidence, window, limits))
