@@ -56,9 +56,10 @@ def metric_swap(
 ) -> tuple[Prediction, ...]:
     """Test prediction 1 of the paper on every task: does the jump go when the metric is swapped?
 
-    Confirmed: the nonlinear metric is sharp by the rule of the verdicts, or breaks, and no linear one has a
-    break, though a step of three quarters of what it improves in the jump would have been seen (80% power).
-    Not confirmed: a linear metric breaks as well. Not testable: anything else; `why` says what is missing.
+    Confirmed: the nonlinear metric is sharp by the rule of the verdicts, or breaks, and no linear one is sharp
+    or breaks, though a step of three quarters of what it improves in the jump would have been seen (80% power).
+    Not confirmed: a linear metric breaks. Not testable: anything else (no jump, no power, a linear metric that
+    is sharp without a break, or gets worse on the way); `why` says what.
     p-values are adjusted over the metrics of a task, and over the tasks that share a metric.
 
     Parameters

@@ -129,6 +129,11 @@ def swept(
             sizes=sizes,
             chance=float(layer.chance.mean()),
             predicted=_predicted(one, layer, name, groups),
+            predictor=(
+                "the mean probability of the right choice"
+                if cell.kind == "choice"
+                else "the matches of each position"
+            ),
             metric=name,
             family=one.family,
             task=one.task,
@@ -149,6 +154,7 @@ def sweep_of_counts(
     sizes: Sequence[int] = SIZES,
     chance: float = 0.0,
     predicted: ArrayLike | None = None,
+    predictor: str = "a linear metric",
     metric: str = "exact_match",
     family: str = "",
     task: str = "",
@@ -156,7 +162,8 @@ def sweep_of_counts(
 ) -> Prediction:
     """Prediction 2 from counts alone: a model's formulas, or numbers read off a figure.
 
-    Parameters: models, axis_values (M,); the others as :func:`unmirage.predictions.sweep.sweep`.
+    Parameters: models, axis_values (M,); predictor, metric: in words, what `predicted` is from and what is
+    counted; the others as :func:`unmirage.predictions.sweep.sweep`.
     Raises SettingsError as there, and where shapes differ.
     """
     asked, limits = settings or Settings(), Thresholds()
@@ -177,7 +184,7 @@ def sweep_of_counts(
     scales = _Scales(models, values, asked.axis in FALLING)
     above = scales.mean(seen.p_above)  # (K, S)
     begins = [next((s for s in range(len(scales.names)) if row[s] >= 0.5), None) for row in above]
-    outcome, why = _outcome(scales, seen, above, begins, right, n, chance, metric, rates, asked, limits)
+    outcome, why = _outcome(scales, seen, above, begins, right, n, chance, metric, rates, predictor, asked, limits)
     numbers = pl.DataFrame(
         [
             {
@@ -228,6 +235,7 @@ def _outcome(
     chance: float,
     metric: str,
     rates: Floats,
+    predictor: str,
     settings: Settings,
     limits: Thresholds,
 ) -> tuple[str, str]:
@@ -258,13 +266,13 @@ def _outcome(
     if against:
         worst = against[0]
         by = (
-            f"{mean_rates[worst]:.3g} from the per-token metric"
+            f"{mean_rates[worst]:.3g} from {predictor}"
             if np.isfinite(mean_rates[worst]) and scales.mean(absent.astype(float))[worst] >= 0.5
             else f"at least the {chance:.3g} of guessing"
         )
         told.append(
-            f"{len(against)} stay at {ground} or below ({listed([scales.names[s] for s in against])}), where "
-            f"there are items enough to see what is predicted: {_share(counts[worst], n)} at "
+            f"{len(against)} stay at {ground} or below ({listed([scales.names[s] for s in against])}), though "
+            f"there are items enough to see what is predicted, so more would not help: {_share(counts[worst], n)} at "
             f"{scales.names[worst]}, against {by}"
         )
     if shown:

@@ -112,14 +112,7 @@ def _outcome(
         kept = "; ".join(words)
         return NOT_CONFIRMED, f"{looks}, and the jump does not go with the metric: {kept}"
     if all(state == SMOOTH for state, _, _ in told):
-        sharp = [one.name for one in rest if one.sharp]
-        note = (
-            f"; by the rule for the headline {listed(sharp)} would be called sharp too, but a smooth curve "
-            "explains it"
-            if sharp
-            else ""
-        )
-        return CONFIRMED, f"{looks}; {'; '.join(words)}{note}"
+        return CONFIRMED, f"{looks}; {'; '.join(words)}"
     return NOT_TESTABLE, f"{looks}; {'; '.join(words)}"
 
 
@@ -169,6 +162,13 @@ def _told(one: Swapped, head: Swapped, limits: Thresholds) -> tuple[str, str, fl
             OPEN,
             f"{one.name} shows no break ({p}), but a step would have been missed ({seen:.0%} power, "
             f"{limits.power:.0%} is asked for)",
+            seen,
+        )
+    if one.sharp and one.shape is not None:
+        return (
+            OPEN,
+            f"{one.name} shows no break ({p}), but is sharp by the same rule (from {one.shape.t10:.0%} of the "
+            "log range on): a late bend that the metric does not make cannot be told from a smooth rise",
             seen,
         )
     return (
