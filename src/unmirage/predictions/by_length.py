@@ -26,7 +26,7 @@ LEAST_ITEMS = 20
 # Longer targets are texts: no one asks how the share of those that are right falls with another token.
 MOST_TOKENS = 64
 # Log-probabilities that agree to so many decimals in every model belong to one problem.
-_DECIMALS = 4
+_DECIMALS = 5
 
 
 @dataclass(frozen=True)

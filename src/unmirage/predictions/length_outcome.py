@@ -82,16 +82,12 @@ def _state(state: Ints) -> str:
 def outcome_of(told: Sequence[Told], lengths: Ints, metric: str, axis: str) -> tuple[str, str]:
     """The outcome of a task, and why."""
     first = told[0].rates.from_first is not None
-    name = f"{metric} from its value at length 1" if first else f"{metric} against a geometric curve"
-    parts = [_rates_said(told, lengths, name, _main)]
-    if first:
-        parts.append(_rates_said(told, lengths, "with the best geometric curve", lambda r: r.geometric))
-    for key, words in (
-        ("matches", "with the product over positions of right tokens in the outputs"),
-        ("probabilities", "with the product over positions of logged probabilities"),
-    ):
+    parts = [_rates_said(told, lengths, f"{metric} from its value at length 1", _main)] if first else []
+    parts.append(_rates_said(told, lengths, f"{metric} as the best geometric curve", lambda r: r.geometric))
+    for key, words in (("matches", "tokens that match"), ("probabilities", "logged probabilities")):
         if key in told[0].rates.from_positions:
-            parts.append(_rates_said(told, lengths, words, lambda r, key=key: r.from_positions[key]))
+            name = f"as the product over positions of {words}"
+            parts.append(_rates_said(told, lengths, name, lambda r, key=key: r.from_positions[key]))
     parts.append(_edits_said(told, lengths))
     why = "; ".join(part for part in parts if part)
     states = [(one.rates_are, one.edits_are) for one in told]
@@ -117,16 +113,17 @@ def _rates_said(
     off = [(one, s) for one, s in zip(useful, states, strict=True) if np.isin(s, (BELOW, ABOVE)).any()]
     under = sum(bool((s == BELOW).any()) for _, s in off)
     over = sum(bool((s == ABOVE).any()) for _, s in off)
-    agree = sum(bool((s == AGREES).any()) for s in states) - sum(bool((s == AGREES).any()) for _, s in off)
+    agree = sum(_state(s) == HOLDS for s in states)
     if not off:
-        return f"{name}: no departure at {_models(len(useful))}, {agree} of them in agreement"
+        return f"{name}: none of {_models(len(useful))} departs, {_agree(agree)}"
     one, j = _worst([(one.rates, pick(one.rates), one.model) for one, _ in off])
     rates, against, model = one
-    way = "lower" if against.state[j] == BELOW else "higher"
+    way = "longer targets are harder" if against.state[j] == BELOW else "longer targets are easier"
     return (
-        f"{name}: {len(off)} of {_models(len(useful))} depart ({under} lower, {over} higher), most {model} at "
-        f"length {lengths[j]}: {rates.seen[j]:.3g} [{rates.low[j]:.2g}, {rates.high[j]:.2g}] seen, "
-        f"{against.predicted[j]:.3g} [{against.low[j]:.2g}, {against.high[j]:.2g}] predicted, {way}"
+        f"{name}: {len(off)} of {_models(len(useful))} depart ({under} below it, {over} above), "
+        f"{_agree(agree)}; most {model} at length {lengths[j]}, with {rates.seen[j]:.3g} "
+        f"[{rates.low[j]:.2g}, {rates.high[j]:.2g}] against {against.predicted[j]:.3g} [{against.low[j]:.2g}, "
+        f"{against.high[j]:.2g}]: {way}"
     )
 
 
@@ -151,10 +148,7 @@ def _edits_said(told: Sequence[Told], lengths: Ints) -> str:
     off = [one for one in useful if one.edits_are == DEPARTS]
     agree = sum(one.edits_are == HOLDS for one in useful)
     if not off:
-        return (
-            f"edits grow in proportion to the length: no departure at {_models(len(useful))}, {agree} of them in "
-            "agreement"
-        )
+        return f"edits in proportion to the length: none of {_models(len(useful))} departs, {_agree(agree)}"
 
     def spread(one: Told) -> float:
         assert one.edits is not None
@@ -164,10 +158,14 @@ def _edits_said(told: Sequence[Told], lengths: Ints) -> str:
     assert worst.edits is not None
     each = worst.edits.each
     return (
-        f"edits in proportion to the length: {len(off)} of {_models(len(useful))} depart, most {worst.model}: "
-        f"{each[0]:.2g} a token at length {lengths[0]}, {each[-1]:.2g} at length {lengths[-1]}"
+        f"edits in proportion to the length: {len(off)} of {_models(len(useful))} depart, {_agree(agree)}; most "
+        f"{worst.model}, with {each[0]:.2g} a token at length {lengths[0]}, {each[-1]:.2g} at length {lengths[-1]}"
     )
 
 
 def _models(n: int) -> str:
-    return f"{n} model{'' if n == 1 else 's'} that can show it" if n == 1 else f"{n} models that can show it"
+    return f"{n} model{'' if n == 1 else 's'}"
+
+
+def _agree(n: int) -> str:
+    return f"{n} agree{'s' if n == 1 else ''}"

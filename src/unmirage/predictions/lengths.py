@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
+from unmirage import statistics
 from unmirage.errors import SettingsError
 
 Floats = npt.NDArray[np.float64]
@@ -54,7 +55,7 @@ class Rates:
 
     Attributes
     ----------
-    seen, low, high: (K,) the rates and their intervals (Jeffreys).
+    seen, low, high: (K,) the rates and their exact intervals.
     from_first: against the rate of length 1, to the power of the length; None without that length.
     from_positions: name -> against a product over positions.
     geometric: against q^L with the likeliest q, from all lengths; `q` is that.
@@ -109,10 +110,12 @@ def rates_by_length(
 ) -> Rates:
     """Test whether a rate falls geometrically with the length of the target.
 
-    The uncertainty of each rate is Beta(k + 1/2, n - k + 1/2) (Jeffreys), drawn for every length; lengths
-    have items of their own, so they are independent. A departure is said where all but alpha/tests of the
-    draws lie beyond the tolerance on one side, an agreement where 1 - alpha of them lie within it. Within is
-    an odds ratio of 1.5, or 5 points of a rate that is no more than 1.5 times off.
+    Lengths have items of their own, so their rates are independent. The uncertainty of a rate is drawn from
+    the two beta distributions of the exact interval, Beta(k, n-k+1) and Beta(k+1, n-k), the one that lies
+    nearer to the prediction for a departure and the other for an agreement; that of a rate that predicts
+    from Beta(k+1/2, n-k+1/2) between them. A departure is said where all but alpha/tests of the draws lie
+    beyond the tolerance on one side, an agreement where 1 - alpha lie within it. Within is an odds ratio of
+    1.5, or 5 points of a rate that is no more than 1.5 times off.
 
     Parameters
     ----------
@@ -129,12 +132,11 @@ def rates_by_length(
     """
     size, k, items = _checked(lengths, successes, n)
     rng = np.random.default_rng(seed)
-    seen = np.asarray(rng.beta(k + 0.5, items - k + 0.5, size=(DRAWS, size.size)))
-    seen = np.clip(seen, np.finfo(float).tiny, 1 - 1e-16)
+    seen = _Draws.of(k, items, rng)
     limit = alpha / max(tests, 1)
     first = None
     if size[0] == 1:
-        first = _against(seen, seen[:, :1] ** size, alpha, limit)
+        first = _against(seen, seen.middle[:, :1] ** size, alpha, limit)
         first.state[0] = OPEN  # it predicts itself
         first.p[0] = np.nan
     positions = {}
@@ -153,17 +155,17 @@ def rates_by_length(
     whole = np.rint(items)
     deviances = _deviance(size, again, whole, _likeliest(size, again, whole))
     mine = _deviance(size, k[None], items, np.array([q]))[0]
-    logs = np.log(seen)
+    logs = np.log(seen.middle)
     slope, curvature = _bent(size, logs, 1 / logs.var(axis=0))
     ends = np.quantile(curvature, [alpha / 2, 1 - alpha / 2]) if size.size > 2 else (np.nan, np.nan)
-    low, high = np.quantile(seen, [alpha / 2, 1 - alpha / 2], axis=0)
+    low, high = statistics.clopper_pearson(k, items, 1 - alpha)
     return Rates(
         k / items,
-        np.where(k == 0, 0.0, low),
-        np.where(k == items, 1.0, high),
+        low,
+        high,
         first,
         positions,
-        _against(seen, np.broadcast_to(q**size, seen.shape), alpha, limit),
+        _against(seen, np.broadcast_to(q**size, (DRAWS, size.size)), alpha, limit),
         q,
         float((1 + (deviances >= mine - 1e-9).sum()) / 1000),
         float(np.median(slope)),
@@ -212,20 +214,39 @@ def edits_by_length(
     return Edits(each, slope, state, p, curvature, curvature_error)
 
 
-def _against(seen: Floats, predicted: Floats, alpha: float, limit: float) -> Against:
-    """Draws (B, K) of both -> what they say of each length."""
+@dataclass(frozen=True)
+class _Draws:
+    """(B, K) draws of rates: of the lower and the upper end of the exact interval, and between them."""
+
+    lower: Floats
+    middle: Floats
+    upper: Floats
+
+    @classmethod
+    def of(cls, k: Floats, n: Floats, rng: np.random.Generator) -> _Draws:
+        shape = (DRAWS, k.size)
+        none, every = k == 0, k == n
+        return cls(
+            np.where(none, 0.0, rng.beta(np.where(none, 1.0, k), n - k + 1, size=shape)),
+            np.clip(rng.beta(k + 0.5, n - k + 0.5, size=shape), np.finfo(float).tiny, 1 - 1e-16),
+            np.where(every, 1.0, rng.beta(k + 1, np.where(every, 1.0, n - k), size=shape)),
+        )
+
+
+def _against(seen: _Draws, predicted: Floats, alpha: float, limit: float) -> Against:
+    """Draws of both (B, K) -> what they say of each length."""
     expected = np.clip(predicted, np.finfo(float).tiny, 1 - 1e-16)
     odds = expected / (1 - expected)
     low = np.minimum(_rate(odds / TOLERANCE), np.maximum(expected / TOLERANCE, expected - POINTS))
     high = np.maximum(_rate(odds * TOLERANCE), np.minimum(expected * TOLERANCE, expected + POINTS))
-    below, above = (seen < low).mean(axis=0), (seen > high).mean(axis=0)
-    state = np.full(seen.shape[1], OPEN)
-    state[1 - below - above >= 1 - alpha] = AGREES
-    state[below >= 1 - limit] = BELOW
-    state[above >= 1 - limit] = ABOVE
-    under, over = (seen < expected).mean(axis=0), (seen > expected).mean(axis=0)
-    p = np.minimum(1.0, 2 * (np.minimum(under, over) * len(seen) + 1) / (len(seen) + 1))
-    ends = np.nanquantile(expected, [alpha / 2, 1 - alpha / 2], axis=0)
+    state = np.full(expected.shape[1], OPEN)
+    outside = (seen.lower < low).mean(axis=0) + (seen.upper > high).mean(axis=0)
+    state[outside <= alpha] = AGREES
+    state[(seen.upper < low).mean(axis=0) >= 1 - limit] = BELOW
+    state[(seen.lower > high).mean(axis=0) >= 1 - limit] = ABOVE
+    side = np.minimum((seen.upper >= expected).sum(axis=0), (seen.lower <= expected).sum(axis=0))
+    ends = np.quantile(expected, [alpha / 2, 1 - alpha / 2], axis=0)
+    p = np.minimum(1.0, 2 * (side + 1) / (DRAWS + 1))
     return Against(np.median(expected, axis=0), ends[0], ends[1], state, p)
 
 
