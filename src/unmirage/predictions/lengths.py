@@ -272,11 +272,7 @@ def _deviance(lengths: Floats, successes: Floats, n: Floats, q: Floats) -> Float
     rate = np.clip(q[:, None] ** lengths, 1e-300, 1 - 1e-16)
     share = successes / n
     return np.asarray(
-        2
-        * n
-        @ np.moveaxis(
-            xlogy(share, share / rate) + xlogy(1 - share, (1 - share) / (1 - rate)), 1, 0
-        )
+        2 * n @ np.moveaxis(xlogy(share, share / rate) + xlogy(1 - share, (1 - share) / (1 - rate)), 1, 0)
     )
 
 
@@ -311,6 +307,10 @@ def _lengths(lengths: ArrayLike) -> Floats:
 def _checked(lengths: ArrayLike, successes: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats, Floats]:
     size = _lengths(lengths)
     k, items = (np.asarray(v, dtype=np.float64) for v in (successes, n))
-    if k.shape != size.shape or items.shape != size.shape or not ((items > 0) & (k >= 0) & (k <= items)).all():
+    if (
+        k.shape != size.shape
+        or items.shape != size.shape
+        or not ((items > 0) & (k >= 0) & (k <= items)).all()
+    ):
         raise SettingsError("there must be 0 to n right answers a length", where="successes")
     return size, k, items
