@@ -211,8 +211,9 @@ def edits_by_length(
     state[each + far < low] = BELOW
     state[each - far > high] = ABOVE
     p = np.nan if certain else float(chdtrc(size.size - 1, float((((each - slope) / known) ** 2).sum())))
-    curvature_error = np.nan if certain else _bent_error(size, known * size, weights)
-    curvature = float(_bent(size, y[None], weights)[1][0])
+    bent = np.ones(size.shape) if certain else weights / size**2
+    curvature_error = np.nan if certain else _bent_error(size, known * size, bent)
+    curvature = float(_bent(size, y[None], bent)[1][0])
     return Edits(each, slope, state, p, curvature, curvature_error)
 
 
