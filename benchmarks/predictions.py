@@ -1,6 +1,6 @@
 """How often the predictions come out on families whose truth is known.
 
-python benchmarks/predictions.py [RUNS] prints a Markdown table: 8 sizes over 3 decades, 500 items, 2% scatter.
+python benchmarks/predictions.py [RUNS] prints a Markdown table: families as `simulate` makes them by itself.
 """
 
 from __future__ import annotations
