@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from unmirage.errors import UnmirageError
     from unmirage.examples import example
     from unmirage.metrics import Card, Metric, metric
+    from unmirage.predictions.length_scaling import length_scaling
+    from unmirage.predictions.metric_swap import metric_swap
+    from unmirage.predictions.prediction import Prediction
+    from unmirage.predictions.resolution_sweep import resolution_sweep
     from unmirage.result import Audit, Settings
     from unmirage.theory.simulate import simulate
 
@@ -22,14 +26,18 @@ _HOME = {
     "Audit": "unmirage.result",
     "Card": "unmirage.metrics",
     "Metric": "unmirage.metrics",
+    "Prediction": "unmirage.predictions",
     "Settings": "unmirage.result",
     "UnmirageError": "unmirage.errors",
     "UnmirageWarning": "unmirage.audit",
     "audit": "unmirage.audit",
     "curves": "unmirage.audit",
     "example": "unmirage.examples",
+    "length_scaling": "unmirage.predictions",
     "metric": "unmirage.metrics",
+    "metric_swap": "unmirage.predictions",
     "read": "unmirage.audit",
+    "resolution_sweep": "unmirage.predictions",
     "score": "unmirage.audit",
     "simulate": "unmirage.theory.simulate",
 }
@@ -38,6 +46,7 @@ __all__ = [
     "Audit",
     "Card",
     "Metric",
+    "Prediction",
     "Settings",
     "UnmirageError",
     "UnmirageWarning",
@@ -45,8 +54,11 @@ __all__ = [
     "audit",
     "curves",
     "example",
+    "length_scaling",
     "metric",
+    "metric_swap",
     "read",
+    "resolution_sweep",
     "score",
     "simulate",
 ]

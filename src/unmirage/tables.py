@@ -174,6 +174,9 @@ FITS: dict[str, pl.DataType | type[pl.DataType]] = {
     "best": pl.Boolean,
 }
 
+# What the paper predicts, and what became of it on a task: unmirage.predictions.Prediction says more.
+PREDICTIONS = dict.fromkeys(("family", "task", "prediction", "outcome", "why", "says", "test"), pl.String)
+
 WARNINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "code": pl.String,  # one word a rule, stable over versions
     "message": pl.String,

@@ -52,8 +52,9 @@ def moment_scatter(r: Floats, values: Floats, dof: int) -> float:
     top = float(r @ r) / dof
     if top == 0 or (values.min() > 0 and (r**2 / values).sum() <= dof):
         return 0.0
+    # At `top` itself the sum is dof up to rounding where the variances are next to nothing.
     return float(
-        brentq(lambda t: (r**2 / (values + t)).sum() - dof, 1e-15 * top, top, xtol=1e-300, rtol=1e-13)
+        brentq(lambda t: (r**2 / (values + t)).sum() - dof, 1e-15 * top, 2 * top, xtol=1e-300, rtol=1e-13)
     )
 
 

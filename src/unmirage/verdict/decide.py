@@ -67,9 +67,8 @@ def decide(
     if shape.rise < needed:
         return _no_rise(curve, shape, needed, leading, limits, fall, means)
     how = _how(curve, shape, scales, limits)
-    first = (np.log10(scales[1]) - np.log10(scales[0])) / (np.log10(scales[-1]) - np.log10(scales[0]))
     narrow = is_sharp(curve, shape, scales, limits)
-    sharp = narrow and shape.t10 >= first - 1e-9
+    sharp = narrow and _flat_at_first(shape, scales)
     # 3. Does the companion itself break? The loss of a training run plunges for many reasons, so there the
     # headline must jump as well.
     if isinstance(evidence, Evidence) and breaks(evidence) and (sharp or not curve.training):
@@ -122,6 +121,30 @@ def is_sharp(curve: Curve, shape: Sharpness, scales: Floats, limits: Thresholds)
     inside = (t[1:] >= t[0] + shape.t10 * span - 1e-9) & (t[:-1] <= t[0] + shape.t90 * span + 1e-9)
     least = max(0.1 * span, 2.5 * float(np.diff(t)[inside].max()))
     return shape.width * span <= limits.sharp_training * least
+
+
+def looks_sharp(curve: Curve, thresholds: Thresholds | None = None) -> tuple[Sharpness | None, bool]:
+    """(description of a curve, whether the tree calls it sharp): steps 0, 2 and 4 without the verdict.
+
+    A curve of fewer scales than `min_scales`, one that does not rise by more than chance, and one that rises
+    and falls are not sharp. The description is None for a single scale.
+    """
+    limits = thresholds or Thresholds()
+    scales, means, errors = by_scale(curve)
+    if len(scales) < 2:
+        return None, False
+    shape = sharpness(scales, means, higher_is_better=curve.higher_is_better)
+    up = means if curve.higher_is_better else -means
+    rises = shape.rise >= _needed_rise(curve, limits, float(np.hypot(errors[0], errors[-1])))
+    if len(scales) < limits.min_scales or not rises or _largest(-up, errors, curve, limits) is not None:
+        return shape, False
+    return shape, is_sharp(curve, shape, scales, limits) and _flat_at_first(shape, scales)
+
+
+def _flat_at_first(shape: Sharpness, scales: Floats) -> bool:
+    """Whether less than a tenth of the rise is made at the second scale."""
+    first = (np.log10(scales[1]) - np.log10(scales[0])) / (np.log10(scales[-1]) - np.log10(scales[0]))
+    return bool(shape.t10 >= first - 1e-9)
 
 
 def _needed_rise(curve: Curve, limits: Thresholds, error: float) -> float:
