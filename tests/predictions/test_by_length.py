@@ -80,3 +80,17 @@ def test_choices_and_aggregates_have_no_lengths():
     made = unmirage.audit(unmirage.example(), replicates=100)
     (none,) = (one for one in subjects(made) if one.task == "add1_gen")
     assert by_length(none, Settings()).startswith("there are aggregates only")
+
+
+def test_an_end_of_the_answer_counts_in_the_products_and_not_in_the_length(paper):
+    frame = paper([1e9, 1e10], items={1: 30, 2: 30})
+    sure = 0.25
+    ended = frame.with_columns(
+        target_tokens=pl.concat_list("target_tokens", pl.lit("\n")),
+        output_tokens=pl.concat_list("output_tokens", pl.lit("\n")),
+        target_logprobs=pl.concat_list("target_logprobs", pl.lit(math.log(sure))),
+    )
+    without, found = groups_of(frame), groups_of(ended)
+    assert found.lengths.tolist() == [1, 2]
+    assert found.matches.values == pytest.approx(without.matches.values)
+    assert found.probabilities.values == pytest.approx(sure * without.probabilities.values)

@@ -72,7 +72,10 @@ class ByLength:
 
 
 def by_length(subject: Subject, settings: Settings) -> ByLength | str:
-    """The groups of a task, or why there are none. Lengths of fewer than `LEAST_ITEMS` items are left out."""
+    """The groups of a task, or why there are none. Lengths of fewer than `LEAST_ITEMS` items are left out.
+
+    A last token of white space ends an answer and is not counted in its length; the products have it.
+    """
     cell = subject.cell
     if cell is None or subject.rows is None:
         return NO_ITEMS
@@ -88,7 +91,9 @@ def by_length(subject: Subject, settings: Settings) -> ByLength | str:
     firsts = rows.unique(subset="item_id", keep="first", maintain_order=True)
     if firsts["target_tokens"].null_count():
         return "the targets are not cut into tokens"
-    long = firsts["target_tokens"].list.len().cast(pl.Int64).to_numpy()
+    # Where the model must say that the answer is over, all targets end alike.
+    end = int((firsts["target_tokens"].list.last().str.strip_chars() == "").fill_null(value=False).all())
+    long = firsts["target_tokens"].list.len().cast(pl.Int64).to_numpy() - end
     kept, notes = _distinct(cell, firsts)
     found, counts = np.unique(long[kept], return_counts=True)
     enough = (counts >= LEAST_ITEMS) & (found >= 1) & (found <= MOST_TOKENS)
@@ -104,7 +109,7 @@ def by_length(subject: Subject, settings: Settings) -> ByLength | str:
     names = tuple(cell.models[m] for m in models)
     edits = cell.layers.get("token_edit_distance")
     edited = None if edits is None or not edits.finite[models].all() else _means(cell, edits, members, models)
-    matches, probabilities = _products(rows, cell, members, lengths, names)
+    matches, probabilities = _products(rows, cell, members, lengths + end, names)
     means, errors = _means(cell, layer, members, models)
     return ByLength(
         name,
@@ -158,10 +163,10 @@ def _worth(cell: Cell, layer: Layer, members: list[Ints], means: Floats, errors:
 
 
 def _products(
-    rows: pl.DataFrame, cell: Cell, members: list[Ints], lengths: Ints, names: tuple[str, ...]
+    rows: pl.DataFrame, cell: Cell, members: list[Ints], tokens: Ints, names: tuple[str, ...]
 ) -> tuple[Products | None, Products | None]:
-    """Products of matches in the outputs and of logged probabilities."""
-    group = np.repeat(np.arange(lengths.size), [items.size for items in members])
+    """Products of matches in the outputs and of logged probabilities, over all tokens."""
+    group = np.repeat(np.arange(tokens.size), [items.size for items in members])
     place = pl.DataFrame(
         {"item_id": [cell.items[i] for i in np.concatenate(members)], "group": pl.Series(group)}
     )
@@ -170,7 +175,7 @@ def _products(
         rows["target_logprobs"].null_count() == 0
     )
     asked: list[pl.Expr] = []
-    for j in range(int(lengths[-1])):
+    for j in range(int(tokens[-1])):
         if outputs:
             right = pl.col("target_tokens").list.get(j, null_on_oob=True) == pl.col("output_tokens").list.get(
                 j, null_on_oob=True
@@ -192,10 +197,10 @@ def _products(
     k, n = told["group"].to_numpy(), told["n"].to_numpy().astype(np.float64)
 
     def product(stem: str, spread: str | None) -> Products:
-        values, errors = np.full((2, len(names), lengths.size), np.nan)
+        values, errors = np.full((2, len(names), tokens.size), np.nan)
         logs, squares = np.zeros(n.size), np.zeros(n.size)
-        for j in range(int(lengths[-1])):
-            inside = lengths[k] > j
+        for j in range(int(tokens[-1])):
+            inside = tokens[k] > j
             mean = told[f"{stem}{j}"].to_numpy()
             # Half a success keeps the logarithm of a position that was never right.
             some = np.clip(mean, 0.5 / n, None)
