@@ -133,3 +133,23 @@ def test_each_task_has_its_own_law(examined):
     assert "0.1" in law_of(found.cases[0], fits, Settings())[0]
     other = dataclasses.replace(found.cases[0], task="t9")
     assert law_of(other, fits, Settings()) == []
+
+
+def test_losses_in_exact_proportion_leave_no_noise_and_are_fitted(examined):
+    """Every item of a model is the same multiple of that of the first: no variance from items or models."""
+    first = simulate(power_law(0.1), scales=10**GRID, n_items=30, seed=3).filter(
+        pl.col("n_params") == 10 ** GRID[0]
+    )
+    frame = pl.concat(
+        first.with_columns(
+            model=pl.lit(f"m{k}"),
+            n_params=pl.lit(float(scale)),
+            target_logprobs=pl.col("target_logprobs").list.eval(
+                pl.element() * float((scale / 10 ** GRID[0]) ** -0.25)
+            ),
+        )
+        for k, scale in enumerate(10**GRID)
+    )
+    found = examined(frame)
+    fits = fit_losses(found.cases, Settings())
+    assert fits.filter("best")["exponent"].item() == pytest.approx(0.25, abs=1e-6)

@@ -20,6 +20,8 @@ PLAIN, OFFSET = "power law", "power law with offset"
 LEFT_OVER = 2
 # A loss that scatters more than this about a power law, on the log, follows none.
 NO_LAW = 0.5
+# Relative error of a loss as it is logged: what is left where items and models leave none.
+ROUNDING = 1e-7
 
 
 def fit_losses(cases: Sequence[Case], settings: Settings) -> pl.DataFrame:
@@ -74,7 +76,7 @@ def _fit(response: Response, parameters: int) -> Fit | None:
         log_of(law if parameters == 3 else law.fix(offset=0.0)),
         response.scales,
         y,
-        items,
+        items + ROUNDING**2 * np.eye(y.size),
         # Without an offset the law is a line on log axes, and any start finds it.
         starts=2 if parameters == 2 else 12,
     )
