@@ -19,6 +19,7 @@ from unmirage import __version__
 from unmirage.cli_options import (
     FAMILY,
     OUTPUT,
+    READING,
     CalibrationOptions,
     CurveOptions,
     JudgingOptions,
@@ -259,6 +260,55 @@ def calibrate(
         return
     show(sheets(table), _console())
     print(f"The table is in {out}")
+
+
+@app.command(usage="Usage: unmirage reproduce [FIGURE...] --out DIR [OPTIONS]")
+def reproduce(
+    *figures: Annotated[
+        str,
+        Parameter(name="FIGURE", help="fig2, fig3, fig4, fig9, fig10, or all, which is the default."),
+    ],
+    out: Annotated[Path, Parameter(group=OUTPUT, help="Folder for the pictures and tables.")] = Path(
+        "unmirage-paper"
+    ),
+    source: Annotated[
+        Path | None,
+        Parameter(
+            group=READING,
+            help="The trained family of figures 3 and 4: logs or a table with the tasks multiplication and "
+            "addition, and multiplication_t1 and addition_t1 for temperature 1. By default the embedded one.",
+        ),
+    ] = None,
+    seed: Annotated[int, Parameter(group=OUTPUT, help="Of sampled strings and resampling.")] = 0,
+    quiet: Annotated[
+        bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the page only.")
+    ] = False,
+) -> None:
+    """Draw the figures of the paper (arXiv 2304.15004), and test its three predictions on three families.
+
+    fig2   the mathematical model: one smooth loss, sharp and smooth scores
+    fig3   accuracy and edit distance by length of the answer
+    fig4   the same accuracy on log-log axes, and what a test set resolves
+    fig9   ROUGE-L-Sum, as published and as claimed
+    fig10  BLEU, as published and as claimed
+
+    Each figure is written as PNG and SVG, with a CSV of its numbers beside
+    the paper's; index.md shows all, with what each says. The predictions
+    (metric swap, resolution, length) are tested on the paper's model, on the
+    trained family and on the paper's GPT-3 numbers, and are in
+    predictions.csv: confirmed, not confirmed or not testable, and why.
+    """
+    from unmirage.paper import reproduce
+
+    with _said(), _progress(quiet) as progress:
+        made = reproduce(figures, out, source, seed, progress)
+    if quiet:
+        print(made.index)
+        return
+    from unmirage.paper.show import show
+
+    show(made, _console())
+    print(f"The figures are in {made.index}")
 
 
 def _finish(result: Audit, out: Path, report: ReportOptions) -> None:
