@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from unmirage.errors import UnmirageError
     from unmirage.examples import example
     from unmirage.metrics import Card, Metric, metric
-    from unmirage.predictions import Prediction, length_scaling, metric_swap, resolution_sweep
+    from unmirage.predictions.length_scaling import length_scaling
+    from unmirage.predictions.metric_swap import metric_swap
+    from unmirage.predictions.prediction import Prediction
+    from unmirage.predictions.resolution_sweep import resolution_sweep
     from unmirage.result import Audit, Settings
     from unmirage.theory.simulate import simulate
 

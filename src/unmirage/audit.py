@@ -27,6 +27,9 @@ from unmirage.fits import fit_losses, law_of
 from unmirage.judge import Case, judge_case, prepare, prepare_results
 from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
+from unmirage.predictions import prediction
+from unmirage.predictions.subjects import Subject, paired
+from unmirage.predictions.together import all_of
 from unmirage.readers import Loaded, Options, Source, read_sources
 from unmirage.readers import mapping as maps
 from unmirage.reported import result_rows
@@ -151,6 +154,7 @@ def audit(
         recorded=check,
         breaks=judged.breaks,
         fits=judged.fits,
+        predictions=judged.predictions,
         skipped=scored.skipped,
         settings=settings,
         inputs=tuple(loaded.inputs),
@@ -277,6 +281,7 @@ class _Judged:
     notes: list[dict[str, object]] = field(default_factory=list)
     fits: pl.DataFrame = field(default_factory=lambda: tables.empty(tables.FITS))
     breaks: pl.DataFrame = field(default_factory=lambda: tables.empty(tables.BREAKS))
+    predictions: pl.DataFrame = field(default_factory=lambda: tables.empty(tables.PREDICTIONS))
 
 
 def _judge(
@@ -328,6 +333,12 @@ def _judge(
             verdict["reasons"] += law_of(case, out.fits, settings)
         out.verdicts.append(verdict)
     progress("judging", len(cases), len(cases))
+    progress("predictions", 0, None)
+    subjects = [
+        *paired(list(zip(found, cases[: len(found)], strict=True)), kept.responses),
+        *(Subject(case.family, case.task, case, None, None) for case in cases[len(found) :]),
+    ]
+    out.predictions = prediction.frame(all_of(subjects, evidence, settings))
     place = {name: i for i, name in enumerate(kept.families)}
     out.verdicts.sort(key=lambda verdict: (place[verdict["family"]], verdict["task"]))
     return out

@@ -89,7 +89,7 @@ class Audit:
 
     Attributes
     ----------
-    verdicts, curves, scores, responses, warnings, breaks, fits: polars frames in the schemas of
+    verdicts, curves, scores, responses, warnings, breaks, fits, predictions: polars frames in the schemas of
         `unmirage.tables`.
     differences: paired differences of the headline between neighbouring scales, with p-values adjusted over
         the audit.
@@ -110,6 +110,7 @@ class Audit:
     skipped: pl.DataFrame
     breaks: pl.DataFrame
     fits: pl.DataFrame
+    predictions: pl.DataFrame
     settings: Settings
     inputs: tuple[Input, ...]
 

@@ -214,6 +214,21 @@ def make_audit(cells: list[tuple[str, str, str, str]] | None = None) -> Audit:
     return Audit(
         breaks=pl.DataFrame(schema=dict(tables.BREAKS)),
         fits=pl.DataFrame(schema=dict(tables.FITS)),
+        predictions=pl.DataFrame(
+            [
+                {
+                    "family": first[0],
+                    "task": first[1],
+                    "prediction": "resolution",
+                    "outcome": outcome,
+                    "why": f"it is {outcome} & <so>",
+                    "says": "small models are above zero",
+                    "test": "a test",
+                }
+                for outcome in ("confirmed", "not testable")
+            ],
+            schema=dict(tables.PREDICTIONS),
+        ),
         verdicts=pl.DataFrame([verdict_row(*cell) for cell in cells], schema=tables.VERDICTS),
         curves=pl.DataFrame(curves, schema=tables.CURVES),
         scores=scores,

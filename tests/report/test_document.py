@@ -38,6 +38,7 @@ def test_keys(audit: Audit) -> None:
         "skipped",
         "breaks",
         "fits",
+        "predictions",
     ]
     assert read["schema"] == 1
     assert read["inputs"] == [

@@ -15,7 +15,7 @@ import polars as pl
 from unmirage import statistics
 from unmirage.cells import Cell, Layer
 from unmirage.metrics import tokenise
-from unmirage.predictions.subjects import Subject
+from unmirage.predictions.subjects import NO_ITEMS, Subject
 from unmirage.result import Settings
 
 Floats = npt.NDArray[np.float64]
@@ -74,8 +74,8 @@ class ByLength:
 def by_length(subject: Subject, settings: Settings) -> ByLength | str:
     """The groups of a task, or why there are none. Lengths of fewer than `LEAST_ITEMS` items are left out."""
     cell = subject.cell
-    if cell is None:
-        return "there are aggregates only, and the responses of the items are needed"
+    if cell is None or subject.rows is None:
+        return NO_ITEMS
     name = next((n for n in ("exact_match", "greedy_match") if n in cell.layers), None)
     if name is None:
         return f"responses of kind {cell.kind} have no targets that a model must reproduce"

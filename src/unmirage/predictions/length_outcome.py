@@ -1,9 +1,10 @@
-"""From the tests of each model over target lengths to an outcome in words: where the prediction fails, and how."""
+"""From the tests of each model over target lengths to an outcome in words: where it fails, and which way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -69,6 +70,10 @@ def told_of(model: str, axis_value: float, lengths: Ints, rates: Rates, edits: E
     return Told(model, axis_value, rates, edits, are, edits_are)
 
 
+def _positions(key: str, rates: Rates) -> Against:
+    return rates.from_positions[key]
+
+
 def _main(rates: Rates) -> Against:
     return rates.geometric if rates.from_first is None else rates.from_first
 
@@ -87,7 +92,7 @@ def outcome_of(told: Sequence[Told], lengths: Ints, metric: str, axis: str) -> t
     for key, words in (("matches", "tokens that match"), ("probabilities", "logged probabilities")):
         if key in told[0].rates.from_positions:
             name = f"as the product over positions of {words}"
-            parts.append(_rates_said(told, lengths, name, lambda r, key=key: r.from_positions[key]))
+            parts.append(_rates_said(told, lengths, name, partial(_positions, key)))
     parts.append(_edits_said(told, lengths))
     why = "; ".join(part for part in parts if part)
     states = [(one.rates_are, one.edits_are) for one in told]
@@ -102,9 +107,7 @@ def outcome_of(told: Sequence[Told], lengths: Ints, metric: str, axis: str) -> t
     return NOT_TESTABLE, f"the items are too few to tell; {why}"
 
 
-def _rates_said(
-    told: Sequence[Told], lengths: Ints, name: str, pick: Callable[[Rates], Against]
-) -> str:
+def _rates_said(told: Sequence[Told], lengths: Ints, name: str, pick: Callable[[Rates], Against]) -> str:
     """How many models depart from a prediction, and the one that does so most, in which direction."""
     useful = [one for one in told if one.rates_are not in (TOP, BOTTOM)]
     if not useful:
@@ -122,8 +125,8 @@ def _rates_said(
     return (
         f"{name}: {len(off)} of {_models(len(useful))} depart ({under} below it, {over} above), "
         f"{_agree(agree)}; most {model} at length {lengths[j]}, with {rates.seen[j]:.3g} "
-        f"[{rates.low[j]:.2g}, {rates.high[j]:.2g}] against {against.predicted[j]:.3g} [{against.low[j]:.2g}, "
-        f"{against.high[j]:.2g}]: {way}"
+        f"[{rates.low[j]:.2g}, {rates.high[j]:.2g}] against {against.predicted[j]:.3g} "
+        f"[{against.low[j]:.2g}, {against.high[j]:.2g}]: {way}"
     )
 
 
@@ -158,8 +161,9 @@ def _edits_said(told: Sequence[Told], lengths: Ints) -> str:
     assert worst.edits is not None
     each = worst.edits.each
     return (
-        f"edits in proportion to the length: {len(off)} of {_models(len(useful))} depart, {_agree(agree)}; most "
-        f"{worst.model}, with {each[0]:.2g} a token at length {lengths[0]}, {each[-1]:.2g} at length {lengths[-1]}"
+        f"edits in proportion to the length: {len(off)} of {_models(len(useful))} depart, {_agree(agree)}; "
+        f"most {worst.model}, with {each[0]:.2g} a token at length {lengths[0]}, {each[-1]:.2g} at length "
+        f"{lengths[-1]}"
     )
 
 

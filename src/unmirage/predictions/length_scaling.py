@@ -255,7 +255,9 @@ def _columns(name: str, column: str, against: Against | None, j: int) -> dict[st
 
 
 def _word(state: int) -> str:
-    return "agrees" if state == AGREES else "open" if state == OPEN else "below" if state == BELOW else "above"
+    return (
+        "agrees" if state == AGREES else "open" if state == OPEN else "below" if state == BELOW else "above"
+    )
 
 
 def _shaped(name: str, values: ArrayLike, shape: tuple[int, int]) -> Floats:

@@ -21,12 +21,13 @@ Ints = npt.NDArray[np.int64]
 
 # The odds of a right answer, or the edits a token, may be off by half: no independence of tokens is exact.
 TOLERANCE = 1.5
-# Nor is a difference of less than five points between rates of the same order one that anyone reports.
+# Nor is a difference of less than five points between rates of the same order (edits: a twentieth of an edit
+# a token) one that anyone reports.
 POINTS = 0.05
 DRAWS = 5000
 # Rates from here on, or edits a token up to here, leave nothing for a length to change.
 CEILING = 0.95
-FEW_EDITS = 0.02
+FEW_EDITS = 0.05
 
 BELOW, AGREES, ABOVE, OPEN = -1, 0, 1, 9
 
@@ -85,7 +86,7 @@ class Edits:
     Attributes
     ----------
     each: (K,) edits a token of the target. slope: their weighted mean, the line through the origin.
-    state: (K,) of `each` against that slope; as in `Against`.
+    state: (K,) of `each` against their plain mean; as in `Against`.
     p_origin: of that line, from chi-square; NaN where no error is known.
     curvature, curvature_error: of the square of the length in the edit distance; NaN below 3 lengths.
     """
@@ -205,9 +206,10 @@ def edits_by_length(
     middle = float(each.mean())  # every length counts the same for what is said of it
     far, near = (-float(ndtri(level / 2)) * known for level in (alpha / max(tests, 1), alpha))
     state = np.full(size.shape, OPEN)
-    state[(each - near >= middle / TOLERANCE) & (each + near <= middle * TOLERANCE)] = AGREES
-    state[each + far < middle / TOLERANCE] = BELOW
-    state[each - far > middle * TOLERANCE] = ABOVE
+    low, high = min(middle / TOLERANCE, middle - POINTS), max(middle * TOLERANCE, middle + POINTS)
+    state[(each - near >= low) & (each + near <= high)] = AGREES
+    state[each + far < low] = BELOW
+    state[each - far > high] = ABOVE
     p = np.nan if certain else float(chdtrc(size.size - 1, float((((each - slope) / known) ** 2).sum())))
     curvature_error = np.nan if certain else _bent_error(size, known * size, weights)
     curvature = float(_bent(size, y[None], weights)[1][0])
@@ -272,11 +274,7 @@ def _deviance(lengths: Floats, successes: Floats, n: Floats, q: Floats) -> Float
     rate = np.clip(q[:, None] ** lengths, 1e-300, 1 - 1e-16)
     share = successes / n
     return np.asarray(
-        2
-        * n
-        @ np.moveaxis(
-            xlogy(share, share / rate) + xlogy(1 - share, (1 - share) / (1 - rate)), 1, 0
-        )
+        2 * n @ np.moveaxis(xlogy(share, share / rate) + xlogy(1 - share, (1 - share) / (1 - rate)), 1, 0)
     )
 
 
@@ -311,6 +309,10 @@ def _lengths(lengths: ArrayLike) -> Floats:
 def _checked(lengths: ArrayLike, successes: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats, Floats]:
     size = _lengths(lengths)
     k, items = (np.asarray(v, dtype=np.float64) for v in (successes, n))
-    if k.shape != size.shape or items.shape != size.shape or not ((items > 0) & (k >= 0) & (k <= items)).all():
+    if (
+        k.shape != size.shape
+        or items.shape != size.shape
+        or not ((items > 0) & (k >= 0) & (k <= items)).all()
+    ):
         raise SettingsError("there must be 0 to n right answers a length", where="successes")
     return size, k, items

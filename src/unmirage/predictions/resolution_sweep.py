@@ -116,7 +116,9 @@ def swept(
     elif layer.chance is None:
         why = f"the chance level of {name} is not known; give it with chance="
     elif cell.clustered or not layer.exact:
-        why = "the items are clustered or were answered several times, so smaller test sets are no plain draws"
+        why = (
+            "the items are clustered or were answered several times, so smaller test sets are no plain draws"
+        )
     else:
         there = np.flatnonzero(layer.finite)
         if groups is None and cell.kind == "generation" and name == "exact_match":
@@ -184,7 +186,9 @@ def sweep_of_counts(
     scales = _Scales(models, values, asked.axis in FALLING)
     above = scales.mean(seen.p_above)  # (K, S)
     begins = [next((s for s in range(len(scales.names)) if row[s] >= 0.5), None) for row in above]
-    outcome, why = _outcome(scales, seen, above, begins, right, n, chance, metric, rates, predictor, asked, limits)
+    outcome, why = _outcome(
+        scales, seen, above, begins, right, n, chance, metric, rates, predictor, asked, limits
+    )
     numbers = pl.DataFrame(
         [
             {
@@ -214,8 +218,8 @@ class _Scales:
         levels = np.unique(values)
         levels = levels[::-1] if falling else levels
         self.place = np.array([int(np.flatnonzero(levels == v)[0]) for v in values], dtype=np.int64)
-        groups = [[models[m] for m in np.flatnonzero(self.place == s)] for s in range(levels.size)]
-        self.names = [g[0] if len(g) == 1 else f"{g[0]} and its {len(g) - 1} replicates" for g in groups]
+        groups = [[models[m] for m in np.flatnonzero(self.place == s).tolist()] for s in range(levels.size)]
+        self.names = [g[0] if len(g) == 1 else f"{g[0]} ({len(g)} models)" for g in groups]
         self._average = (self.place[:, None] == np.arange(levels.size)) / np.maximum(
             np.bincount(self.place, minlength=levels.size), 1
         )
@@ -271,8 +275,9 @@ def _outcome(
             else f"at least the {chance:.3g} of guessing"
         )
         told.append(
-            f"{len(against)} stay at {ground} or below ({listed([scales.names[s] for s in against])}), though "
-            f"there are items enough to see what is predicted, so more would not help: {_share(counts[worst], n)} at "
+            f"{len(against)} stay at {ground} or below ({listed([scales.names[s] for s in against])}), "
+            "though there are items enough to see what is predicted, so more would not help: "
+            f"{_share(counts[worst], n)} at "
             f"{scales.names[worst]}, against {by}"
         )
     if shown:
@@ -295,7 +300,10 @@ def _outcome(
 
 
 def _share(count: float, n: int) -> str:
-    return f"{count:,.6g} of {n:,} right"
+    """A count, or the mean of those of replicates, in words."""
+    return (
+        f"{count:,.0f} of {n:,} right" if count == round(count) else f"{count:.3g} of {n:,} right on average"
+    )
 
 
 def _predicted(one: Subject, layer: Layer, name: str, groups: ByLength | str | None) -> Floats | None:

@@ -29,16 +29,15 @@ class Subject:
     Attributes
     ----------
     family, task: its names.
-    case: its headline and companion, as the audit judges them; None where there are aggregates only.
-    cell: the scores of its items; None where there are aggregates only.
-    rows: its responses; no rows where there are aggregates only.
+    case: its headline and companion, as the audit judges them; None where it is not known.
+    cell: the scores of its items; None where there are aggregates only. rows: its responses, or None.
     """
 
     family: str
     task: str
     case: Case | None
     cell: Cell | None
-    rows: pl.DataFrame
+    rows: pl.DataFrame | None
 
 
 def audited(source: Sources | Audit, axis: str | None, seed: int | None, options: dict[str, Any]) -> Audit:
@@ -87,7 +86,7 @@ def subjects(audit: Audit) -> list[Subject]:
     cases = [(cell, prepare(cell, [], settings, limits, None)) for cell in found]
     itemised = {(one.family, one.task): one for one in paired(cases, rows)}
     order = audit.verdicts.select("family", "task").iter_rows()
-    return [itemised.get(place) or Subject(*place, None, None, rows.clear()) for place in order]
+    return [itemised.get((f, t)) or Subject(f, t, None, None, None) for f, t in order]
 
 
 def paired(cases: Sequence[tuple[Cell, Case]], rows: pl.DataFrame) -> list[Subject]:
@@ -99,4 +98,3 @@ def paired(cases: Sequence[tuple[Cell, Case]], rows: pl.DataFrame) -> list[Subje
 
 
 NO_ITEMS = "there are aggregates only, and the responses of the items are needed"
-

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from unmirage.counts import listed
 from unmirage.predictions.prediction import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, Prediction
 from unmirage.response import Response
 from unmirage.verdict.curve import Curve, by_scale
@@ -71,9 +70,7 @@ def jumps(head: Swapped, evidence: Evidence | str | None) -> bool:
     return head.sharp or (rises and isinstance(evidence, Evidence) and breaks(evidence))
 
 
-def weighed(
-    family: str, task: str, said: Sequence[Swapped], limits: Thresholds
-) -> Prediction:
+def weighed(family: str, task: str, said: Sequence[Swapped], limits: Thresholds) -> Prediction:
     """The outcome. `said` is the nonlinear metric, then the others, with p-values that are adjusted."""
     head, rest = said[0], said[1:]
     broken = isinstance(head.evidence, Evidence) and breaks(head.evidence)
@@ -131,7 +128,8 @@ def _told(one: Swapped, head: Swapped, limits: Thresholds) -> tuple[str, str, fl
     evidence, shape = one.evidence, head.shape
     if not isinstance(evidence, Evidence):
         return OPEN, f"whether {one.name} breaks cannot be tested: {one.response}", np.nan
-    assert head.curve is not None and shape is not None
+    assert head.curve is not None
+    assert shape is not None
     test = evidence.test
     p = f"p = {test.p:.2g}, {evidence.p_adjusted:.2g} adjusted"
     if breaks(evidence):
@@ -140,8 +138,8 @@ def _told(one: Swapped, head: Swapped, limits: Thresholds) -> tuple[str, str, fl
         there = "there too" if evidence.beside(low, high) else "elsewhere"
         return (
             BREAKS,
-            f"{one.name} breaks {there}, between {evidence.between(test.gap)}, by {test.step_share:.0%} of its "
-            f"range ({p})",
+            f"{one.name} breaks {there}, between {evidence.between(test.gap)}, by {test.step_share:.0%} of "
+            f"its range ({p})",
             np.nan,
         )
     if not test.monotone:
@@ -167,8 +165,8 @@ def _told(one: Swapped, head: Swapped, limits: Thresholds) -> tuple[str, str, fl
     if one.sharp and one.shape is not None:
         return (
             OPEN,
-            f"{one.name} shows no break ({p}), but is sharp by the same rule (from {one.shape.t10:.0%} of the "
-            "log range on): a late bend that the metric does not make cannot be told from a smooth rise",
+            f"{one.name} shows no break ({p}), but is sharp by the same rule (from {one.shape.t10:.0%} of "
+            "the log range on): a late bend that the metric does not make cannot be told from a smooth rise",
             seen,
         )
     return (

@@ -17,7 +17,17 @@ import polars as pl
 from unmirage.result import Audit
 
 SCHEMA = 1
-FRAMES = ("verdicts", "curves", "warnings", "differences", "recorded", "skipped", "breaks", "fits")
+FRAMES = (
+    "verdicts",
+    "curves",
+    "warnings",
+    "differences",
+    "recorded",
+    "skipped",
+    "breaks",
+    "fits",
+    "predictions",
+)
 
 
 def document(audit: Audit) -> dict[str, Any]:
@@ -25,9 +35,9 @@ def document(audit: Audit) -> dict[str, Any]:
 
     Keys, in this order: `unmirage` (version, null where it is not known), `schema` (1), `inputs` (a list of
     path, format, sha256, rows), `settings`, and one list of rows for each of `verdicts`, `curves`,
-    `warnings`, `differences`, `recorded`, `skipped`, `breaks`, `fits`. Fields are the columns of
-    :mod:`unmirage.tables`, rows
-    in the order of the frames. NaN and infinity become null: JSON has neither.
+    `warnings`, `differences`, `recorded`, `skipped`, `breaks`, `fits`, `predictions`. Fields are the columns
+    of :mod:`unmirage.tables`, rows in the order of the frames. NaN and infinity become null: JSON has
+    neither.
     """
     return {
         "unmirage": version(),

@@ -120,6 +120,16 @@ def figures_grid(row: Mapping[str, Any], test: Mapping[str, Any] | None) -> Grid
     return Grid("The numbers behind the verdict", ("number", "value"), (False, True), cells)
 
 
+def prediction_grids(audit: Audit) -> tuple[Grid, Grid]:
+    """What became of the paper's predictions: those that the data speak to, and those that they do not."""
+    open_ = pl.col("outcome") == "not testable"
+    kept = audit.predictions.select("task", "family", "prediction", "outcome", "why")
+    return (
+        frame_grid(kept.filter(~open_), "Predictions that these data test"),
+        frame_grid(kept.filter(open_), "Predictions that these data cannot test, and why"),
+    )
+
+
 def input_grid(audit: Audit) -> Grid:
     """The files that were read."""
     cells = [

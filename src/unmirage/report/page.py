@@ -93,6 +93,8 @@ def page(audit: Audit, progress: Progress = silent) -> str:
         checkpoint=audit.settings.checkpoint,
         checkpoint_notes=_checkpoint_notes(audit),
         inputs=grids.input_grid(audit),
+        predictions=grids.prediction_grids(audit),
+        says=audit.predictions.select("prediction", "says").unique(maintain_order=True).rows(),
         warnings=grids.frame_grid(audit.warnings, "Warnings"),
         skipped=grids.frame_grid(audit.skipped, "Metrics that could not be computed"),
         recorded=grids.frame_grid(audit.recorded, "Our scores against those that the source tool recorded"),

@@ -56,15 +56,31 @@ def verdict_table(audit: Audit) -> Table:
 
 
 def summary(audit: Audit, console: Console) -> None:
-    """Print :func:`verdict_table`, then a line a warning code: its first message, and how many more."""
+    """Print :func:`verdict_table`, a line on the paper's predictions where some can be tested, and a line a
+    warning code: its first message, and how many more.
+    """
     from rich.text import Text
 
     console.print(verdict_table(audit))
+    tested = predictions_line(audit)
+    if tested:
+        console.print(Text("predictions: ", style="bold").append(tested, style="not bold"))
     for code, count, message in grouped_warnings(audit):
         line = Text(f"{words.printable(code)}: ", style="yellow")
         more = f" (and {words.number(count - 1)} more)" if count > 1 else ""
         line.append(words.printable(message) + more, style="default")
         console.print(line, soft_wrap=False)
+
+
+def predictions_line(audit: Audit) -> str:
+    """How many tasks confirm each prediction of the paper, and how many do not; "" where none is tested."""
+    parts = []
+    for name, group in audit.predictions.group_by("prediction", maintain_order=True):
+        found = group["outcome"].to_list()
+        yes, no = found.count("confirmed"), found.count("not confirmed")
+        if yes + no:
+            parts.append(f"{name[0]} {yes} confirmed, {no} not")
+    return "; ".join(parts)
 
 
 def error_rates(audit: Audit, row: dict[str, Any]) -> str:
