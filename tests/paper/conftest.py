@@ -1,5 +1,6 @@
 """A family on the paper's tasks, made from its model: what the trained one looks like."""
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -18,28 +19,26 @@ def arithmetic_family(sizes=SIZES, n_items=60, seeds=2, tasks=("multiplication",
             law = PowerLaw(c=4e4 * (1 + temperature / 4), alpha=-0.6)
             for seed in range(seeds):
                 for length in range(1, LENGTHS[task] + 1):
-                    drawn = sample_strings(
-                        law,
-                        sizes,
-                        n_items=n_items,
-                        length=length,
-                        seed=1000 * place + 100 * temperature + 10 * seed + length,
-                    )
-                    parts.append(
-                        drawn.with_columns(
-                            family=pl.lit("arithmetic"),
-                            task=pl.lit(task + ("_t1" if temperature else "")),
-                            item_id=pl.lit(f"{length}-") + pl.col("item_id"),
-                            model=pl.col("model").str.replace("power-law", "arithmetic") + f"-seed{seed}",
-                            # As a model that ends its answer with a newline logs it.
-                            target_logprobs=pl.col("target_logprobs").list.concat(
-                                pl.lit([-0.001], dtype=pl.List(pl.Float64))
-                            ),
-                            target_tokens=pl.col("target_tokens").list.concat(pl.lit(["\n"])),
-                            output_tokens=pl.col("output_tokens").list.concat(pl.lit(["\n"])),
-                        )
-                    )
+                    key = 1000 * place + 100 * temperature + 10 * seed + length
+                    drawn = sample_strings(law, sizes, n_items=n_items, length=length, seed=key)
+                    parts.append(_named(drawn, task, temperature, seed, length, key))
     return pl.concat(parts)
+
+
+def _named(drawn, task, temperature, seed, length, key):
+    # Tokens differ in difficulty, and a model that ends its answer with a newline logs one more.
+    factors = np.random.default_rng(key).lognormal(0, 0.4, (drawn.height, length + 1))
+    losses = np.array(drawn["target_logprobs"].to_list())
+    losses = np.hstack([losses, np.full((drawn.height, 1), -0.001)]) * factors
+    return drawn.with_columns(
+        family=pl.lit("arithmetic"),
+        task=pl.lit(task + ("_t1" if temperature else "")),
+        item_id=pl.lit(f"{length}-") + pl.col("item_id"),
+        model=pl.col("model").str.replace("power-law", "arithmetic") + f"-seed{seed}",
+        target_logprobs=pl.Series(losses).arr.to_list(),
+        target_tokens=pl.lit(None, dtype=pl.List(pl.String)),
+        output_tokens=pl.lit(None, dtype=pl.List(pl.String)),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import polars as pl
+
 from unmirage.paper.figure import Figure
 from unmirage.paper.three import PREDICTIONS
-from unmirage.predictions import Prediction
 from unmirage.report.words import printable
 
 
-def index(figures: Sequence[Figure], predictions: Sequence[Prediction]) -> str:
+def index(figures: Sequence[Figure], predictions: pl.DataFrame) -> str:
     """The page. Names that come from logs are shown as text: no mark-up of theirs is kept."""
     lines = [
         "# The paper's figures and predictions",
@@ -22,21 +23,22 @@ def index(figures: Sequence[Figure], predictions: Sequence[Prediction]) -> str:
         "",
     ]
     for name, title in PREDICTIONS.items():
-        lines += _prediction(title, [one for one in predictions if one.prediction == name])
+        lines += _prediction(title, predictions.filter(pl.col("prediction") == name))
     for figure in figures:
         lines += _figure(figure)
     return "\n".join(lines) + "\n"
 
 
-def _prediction(title: str, tested: Sequence[Prediction]) -> list[str]:
-    if not tested:
+def _prediction(title: str, tested: pl.DataFrame) -> list[str]:
+    if tested.is_empty():
         return []
-    lines = [f"### Prediction {title}", "", tested[0].says, "", f"Test: {tested[0].test}", ""]
+    lines = [f"### Prediction {title}", "", tested["says"][0], ""]
     lines += ["| family | task | outcome | why |", "|---|---|---|---|"]
     lines += [
-        f"| {_plain(one.family)} | {_plain(one.task)} | **{one.outcome}** | {_plain(one.why)} |"
-        for one in tested
+        f"| {_plain(row['family'])} | {_plain(row['task'])} | **{row['outcome']}** | {_plain(row['why'])} |"
+        for row in tested.iter_rows(named=True)
     ]
+    lines += ["", *(f"Test: {test}" for test in tested["test"].unique(maintain_order=True))]
     return [*lines, ""]
 
 

@@ -22,7 +22,6 @@ from unmirage.paper.fig9 import fig9
 from unmirage.paper.fig10 import fig10
 from unmirage.paper.figure import Figure
 from unmirage.paper.page import index
-from unmirage.predictions import Prediction
 from unmirage.result import Progress, silent
 
 if TYPE_CHECKING:
@@ -49,12 +48,12 @@ class Reproduction:
     Attributes
     ----------
     figures: in the order of the paper.
-    predictions: of the model, the trained family and GPT-3, in that order of families for each prediction.
+    predictions: in the columns `tables.PREDICTIONS`; of the model, the trained family and GPT-3 in turn.
     index: the page that shows all.
     """
 
     figures: tuple[Figure, ...]
-    predictions: tuple[Prediction, ...]
+    predictions: pl.DataFrame
     index: Path
 
 
@@ -68,8 +67,8 @@ def reproduce(
     """Draw figures of the paper, set their numbers beside the paper's, and test its three predictions.
 
     Writes to the folder `out`, all files or none: each chart as PNG and SVG, FIGURE.csv with the columns of
-    `figure.NUMBERS`, predictions.csv with those of `three.ROWS`, and index.md that shows all. The same
-    source, seed and version give the same bytes.
+    `figure.NUMBERS`, predictions.csv with those of `tables.PREDICTIONS`, and index.md that shows all. The
+    same source, seed and version give the same bytes.
 
     Parameters
     ----------
@@ -116,7 +115,7 @@ def chosen(figures: Sequence[str]) -> list[str]:
     return [name for name in FIGURES if not figures or ALL in figures or name in figures]
 
 
-def _write(made: Sequence[Figure], tested: Sequence[Prediction], folder: Path, progress: Progress) -> None:
+def _write(made: Sequence[Figure], tested: pl.DataFrame, folder: Path, progress: Progress) -> None:
     from unmirage.report.charts import render
 
     charts = [(stem, chart) for figure in made for stem, chart in figure.charts.items()]
@@ -127,7 +126,7 @@ def _write(made: Sequence[Figure], tested: Sequence[Prediction], folder: Path, p
     progress("drawing", len(charts), len(charts))
     for figure in made:
         _csv(figure.numbers, folder / f"{figure.name}.csv")
-    _csv(three.frame(tested), folder / "predictions.csv")
+    _csv(tested, folder / "predictions.csv")
     (folder / INDEX).write_text(index(made, tested), encoding="utf-8")
 
 

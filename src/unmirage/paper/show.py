@@ -41,15 +41,12 @@ def show(made: Reproduction, console: Console) -> None:
     table.add_column("family", overflow="fold")
     table.add_column("task", overflow="fold")
     table.add_column("outcome", no_wrap=True)
-    for one in made.predictions:
-        table.add_row(
-            PREDICTIONS[one.prediction],
-            Text(printable(one.family)),
-            Text(printable(one.task)),
-            Text(one.outcome, style=STYLES[one.outcome]),
-        )
+    for row in made.predictions.iter_rows(named=True):
+        name, outcome = PREDICTIONS[row["prediction"]], row["outcome"]
+        names = (Text(printable(row["family"])), Text(printable(row["task"])))
+        table.add_row(name, *names, Text(outcome, style=STYLES[outcome]))
     console.print(table)
-    for one in made.predictions:
-        place = f"{PREDICTIONS[one.prediction]}; {printable(one.family)}, {printable(one.task)}"
-        console.print(Text(f"{place}: {one.outcome}", style=STYLES[one.outcome]))
-        console.print(Text(f"  {printable(one.why)}"))
+    for row in made.predictions.iter_rows(named=True):
+        place = f"{PREDICTIONS[row['prediction']]}; {printable(row['family'])}, {printable(row['task'])}"
+        console.print(Text(f"{place}: {row['outcome']}", style=STYLES[row["outcome"]]))
+        console.print(Text(f"  {printable(row['why'])}"))

@@ -6,7 +6,6 @@ or it is said why they cannot be. Nothing is drawn here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -21,10 +20,8 @@ from unmirage.predictions import (
     NOT_CONFIRMED,
     NOT_TESTABLE,
     Prediction,
-    length_scaling,
     lengths_of_counts,
-    metric_swap,
-    resolution_sweep,
+    prediction,
     swap_of_means,
 )
 from unmirage.predictions.resolution_sweep import SAYS as RESOLUTION_SAYS
@@ -35,24 +32,9 @@ MODEL, GPT3 = "model of section 2", "GPT-3 (digitised)"
 MODEL_ITEMS = 2_000  # sampled strings of each length
 METRICS = ("exact_match", "token_edit_distance", "cross_entropy")
 PREDICTIONS = {"metric-swap": "1, metric", "resolution": "2, resolution", "length": "3, length"}
-ROWS = {
-    "prediction": pl.String,
-    "family": pl.String,
-    "task": pl.String,
-    "outcome": pl.String,
-    "why": pl.String,
-    "says": pl.String,
-    "test": pl.String,
-}
 
 
-def frame(predictions: Iterable[Prediction]) -> pl.DataFrame:
-    """One row a prediction, family and task, in the columns `ROWS`."""
-    rows = [{name: getattr(one, name) for name in ROWS} for one in predictions]
-    return pl.DataFrame(rows, schema=dict(ROWS))
-
-
-def of_model(seed: int = 0, progress: Progress = silent) -> list[Prediction]:
+def of_model(seed: int = 0, progress: Progress = silent) -> pl.DataFrame:
     """On sampled strings of the paper's model, at the ten sizes of its figures 9 and 10.
 
     Predictions 1 and 2 on strings of five tokens, where the paper's model looks emergent, and 3 on strings of
@@ -68,35 +50,25 @@ def of_model(seed: int = 0, progress: Progress = silent) -> list[Prediction]:
     ]
     mixed = pl.concat([part.with_columns(task=pl.lit("1 to 5 tokens")) for part in parts])
     five = parts[-1].with_columns(task=pl.lit("5 tokens"))
-    judged = audit(pl.concat([five, mixed]), seed=seed, metrics=METRICS, progress=progress)
-    return [
-        *(one for one in metric_swap(judged) if one.task == "5 tokens"),
-        *(one for one in resolution_sweep(judged) if one.task == "5 tokens"),
-        *(one for one in length_scaling(judged) if one.task == "1 to 5 tokens"),
-    ]
+    table = audit(pl.concat([five, mixed]), seed=seed, metrics=METRICS, progress=progress).predictions
+    length = pl.col("prediction") == "length"
+    return table.filter(length == (pl.col("task") == "1 to 5 tokens"))
 
 
-def of_trained(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) -> list[Prediction]:
+def of_trained(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) -> pl.DataFrame:
     """On a family's responses: its tasks of the paper, or, where it has none of them, all of its tasks."""
     from unmirage.audit import audit
 
     own = responses.filter(pl.col("task").is_in(list(TASKS)))
-    judged = audit(own if own.height else responses, seed=seed, progress=progress)
-    steps = (metric_swap, resolution_sweep, length_scaling)
-    found: list[Prediction] = []
-    for done, step in enumerate(steps):
-        progress("testing the predictions", done, len(steps))
-        found += step(judged)
-    progress("testing the predictions", len(steps), len(steps))
-    return found
+    return audit(own if own.height else responses, seed=seed, progress=progress).predictions
 
 
 def of_gpt3(seed: int = 0) -> list[Prediction]:
     """On the numbers read off figures 3 and 4, at temperature 0.
 
     Prediction 1 is tested on the curves of the longest answers. Prediction 2 on the chance lines, as the
-    paper does not say how many items it scored. Prediction 3 on counts, with as many items as make the error of a
-    rate that of reading the drawing.
+    paper does not say how many items it scored. Prediction 3 on counts, with as many items as make the error
+    of a rate that of reading the drawing.
     """
     settings = Settings(seed=seed)
     return [
@@ -192,7 +164,8 @@ def _length(task: str, settings: Settings) -> Prediction:
     return replace(
         found,
         why=f"{found.why}. Farthest from geometric is {named}: {rate[m, 0]:.3g} at length 1 predicts "
-        f"{predicted[m, k]:.2g} at length {lengths[k]}, and {rate[m, k]:.2g} is drawn. Edits a token differ most "
+        f"{predicted[m, k]:.2g} at length {lengths[k]}, and {rate[m, k]:.2g} is drawn. Edits a token "
+        "differ most "
         f"at {flat}, from {each[worst].min():.2g} to {each[worst].max():.2g}; {int((each > 1).sum())} of "
         f"{each.size} values are more than one a token, which L(1-p) cannot be",
     )
@@ -209,8 +182,10 @@ def reading_items(rate: npt.ArrayLike, error: npt.ArrayLike) -> npt.NDArray[np.f
     return np.asarray(np.maximum(p * (1 - p) / e**2, 1 / e), dtype=np.float64)
 
 
-def every(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) -> tuple[Prediction, ...]:
-    """The three predictions, each on the model, the trained family and GPT-3."""
-    found = [*of_model(seed, progress), *of_trained(responses, seed, progress), *of_gpt3(seed)]
-    order = list(PREDICTIONS)
-    return tuple(sorted(found, key=lambda one: order.index(one.prediction)))
+def every(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) -> pl.DataFrame:
+    """The three predictions, each on the model, the trained family and GPT-3: `tables.PREDICTIONS`."""
+    found = pl.concat(
+        [of_model(seed, progress), of_trained(responses, seed, progress), prediction.frame(of_gpt3(seed))]
+    )
+    order = pl.col("prediction").replace_strict({name: k for k, name in enumerate(PREDICTIONS)})
+    return found.sort(order, maintain_order=True)
