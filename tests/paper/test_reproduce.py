@@ -20,7 +20,7 @@ def few_strings(monkeypatch):
 @pytest.fixture(scope="module")
 def source(family, tmp_path_factory):
     path = tmp_path_factory.mktemp("family") / "family.parquet"
-    family.write_parquet(path)
+    family.filter(pl.col("task") == "addition").write_parquet(path)
     return path
 
 
@@ -46,10 +46,10 @@ def test_files_are_written(source, tmp_path, capsys):
     assert "fig2" in printed
 
 
-def test_the_same_seed_gives_the_same_bytes(family, tmp_path):
+def test_the_same_seed_gives_the_same_bytes(source, tmp_path):
     seen = []
     for name in ("a", "b"):
-        made = reproduce(["fig4"], tmp_path / name, family, seed=3)
+        made = reproduce(["fig4"], tmp_path / name, source, seed=3)
         seen.append({path.name: path.read_bytes() for path in made.index.parent.iterdir()})
     assert seen[0] == seen[1]
 
@@ -70,6 +70,13 @@ def test_a_source_that_is_not_there_is_refused(tmp_path, capsys):
     assert not out.exists()
 
 
+@pytest.fixture
+def untested(monkeypatch):
+    """No predictions, which take most of the time."""
+    monkeypatch.setattr(three, "every", lambda *_: tables.empty(tables.PREDICTIONS))
+
+
+@pytest.mark.usefixtures("untested")
 def test_nothing_is_left_where_a_picture_fails(family, tmp_path, monkeypatch):
     real, calls = charts.render, []
 
@@ -85,6 +92,7 @@ def test_nothing_is_left_where_a_picture_fails(family, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("untested")
 def test_a_folder_that_is_a_file_is_refused(family, tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(OutputError):
@@ -100,7 +108,9 @@ def test_chosen_figures():
 
 
 def test_names_of_a_source_cannot_mark_the_page(family, tmp_path):
-    named = family.filter(pl.col("task") == "addition").with_columns(family=pl.lit("a|b<script>[x](y)"))
+    named = family.filter(pl.col("task") == "addition", pl.col("n_params") > 5e4).with_columns(
+        family=pl.lit("a|b<script>[x](y)")
+    )
     made = reproduce(["fig3"], tmp_path, named)
     page = made.index.read_text()
     assert "<script" not in page.replace("\\<", "")

@@ -167,11 +167,12 @@ def decades(low: float, high: float) -> list[float]:
     """The powers of ten in a range, and three times them where there would be fewer than two."""
     import numpy as np
 
-    powers = 10.0 ** np.arange(np.ceil(np.log10(low) - 1e-9), np.floor(np.log10(high) + 1e-9) + 1)
-    if powers.size < 2:
-        powers = np.sort(np.concatenate([powers, 3 * powers, powers / 3]))
-        powers = powers[(powers >= low) & (powers <= high)]
-    return [float(f"{value:.6g}") for value in powers]
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    within = powers[(powers >= low * 0.999) & (powers <= high * 1.001)]
+    if within.size < 2:
+        finer = np.sort(np.concatenate([powers, 3 * powers]))
+        within = finer[(finer >= low * 0.999) & (finer <= high * 1.001)]
+    return [float(f"{value:.6g}") for value in within]
 
 
 def sizes_between(low: float, high: float, count: int = 121) -> list[float]:

@@ -56,15 +56,14 @@ def fig10(seed: int = 0, progress: Progress = silent) -> Figure:
     short = sampled.real[SENTENCE, "attempts", LENGTHS[0], 1][0]
     says = [
         *published_sentences("BLEU", sampled),
-        f"As claimed, the real BLEU gives part of the credit. Of a corpus it is p^{EXPONENT} at every "
-        "length, within "
-        f"{away:.3f} for {DRAWS} strings: nonlinear in the error of a token, but far from p^L.",
+        f"As claimed, the real BLEU gives part of the credit. Of a corpus it is p^{EXPONENT} at every length, "
+        f"within {away:.3f} for {DRAWS} strings: nonlinear in the error of a token, but far from p^L.",
         f"The mean BLEU of single strings differs most from what is published, for {longest} tokens and "
-        "one reference, "
-        f"at {SIZES[k]:.3g} parameters: {real[k]:.3f} against {sharp[k]:.3f}.",
-        f"That mean is below 0.01 for the {zero} smallest of {len(SIZES)} sizes, as a string without one right "
-        f"4-gram scores 0. For the largest it is {short[-1]:.3f} at {LENGTHS[0]} tokens and {real[-1]:.3f} at "
-        f"{longest}, where what is published falls from {matches_any(LENGTHS[0], 1)[-1]:.3f} to {sharp[-1]:.3f}.",
+        f"one reference, at {SIZES[k]:.3g} parameters: {real[k]:.3f} against {sharp[k]:.3f}.",
+        f"That mean is below 0.01 for the {zero} smallest of {len(SIZES)} sizes, as a string without one "
+        f"right 4-gram scores 0. For the largest it is {short[-1]:.3f} at {LENGTHS[0]} tokens and "
+        f"{real[-1]:.3f} at {longest}, where what is published falls from "
+        f"{matches_any(LENGTHS[0], 1)[-1]:.3f} to {sharp[-1]:.3f}.",
         sharpness(sampled, longest),
     ]
     notes = (

@@ -23,21 +23,32 @@ def ngram_matches(output: Ints, references: Ints) -> Ints:
     Parameters: output (..., L) tokens below 2^15; references (..., R, L); L >= 4.
     Returns (..., 4): matches of order 1 to 4; an output has L - n + 1 n-grams of order n.
     """
-    found = []
-    mine, theirs = output.astype(np.int64), references.astype(np.int64)
+    several = np.broadcast_to(references, (*output.shape[:-1], *references.shape[-2:]))
+    # Tokens come first, so that each step runs through all outputs side by side.
+    tokens = np.ascontiguousarray(output.reshape(-1, output.shape[-1]).T, dtype=np.int64)
+    others = np.ascontiguousarray(several.reshape(-1, *references.shape[-2:]).T, dtype=np.int64)
+    mine, theirs, found = tokens, others, []
     for n in ORDERS:
         if n > 1:
             # Orders up to 4 in 15 bits a token stay below 2^60: equal codes are equal n-grams.
-            mine = (mine[..., :-1] << 15) | output[..., n - 1 :]
-            theirs = (theirs[..., :-1] << 15) | references[..., n - 1 :]
-        same = mine[..., :, None] == mine[..., None, :]
-        earlier = np.tril(same, -1).sum(axis=-1)  # how many equal n-grams stand before each
-        most = np.zeros(mine.shape, dtype=np.int64)
-        for r in range(references.shape[-2]):
-            one = theirs[..., r, :]
-            most = np.maximum(most, (mine[..., :, None] == one[..., None, :]).sum(axis=-1))
-        found.append((earlier < most).sum(axis=-1))
+            mine = (mine[:-1] << 15) | tokens[n - 1 :]
+            theirs = (theirs[:-1] << 15) | others[n - 1 :]
+        matches = np.zeros(mine.shape[1], dtype=np.int64)
+        for place, gram in enumerate(mine):
+            # An n-gram counts while fewer equal ones stand before it than some reference has.
+            earlier = _times(gram, mine[:place])
+            most = np.max([_times(gram, theirs[:, r]) for r in range(theirs.shape[1])], axis=0)
+            matches += earlier < most
+        found.append(matches.reshape(output.shape[:-1]))
     return np.stack(found, axis=-1)
+
+
+def _times(gram: Ints, grams: Ints) -> Ints:
+    """How many of the grams (K, N) equal the gram (N,)."""
+    total = np.zeros(gram.shape, dtype=np.int64)
+    for other in grams:
+        total += other == gram
+    return total
 
 
 def bleu(matches: Ints, length: int, segments: int = 1) -> Floats:
@@ -62,11 +73,12 @@ def common_positions(output: Ints, reference: Ints) -> Bools:
     shape, length = a.shape[:-1], a.shape[-1]
     a, b = a.reshape(-1, length), b.reshape(-1, length)
     rows = np.arange(a.shape[0])
+    first, second = (np.ascontiguousarray(tokens.T, dtype=np.int32) for tokens in (a, b))
     table = np.zeros((length + 1, length + 1, rows.size), dtype=np.int8 if length < 128 else np.int32)
     for i in range(length):
         for j in range(length):
             longer = np.maximum(table[i, j + 1], table[i + 1, j])
-            table[i + 1, j + 1] = np.where(a[:, i] == b[:, j], table[i, j] + 1, longer)
+            np.maximum(longer, table[i, j] + (first[i] == second[j]), out=table[i + 1, j + 1])
     kept = np.zeros(a.shape, dtype=bool)
     at, of = np.full(rows.size, length), np.full(rows.size, length)
     while True:
