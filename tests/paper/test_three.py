@@ -9,8 +9,7 @@ from unmirage.paper import three
 from unmirage.predictions import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE
 
 
-def test_the_model_confirms_all_three(monkeypatch):
-    monkeypatch.setattr(three, "MODEL_ITEMS", 600)
+def test_the_model_confirms_all_three():
     found = three.of_model()
     assert dict(found.schema) == dict(tables.PREDICTIONS)
     assert dict(found.select("prediction", "task").iter_rows()) == {

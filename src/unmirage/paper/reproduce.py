@@ -133,7 +133,7 @@ def _write(made: Sequence[Figure], tested: pl.DataFrame, folder: Path, progress:
 
 
 def _numbered_anew(svg: bytes) -> bytes:
-    """The picture with its clipping paths numbered from 0: the converter counts on from picture to picture."""
+    """The picture with its clipping paths numbered from 0: the converter counts on over pictures."""
     places: dict[bytes, int] = {}
     return re.sub(rb"\bclip\d+", lambda found: b"clip%d" % places.setdefault(found[0], len(places)), svg)
 
