@@ -33,7 +33,8 @@ def paper_family(
     frames = []
     for size in sizes:
         for k in range(seeds):
-            logp = -PAPER.cross_entropy(size) * difficulty
+            luck = np.exp(0.02 * rng.normal() + 0.1 * rng.normal(size=(n, most)))
+            logp = -PAPER.cross_entropy(size) * difficulty * luck
             wrong = (target + rng.integers(1, 10, (n, most))) % 10
             output = np.where(rng.random((n, most)) < np.exp(logp), target, wrong)
             told = [

@@ -1,4 +1,4 @@
-"""Rates and edit distances by length: against scipy, closed forms, the truth, and the paper's digitised data."""
+"""Rates and edit distances by length: against scipy, the truth and the paper's digitised data."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_the_likeliest_q_is_scipy_s():
 def test_the_fit_holds_its_level():
     rng = np.random.default_rng(3)
     n = np.full(5, 300)
-    p = np.array([rates_by_length(L, rng.binomial(n, 0.75**L), n, seed=i).p_geometric for i in range(120)])
+    p = np.array([rates_by_length(L, rng.binomial(n, 0.75**L), n, seed=i).p_geometric for i in range(60)])
     assert 0.01 <= (p <= 0.1).mean() <= 0.2
     assert 0.35 <= p.mean() <= 0.65
 
@@ -51,9 +51,9 @@ def test_departures_from_the_first_length_are_rare_where_it_holds():
         np.isin(
             rates_by_length(L, rng.binomial(n, 0.7**L), n, tests=5, seed=i).from_first.state, (BELOW, ABOVE)
         )
-        for i in range(100)
+        for i in range(50)
     ]
-    assert np.any(off, axis=1).sum() <= 5
+    assert np.any(off, axis=1).sum() <= 3
 
 
 def test_the_paper_s_addition_is_harder_than_geometric():
@@ -116,12 +116,9 @@ def test_edits_against_chi_square_and_polyfit():
     each, error = means / L, errors / L
     mean = np.average(each, weights=1 / error**2)
     assert found.p_origin == pytest.approx(chi2.sf((((each - mean) / error) ** 2).sum(), 4))
-    coefficients, covariance = np.polyfit(L, means, 2, w=1 / error, cov="unscaled")
+    coefficients, covariance = np.polyfit(L, means, 2, w=1 / errors, cov="unscaled")
     assert found.curvature == pytest.approx(coefficients[0])
-    # polyfit's covariance takes the weights for inverse errors; ours has the errors of the means.
-    design = np.linalg.pinv(np.vander(L, 3) / error[:, None]) / error
-    assert found.curvature_error == pytest.approx(np.sqrt(((design[0] * errors) ** 2).sum()))
-    assert covariance[0, 0] > 0
+    assert found.curvature_error == pytest.approx(np.sqrt(covariance[0, 0]))
     assert found.state.tolist()[0] == BELOW
 
 

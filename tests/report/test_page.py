@@ -74,6 +74,19 @@ def test_verdicts_reasons_and_remedies_are_said(audit: Audit, reader: Reader) ->
     assert reader.text.count("4,605 items would resolve the 10K model") == audit.verdicts.height
 
 
+def test_predictions_are_said_and_the_untestable_ones_folded(audit: Audit, reader: Reader) -> None:
+    assert "small models are above zero" in reader.text
+    assert "it is confirmed & <so>" in reader.text
+    told = reader.text.index("it is confirmed & <so>")
+    assert (
+        told
+        < reader.text.index("Predictions that these data cannot test")
+        < reader.text.index("it is not testable & <so>")
+    )
+    without = Reader(page.page(replace(audit, predictions=tables.empty(tables.PREDICTIONS))))
+    assert "What the paper predicts" not in without.text
+
+
 def test_what_was_read_is_said(reader: Reader) -> None:
     assert "1 file, 2 families, 18 models, 3 tasks, 9 items, 162 responses." in reader.text
     assert "Curves are drawn against: Parameters." in reader.text

@@ -42,6 +42,12 @@ def test_everything_is_there_at_80_columns_without_colour(audit: Audit) -> None:
     assert "last-checkpoint: the last checkpoint of m1 is used" in flat
 
 
+def test_one_line_on_the_predictions_where_some_can_be_tested(audit: Audit) -> None:
+    assert "predictions: resolution 1 confirmed, 0 not\n" in printed(audit)
+    untested = audit.predictions.filter(outcome="not testable")
+    assert "predictions" not in printed(replace(audit, predictions=untested))
+
+
 def test_a_row_holds_scales_headline_and_reason(audit: Audit) -> None:
     row = next(line for line in printed(audit, width=160).splitlines() if "addition" in line)
     assert row.split() == ["arith", "addition", "8", "0", "→", "1", "metric-artifact"]

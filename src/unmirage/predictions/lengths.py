@@ -24,7 +24,7 @@ TOLERANCE = 1.5
 # Nor is a difference of less than five points between rates of the same order (edits: a twentieth of an edit
 # a token) one that anyone reports.
 POINTS = 0.05
-DRAWS = 5000
+DRAWS = 4000
 # Rates from here on, or edits a token up to here, leave nothing for a length to change.
 CEILING = 0.95
 FEW_EDITS = 0.05
@@ -211,8 +211,9 @@ def edits_by_length(
     state[each + far < low] = BELOW
     state[each - far > high] = ABOVE
     p = np.nan if certain else float(chdtrc(size.size - 1, float((((each - slope) / known) ** 2).sum())))
-    curvature_error = np.nan if certain else _bent_error(size, known * size, weights)
-    curvature = float(_bent(size, y[None], weights)[1][0])
+    bent = np.ones(size.shape) if certain else weights / size**2
+    curvature_error = np.nan if certain else _bent_error(size, known * size, bent)
+    curvature = float(_bent(size, y[None], bent)[1][0])
     return Edits(each, slope, state, p, curvature, curvature_error)
 
 
@@ -259,10 +260,10 @@ def _rate(odds: Floats) -> Floats:
 def _likeliest(lengths: Floats, successes: Floats, n: Floats) -> Floats:
     """(B, K) counts -> (B,) the q of the likeliest q^L. The score falls in log q, so it is bisected."""
     low, high = np.full(len(successes), -60.0), np.full(len(successes), -1e-12)
-    for _ in range(60):
+    for _ in range(40):
         middle = (low + high) / 2
-        rate = np.exp(middle[:, None] * lengths)
-        score = (lengths * (successes - n * rate) / -np.expm1(middle[:, None] * lengths)).sum(axis=1)
+        wrong = -np.expm1(middle[:, None] * lengths)
+        score = ((successes - n * (1 - wrong)) / wrong) @ lengths
         low, high = np.where(score > 0, middle, low), np.where(score > 0, high, middle)
     return np.asarray(np.exp((low + high) / 2))
 

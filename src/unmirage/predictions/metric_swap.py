@@ -89,7 +89,7 @@ def metric_swap(
     for name in linear or ():
         if metric(name).card.binary:
             raise SettingsError(f"{name} is no continuous metric", where="linear")
-    found = subjects(made)
+    found = subjects(made, [name for name in (nonlinear, *(linear or ())) if name])
     evidence, _ = examine([one.case for one in found if one.case], made.settings, Thresholds(), silent)
     adjusted = {(row["family"], row["task"]): row["p_adjusted"] for row in made.breaks.iter_rows(named=True)}
     known = iter(evidence)

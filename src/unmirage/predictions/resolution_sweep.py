@@ -95,7 +95,9 @@ def resolution_sweep(
     {'resolution'}
     """
     made = audited(source, axis, seed, options)
-    return tuple(swept(one, made.settings, sizes, metric) for one in subjects(made))
+    return tuple(
+        swept(one, made.settings, sizes, metric) for one in subjects(made, [metric] if metric else [])
+    )
 
 
 def swept(

@@ -5,15 +5,17 @@ An audit is made where there is none. Nothing is tested here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from unmirage.cells import Cell, cells
+from unmirage.choosing import COMPANIONS, HEADLINES
 from unmirage.errors import SettingsError
 from unmirage.judge import Case, prepare
+from unmirage.metrics import names
 from unmirage.result import Audit
 from unmirage.scales import FALLING
 from unmirage.verdict.thresholds import Thresholds
@@ -70,14 +72,26 @@ def audited(source: Sources | Audit, axis: str | None, seed: int | None, options
     return source
 
 
-def subjects(audit: Audit) -> list[Subject]:
-    """The tasks of an audit, in the order of its verdicts."""
+# What the tests look at beside the headline and companion of each task; a cell of all metrics takes long.
+_LOOKED_AT = {
+    *(name for names in (*HEADLINES.values(), *COMPANIONS.values()) for name in names),
+    *("token_edit_distance", "char_edit_distance", "brier_sum", "choice_prob"),
+}
+
+
+def subjects(audit: Audit, named: Collection[str] = ()) -> list[Subject]:
+    """The tasks of an audit, in the order of its verdicts, with the metrics that the tests look at.
+
+    Parameters: named, further metrics.
+    """
     settings, limits = audit.settings, Thresholds()
     scales = audit.curves.select("family", "model", "axis_value").unique()
     rows = audit.responses.join(scales, on=["family", "model"], maintain_order="left")
+    chosen = audit.verdicts.select(pl.concat_list("headline", "companion").explode())["headline"].to_list()
+    spare = set(names()) - _LOOKED_AT - {*named, *chosen}
     found = cells(
         rows,
-        audit.scores,
+        audit.scores.filter(~pl.col("metric").is_in(spare)),
         order=rows["family"].unique(maintain_order=True).to_list(),
         falling=settings.axis in FALLING,
         chance=settings.chance,
