@@ -24,6 +24,12 @@ def source(family, tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def untested(monkeypatch):
+    """No predictions, which take most of the time."""
+    monkeypatch.setattr(three, "every", lambda *_: tables.empty(tables.PREDICTIONS))
+
+
 def test_files_are_written(source, tmp_path, capsys):
     out = tmp_path / "deep" / "paper"
     assert main(["reproduce", "fig3", "fig2", "--out", str(out), "--source", str(source)]) == 0
@@ -46,6 +52,7 @@ def test_files_are_written(source, tmp_path, capsys):
     assert "fig2" in printed
 
 
+@pytest.mark.usefixtures("untested")
 def test_the_same_seed_gives_the_same_bytes(source, tmp_path):
     seen = []
     for name in ("a", "b"):
@@ -68,12 +75,6 @@ def test_a_source_that_is_not_there_is_refused(tmp_path, capsys):
     assert main(["reproduce", "fig2", "--out", str(out), "--source", str(tmp_path / "no")]) == 2
     assert "no" in capsys.readouterr().err
     assert not out.exists()
-
-
-@pytest.fixture
-def untested(monkeypatch):
-    """No predictions, which take most of the time."""
-    monkeypatch.setattr(three, "every", lambda *_: tables.empty(tables.PREDICTIONS))
 
 
 @pytest.mark.usefixtures("untested")
@@ -107,6 +108,7 @@ def test_chosen_figures():
         chosen(["figure 2"])
 
 
+@pytest.mark.usefixtures("untested")
 def test_names_of_a_source_cannot_mark_the_page(family, tmp_path):
     named = family.filter(pl.col("task") == "addition", pl.col("n_params") > 5e4).with_columns(
         family=pl.lit("a|b<script>[x](y)")

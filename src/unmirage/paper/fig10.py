@@ -56,7 +56,7 @@ def fig10(seed: int = 0, progress: Progress = silent) -> Figure:
     short = sampled.real[SENTENCE, "attempts", LENGTHS[0], 1][0]
     says = [
         *published_sentences("BLEU", sampled),
-        f"As claimed, the real BLEU gives part of the credit. Of a corpus it is p^{EXPONENT} at every length, "
+        f"As claimed, the real BLEU gives partial credit. Of a corpus it is p^{EXPONENT} at every length, "
         f"within {away:.3f} for {DRAWS} strings: nonlinear in the error a token, but far from p^L.",
         f"The mean BLEU of single strings differs most from what is published, for {longest} tokens and "
         f"one reference, at {SIZES[k]:.3g} parameters: {real[k]:.3f} against {sharp[k]:.3f}.",
