@@ -86,10 +86,12 @@ def metric_swap(
     True
     """
     made = audited(source, axis, seed, options)
-    for name in linear or ():
-        if metric(name).card.binary:
-            raise SettingsError(f"{name} is no continuous metric", where="linear")
     found = subjects(made, [name for name in (nonlinear, *(linear or ())) if name])
+    for name in linear or ():
+        there = [one.cell.layers[name] for one in found if one.cell and name in one.cell.layers]
+        cards = [layer.metric.card for layer in there] or [metric(name).card]
+        if not all(can_accompany(card) for card in cards):
+            raise SettingsError(f"{name} is no continuous metric", where="linear")
     evidence, _ = examine([one.case for one in found if one.case], made.settings, Thresholds(), silent)
     adjusted = {(row["family"], row["task"]): row["p_adjusted"] for row in made.breaks.iter_rows(named=True)}
     known = iter(evidence)
@@ -233,7 +235,7 @@ def _curves(
         layer = one.cell.layers.get(other)
         if layer is None or not layer.present.any():
             rest.append(Swapped(other, None, None, False, f"{other} cannot be computed here"))
-        elif other != name and can_accompany(layer.metric.card):
+        elif other != name:
             rest.append(_of_cell(one, other, settings, limits))
     return head, rest
 
