@@ -6,34 +6,25 @@ Exit codes: 0 done, 2 bad input or arguments (one message on stderr), 130 interr
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import cyclopts
 from cyclopts import App, Parameter
 
-from unmirage import __version__
+from unmirage import __version__, cli_families
+from unmirage.cli_console import console, progress_line, said, write
 from unmirage.cli_options import (
-    FAMILY,
     OUTPUT,
-    ArithmeticOptions,
-    CalibrationOptions,
     CurveOptions,
     JudgingOptions,
     ReadingOptions,
     ReportOptions,
     ScoringOptions,
-    SimulationOptions,
 )
 from unmirage.errors import SettingsError, UnmirageError
 
 if TYPE_CHECKING:
-    import polars as pl
-    from rich.console import Console
-
     from unmirage.result import Audit
 
 HELP = """Is that jump in a model family's ability real, or did the metric make it?
@@ -55,8 +46,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-training = App(name="train", help="Train a family of models that everything can be checked on.")
-app.command(training)
+app.update(cli_families.app)
 
 Sources = Annotated[Path, Parameter(name="SOURCE", help="Files or folders of logs; folders are searched.")]
 Out = Annotated[
@@ -86,7 +76,7 @@ def audit(
     )
     judging, report = judging or JudgingOptions(), report or ReportOptions()
     _needs(sources, "audit")
-    with _progress(report.quiet) as progress:
+    with progress_line(report.quiet) as progress:
         result = unmirage.audit(
             list(sources),
             metrics=scoring.metrics(),
@@ -110,7 +100,7 @@ def demo(
     import unmirage
 
     report = report or ReportOptions()
-    with _progress(report.quiet) as progress:
+    with progress_line(report.quiet) as progress:
         result = unmirage.audit(unmirage.example(), seed=seed, progress=progress)
     _finish(result, out, report)
 
@@ -129,9 +119,9 @@ def read(
     import unmirage
 
     _needs(sources, "read")
-    with _said():
+    with said():
         frame = unmirage.read(list(sources), table=table, **(reading or ReadingOptions()).arguments())
-    _write(frame, out)
+    write(frame, out)
 
 
 @app.command(usage="Usage: unmirage score SOURCE... [OPTIONS]")
@@ -146,14 +136,14 @@ def score(
 
     scoring = scoring or ScoringOptions()
     _needs(sources, "score")
-    with _said():
+    with said():
         frame = unmirage.score(
             list(sources),
             scoring.metrics(),
             tokens=scoring.rules(),
             **(reading or ReadingOptions()).arguments(),
         )
-    _write(frame, out)
+    write(frame, out)
 
 
 @app.command(usage="Usage: unmirage curves SOURCE... [OPTIONS]")
@@ -169,7 +159,7 @@ def curves(
 
     scoring = scoring or ScoringOptions()
     _needs(sources, "curves")
-    with _said():
+    with said():
         frame = unmirage.curves(
             list(sources),
             metrics=scoring.metrics(),
@@ -177,7 +167,7 @@ def curves(
             **(reading or ReadingOptions()).arguments(),
             **(drawing or CurveOptions()).arguments(),
         )
-    _write(frame, out)
+    write(frame, out)
 
 
 @app.command
@@ -195,118 +185,15 @@ def metrics(
     print(listing() if name is None else describe(find(name)))
 
 
-@app.command(usage="Usage: unmirage simulate --truth NAME OUT [OPTIONS]")
-def simulate(
-    out: Annotated[
-        str | None,
-        Parameter(name="OUT", help="A .parquet, .csv or .jsonl file, or - for CSV on standard output."),
-    ] = None,
-    /,
-    *,
-    truth: Annotated[str | None, Parameter(group=FAMILY, help="What is true of the family.")] = None,
-    show: Annotated[
-        bool,
-        Parameter(
-            name="--list",
-            group=FAMILY,
-            negative=(),
-            show_default=False,
-            help="Print the truths, a sentence each, and stop.",
-        ),
-    ] = False,
-    family: SimulationOptions | None = None,
-) -> None:
-    """Make the responses of a family whose truth is known, in a table that `audit` reads."""
-    from unmirage.theory.truths import listing
-
-    if show:
-        print(listing())
-        return
-    import unmirage
-
-    if truth is None or out is None:
-        raise SettingsError(
-            "name a truth and a file: --truth step OUT.parquet",
-            where="unmirage simulate",
-            hint="`unmirage simulate --list` prints the truths.",
-        )
-    _write(unmirage.simulate(truth, **(family or SimulationOptions()).arguments()), out)
-
-
-@app.command(usage="Usage: unmirage calibrate --out TABLE.csv [OPTIONS]")
-def calibrate(
-    *,
-    out: Annotated[Path | None, Parameter(group=OUTPUT, help="The CSV file, a line a design.")] = None,
-    options: CalibrationOptions | None = None,
-) -> None:
-    """Measure how often verdicts are wrong, on simulated families whose truth is known.
-
-    Each design (a truth, so many scales and items, so much scatter of models)
-    is simulated and audited again and again, and its verdicts are counted. A
-    robust-break on a smooth truth is a false alarm; on a step it is power.
-    Intervals are 95% Clopper-Pearson over the runs. A design that is finished
-    is in the file at once; the same command goes on where it was interrupted.
-    """
-    from unmirage.calibrate import calibrate
-    from unmirage.report.error_tables import sheets, show
-
-    options = options or CalibrationOptions()
-    if out is None:
-        raise SettingsError("name a file: --out TABLE.csv", where="unmirage calibrate")
-    with _said(), _progress(options.quiet) as progress:
-        try:
-            table = calibrate(**options.arguments(), out=out, progress=progress)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"finished designs are in {out}, and the same command goes on") from None
-    if options.quiet:
-        print(out)
-        return
-    show(sheets(table), _console())
-    print(f"The table is in {out}")
-
-
-@training.command(usage="Usage: unmirage train arithmetic [OPTIONS]")
-def arithmetic(
-    *,
-    out: Annotated[
-        Path, Parameter(group=OUTPUT, help="Folder for models, responses.parquet and checkpoints.parquet.")
-    ] = Path("unmirage-arithmetic"),
-    options: ArithmeticOptions | None = None,
-) -> None:
-    """Train transformers of many sizes to multiply and to add, and collect their answers.
-
-    The paper's two tasks: products of two 2-digit and sums of two 4-digit
-    integers, two examples in each prompt. Every model is kept as checkpoints
-    that transformers loads. responses.parquet holds the answers of the last
-    checkpoints at temperature 0 and 1 (tasks NAME and NAME_t1), and
-    checkpoints.parquet those along the training:
-
-        unmirage audit unmirage-arithmetic/responses.parquet
-        unmirage audit unmirage-arithmetic/checkpoints.parquet --axis n_tokens
-
-    Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
-    where it was interrupted.
-    """
-    from unmirage.train.arithmetic import train_arithmetic
-
-    options = options or ArithmeticOptions()
-    with _progress(options.quiet) as progress:
-        try:
-            responses, _ = train_arithmetic(out, **options.arguments(), progress=progress)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"what is done is in {out}, and the same command goes on") from None
-    print(responses if options.quiet else f"The responses are in {responses}")
-
-
 def _finish(result: Audit, out: Path, report: ReportOptions) -> None:
-    with _progress(report.quiet) as progress:
+    with progress_line(report.quiet) as progress:
         page = result.save(out, formats=report.charts, progress=progress)
     if report.quiet:
         print(page)
         return
     from unmirage.report.text import summary
 
-    summary(result, _console())
+    summary(result, console())
     print(f"\nThe report is in {page}")
 
 
@@ -315,52 +202,6 @@ def _needs(sources: tuple[Path, ...], command: str) -> None:
         raise SettingsError(
             "name a file or a folder of logs", where=f"unmirage {command}", hint="`unmirage demo` needs none."
         )
-
-
-def _write(frame: pl.DataFrame, out: str) -> None:
-    from unmirage.export import write_table
-
-    if out == "-":
-        write_table(frame, sys.stdout.buffer, "csv")
-        return
-    path = Path(out)
-    write_table(frame, path, path.suffix.removeprefix("."))
-    print(f"{frame.height:,} rows are in {path}", file=sys.stderr)
-
-
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    """Print what a step has to say on stderr, a line each, instead of Python's warning format."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for message in caught:
-        print(f"note: {message.message}", file=sys.stderr)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
-    """A progress line on stderr while work goes on; nothing where stderr is no terminal."""
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = _console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    hidden = quiet or not console.is_terminal
-    steps: dict[str, Any] = {}
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-
-        def progress(step: str, done: int, total: int | None) -> None:
-            if step not in steps:
-                steps[step] = bar.add_task(step, total=total)
-            bar.update(steps[step], completed=done, total=total)
-
-        yield progress
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,178 @@
+"""The commands that make families, or measure and redraw with them: no logs of the user's are needed.
+
+`cli` takes them over; as there, nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from unmirage.cli_console import console, progress_line, said, write
+from unmirage.cli_options import (
+    FAMILY,
+    OUTPUT,
+    READING,
+    ArithmeticOptions,
+    CalibrationOptions,
+    SimulationOptions,
+)
+from unmirage.errors import SettingsError
+
+app = App()
+training = App(name="train", help="Train a family of models that everything can be checked on.")
+app.command(training)
+
+
+@app.command(usage="Usage: unmirage simulate --truth NAME OUT [OPTIONS]")
+def simulate(
+    out: Annotated[
+        str | None,
+        Parameter(name="OUT", help="A .parquet, .csv or .jsonl file, or - for CSV on standard output."),
+    ] = None,
+    /,
+    *,
+    truth: Annotated[str | None, Parameter(group=FAMILY, help="What is true of the family.")] = None,
+    show: Annotated[
+        bool,
+        Parameter(
+            name="--list",
+            group=FAMILY,
+            negative=(),
+            show_default=False,
+            help="Print the truths, a sentence each, and stop.",
+        ),
+    ] = False,
+    family: SimulationOptions | None = None,
+) -> None:
+    """Make the responses of a family whose truth is known, in a table that `audit` reads."""
+    from unmirage.theory.truths import listing
+
+    if show:
+        print(listing())
+        return
+    import unmirage
+
+    if truth is None or out is None:
+        raise SettingsError(
+            "name a truth and a file: --truth step OUT.parquet",
+            where="unmirage simulate",
+            hint="`unmirage simulate --list` prints the truths.",
+        )
+    write(unmirage.simulate(truth, **(family or SimulationOptions()).arguments()), out)
+
+
+@app.command(usage="Usage: unmirage calibrate --out TABLE.csv [OPTIONS]")
+def calibrate(
+    *,
+    out: Annotated[Path | None, Parameter(group=OUTPUT, help="The CSV file, a line a design.")] = None,
+    options: CalibrationOptions | None = None,
+) -> None:
+    """Measure how often verdicts are wrong, on simulated families whose truth is known.
+
+    Each design (a truth, so many scales and items, so much scatter of models)
+    is simulated and audited again and again, and its verdicts are counted. A
+    robust-break on a smooth truth is a false alarm; on a step it is power.
+    Intervals are 95% Clopper-Pearson over the runs. A design that is finished
+    is in the file at once; the same command goes on where it was interrupted.
+    """
+    from unmirage.calibrate import calibrate
+    from unmirage.report.error_tables import sheets, show
+
+    options = options or CalibrationOptions()
+    if out is None:
+        raise SettingsError("name a file: --out TABLE.csv", where="unmirage calibrate")
+    with said(), progress_line(options.quiet) as progress:
+        try:
+            table = calibrate(**options.arguments(), out=out, progress=progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"finished designs are in {out}, and the same command goes on") from None
+    if options.quiet:
+        print(out)
+        return
+    show(sheets(table), console())
+    print(f"The table is in {out}")
+
+
+@training.command(usage="Usage: unmirage train arithmetic [OPTIONS]")
+def arithmetic(
+    *,
+    out: Annotated[
+        Path, Parameter(group=OUTPUT, help="Folder for models, responses.parquet and checkpoints.parquet.")
+    ] = Path("unmirage-arithmetic"),
+    options: ArithmeticOptions | None = None,
+) -> None:
+    """Train transformers of many sizes to multiply and to add, and collect their answers.
+
+    The paper's two tasks: products of two 2-digit and sums of two 4-digit
+    integers, two examples in each prompt. Every model is kept as checkpoints
+    that transformers loads. responses.parquet holds the answers of the last
+    checkpoints at temperature 0 and 1 (tasks NAME and NAME_t1), and
+    checkpoints.parquet those along the training:
+
+        unmirage audit unmirage-arithmetic/responses.parquet
+        unmirage audit unmirage-arithmetic/checkpoints.parquet --axis n_tokens
+
+    Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
+    where it was interrupted.
+    """
+    from unmirage.train.arithmetic import train_arithmetic
+
+    options = options or ArithmeticOptions()
+    with progress_line(options.quiet) as progress:
+        try:
+            responses, _ = train_arithmetic(out, **options.arguments(), progress=progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"what is done is in {out}, and the same command goes on") from None
+    print(responses if options.quiet else f"The responses are in {responses}")
+
+
+@app.command(usage="Usage: unmirage reproduce [FIGURE...] --out DIR [OPTIONS]")
+def reproduce(
+    *figures: Annotated[
+        str,
+        Parameter(name="FIGURE", help="fig2, fig3, fig4, fig9, fig10, or all, which is the default."),
+    ],
+    out: Annotated[Path, Parameter(group=OUTPUT, help="Folder for the pictures and tables.")] = Path(
+        "unmirage-paper"
+    ),
+    source: Annotated[
+        Path | None,
+        Parameter(
+            group=READING,
+            help="The trained family of figures 3 and 4: logs or a table with the tasks multiplication and "
+            "addition, and multiplication_t1 and addition_t1 for temperature 1. By default the embedded one.",
+        ),
+    ] = None,
+    seed: Annotated[int, Parameter(group=OUTPUT, help="Of sampled strings and resampling.")] = 0,
+    quiet: Annotated[
+        bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the page only.")
+    ] = False,
+) -> None:
+    """Draw the figures of the paper (arXiv 2304.15004), and test its three predictions on three families.
+
+    fig2   the mathematical model: one smooth loss, sharp and smooth scores
+    fig3   accuracy and edit distance by length of the answer
+    fig4   the same accuracy on log-log axes, and what a test set resolves
+    fig9   ROUGE-L-Sum, as published and as claimed
+    fig10  BLEU, as published and as claimed
+
+    Each figure is written as PNG and SVG, with a CSV of its numbers beside
+    the paper's; index.md shows all, with what each says. The predictions
+    (metric swap, resolution, length) are tested on the paper's model, on the
+    trained family and on the paper's GPT-3 numbers, and are in
+    predictions.csv: confirmed, not confirmed or not testable, and why.
+    """
+    from unmirage.paper import reproduce
+
+    with said(), progress_line(quiet) as progress:
+        made = reproduce(figures, out, source, seed, progress)
+    if quiet:
+        print(made.index)
+        return
+    from unmirage.paper.show import show
+
+    show(made, console())
+    print(f"The figures are in {made.index}")

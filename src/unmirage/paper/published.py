@@ -1,0 +1,50 @@
+"""The paper's numbers, from the files in `published/`. None is typed into code; each file says how "
+"exact it is."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+FOLDER = Path(__file__).parent / "published"
+
+
+@cache
+def model() -> pl.DataFrame:
+    """Figure 2 and the left of figures 3 and 4: quantity, length, n_params, value."""
+    return _read("fig2_model")
+
+
+@cache
+def insets() -> pl.DataFrame:
+    """The insets of figure 2: panel ("C", "D"), n_params, value."""
+    return _read("fig2_insets")
+
+
+@cache
+def gpt3() -> pl.DataFrame:
+    """Figures 3 and 4: task, length, temperature, n_params, accuracy, neg_token_edit_distance, and errors.
+
+    The errors, `accuracy_error` and `distance_error`, are what reading the drawing costs (absolute).
+    """
+    return _read("fig3_gpt3")
+
+
+@cache
+def chance() -> dict[str, float]:
+    """The chance line of each task in figure 4."""
+    return {str(task): float(level) for task, level in _read("fig4_chance").iter_rows()}
+
+
+@cache
+def text_scores(figure: int) -> pl.DataFrame:
+    """Figures 9 and 10: length, references, n_params, value."""
+    return _read("fig9_fig10").filter(pl.col("figure") == figure).drop("figure")
+
+
+def _read(name: str) -> pl.DataFrame:
+    frame = pl.read_csv(FOLDER / f"{name}.csv", comment_prefix="#", infer_schema_length=None)
+    exact = ("length", "temperature", "references", "figure")
+    return frame.with_columns(pl.selectors.numeric().exclude(exact).cast(pl.Float64))

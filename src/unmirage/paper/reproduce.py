@@ -1,0 +1,146 @@
+"""Every figure and the table of predictions, made and written to one folder. Each figure is in its own "
+"file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from unmirage.errors import SettingsError
+from unmirage.folders import whole
+from unmirage.paper import three
+from unmirage.paper.family import Arithmetic, arithmetic
+from unmirage.paper.fig2 import fig2
+from unmirage.paper.fig3 import fig3
+from unmirage.paper.fig4 import fig4
+from unmirage.paper.fig9 import fig9
+from unmirage.paper.fig10 import fig10
+from unmirage.paper.figure import Figure
+from unmirage.paper.page import index
+from unmirage.result import Progress, silent
+
+if TYPE_CHECKING:
+    from unmirage.audit import Sources
+
+ALL = "all"
+INDEX = "index.md"
+FORMATS = ("png", "svg")
+
+# Name -> what makes it, from the trained family, the seed and a progress callback.
+FIGURES: dict[str, Callable[[Arithmetic, int, Progress], Figure]] = {
+    "fig2": lambda found, seed, progress: fig2(),
+    "fig3": lambda found, seed, progress: fig3(found),
+    "fig4": lambda found, seed, progress: fig4(found),
+    "fig9": lambda found, seed, progress: fig9(seed, progress),
+    "fig10": lambda found, seed, progress: fig10(seed, progress),
+}
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What was made and written.
+
+    Attributes
+    ----------
+    figures: in the order of the paper.
+    predictions: in the columns `tables.PREDICTIONS`; of the model, the trained family and GPT-3 in turn.
+    index: the page that shows all.
+    """
+
+    figures: tuple[Figure, ...]
+    predictions: pl.DataFrame
+    index: Path
+
+
+def reproduce(
+    figures: Sequence[str] = (ALL,),
+    out: str | Path = "unmirage-paper",
+    source: Sources | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Reproduction:
+    """Draw figures of the paper, set their numbers beside the paper's, and test its three predictions.
+
+    Writes to the folder `out`, all files or none: each chart as PNG and SVG, FIGURE.csv with the columns of
+    `figure.NUMBERS`, predictions.csv with those of `tables.PREDICTIONS`, and index.md that shows all. The
+    same source, seed and version give the same bytes.
+
+    Parameters
+    ----------
+    figures: names of `FIGURES`, or "all"; none are all.
+    out: a folder, made where it is missing; files of these names are replaced.
+    source: the trained family, as for :func:`unmirage.audit`; the embedded one where None. Figures 3 and 4
+        draw its tasks `multiplication` and `addition`, and the same with `_t1` for temperature 1.
+    seed: of sampled strings and resampling.
+    progress: called with (step, done, total or None).
+
+    Raises
+    ------
+    SettingsError
+        A figure that is not there.
+    UnmirageError
+        A source that cannot be read, or holds aggregates only; a folder that cannot be written.
+    """
+    import unmirage
+
+    names = chosen(figures)
+    responses = unmirage.read(unmirage.example() if source is None else source)
+    found = arithmetic(responses)
+    made = []
+    for done, name in enumerate(names):
+        progress("making figures", done, len(names))
+        made.append(FIGURES[name](found, seed, progress))
+    progress("making figures", len(names), len(names))
+    tested = three.every(responses, seed, progress)
+    with whole(Path(out), "the reproduction") as draft:
+        _write(made, tested, draft, progress)
+    return Reproduction(tuple(made), tested, Path(out) / INDEX)
+
+
+def chosen(figures: Sequence[str]) -> list[str]:
+    """The names of figures, each once, in the order of the paper; SettingsError for one that is not there."""
+    for name in figures:
+        if name not in (*FIGURES, ALL):
+            close = difflib.get_close_matches(name, FIGURES)
+            raise SettingsError(
+                f"there is no figure {name!r}",
+                where="figures",
+                hint=f"{f'Do you mean {close[0]}? ' if close else ''}Figures: {', '.join(FIGURES)}, {ALL}.",
+            )
+    return [name for name in FIGURES if not figures or ALL in figures or name in figures]
+
+
+def _write(made: Sequence[Figure], tested: pl.DataFrame, folder: Path, progress: Progress) -> None:
+    from unmirage.report.charts import render
+
+    charts = [(stem, chart) for figure in made for stem, chart in figure.charts.items()]
+    for done, (stem, chart) in enumerate(charts):
+        progress("drawing", done, len(charts))
+        for fmt in FORMATS:
+            image = render(chart, fmt)
+            (folder / f"{stem}.{fmt}").write_bytes(_numbered_anew(image) if fmt == "svg" else image)
+    progress("drawing", len(charts), len(charts))
+    for figure in made:
+        _csv(figure.numbers, folder / f"{figure.name}.csv")
+    _csv(tested, folder / "predictions.csv")
+    (folder / INDEX).write_text(index(made, tested), encoding="utf-8")
+
+
+def _numbered_anew(svg: bytes) -> bytes:
+    """The picture with its clipping paths numbered from 0: the converter counts on over pictures."""
+    places: dict[bytes, int] = {}
+    return re.sub(rb"\bclip\d+", lambda found: b"clip%d" % places.setdefault(found[0], len(places)), svg)
+
+
+def _csv(frame: pl.DataFrame, path: Path) -> None:
+    try:
+        frame.write_csv(path, line_terminator="\n")
+    except pl.exceptions.ComputeError as problem:
+        # The library's word for a full disk.
+        raise OSError(str(problem)) from None
