@@ -2,7 +2,7 @@
 
 `error_rates.csv` beside this file is the output of
 
-    unmirage calibrate --designs main --runs 100 --others 60 --out src/unmirage/verdict/error_rates.csv
+    unmirage calibrate --designs main --runs 300 --others 100 --out src/unmirage/verdict/error_rates.csv
 
 Nothing is simulated here, and no number is typed in: all are counted from the table. `unmirage.calibrate`
 makes such tables.
