@@ -52,9 +52,9 @@ def main(folder: Path, model: str) -> None:
         greedy = np.array([str(theirs[item][1]) == "True" for item in mine["item_id"]])
         exact = (mine["output"] == mine["target"]).to_numpy()
         print(
-            f"{task.name}: {len(mine)} items; log-likelihoods differ by {abs(sums - other).max():.1e} at "
-            f"most; greedy agrees on {(greedy == exact).sum()}; their acc {greedy.mean():.6f}, our exact match "
-            f"{exact.mean():.6f}"
+            f"{task.name}: {len(mine)} items; log-likelihoods differ by {abs(sums - other).max():.1e} "
+            f"at most; greedy agrees on {(greedy == exact).sum()}; "
+            f"their acc {greedy.mean():.6f}, our exact match {exact.mean():.6f}"
         )
 
 
