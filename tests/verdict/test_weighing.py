@@ -69,6 +69,7 @@ def test_a_break_is_robust_whatever_else(stepped):
     assert f"a step of {test.step:.3g}, {test.step_share:.0%} of its range" in verdict.reasons[0]
     assert f"models scatter by {test.sigma:.1%}" in verdict.reasons[1]
     assert evidence.sources in verdict.reasons[1]
+    assert verdict.reasons[2].startswith("so the metric did not make this jump in exact_match")
     assert decide(curve, LIMITS, linked(evidence, r2_held_out=0.1)).verdict == "robust-break"
 
 
