@@ -46,7 +46,8 @@ def robust(curve: Curve, shape: Sharpness, evidence: Evidence) -> Verdict:
             f"smooth means: no rise that takes less than {test.w_min:.2g} decades; models scatter by "
             f"{evidence.percent(test.sigma)} about their curve ({evidence.sources})",
             f"so the metric did not make this jump in {curve.headline}: smooth progress that a metric "
-            f"deforms, the account of Schaeffer et al. 2023, does not hold here, and with {evidence.name} the jump stays",
+            f"deforms, the account of Schaeffer et al. 2023, does not hold here, and the "
+            f"jump stays with {evidence.name}",
         ],
     )
 
