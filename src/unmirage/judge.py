@@ -189,6 +189,8 @@ def _usable(
     if response.y.size < limits.min_scales:
         scales = f"{response.y.size} scale{'' if response.y.size == 1 else 's'}"
         return None, f"{choice.companion} and {choice.headline} are both there at {scales} only"
+    if response.flat:
+        return None, f"{choice.companion} is the same at every scale that is judged"
     return response, ""
 
 

@@ -76,9 +76,14 @@ class Response:
         return np.array([len(group) for group in self.models], dtype=np.int64)
 
     @property
+    def flat(self) -> bool:
+        """Whether it is the same at every scale, which leaves nothing to test."""
+        return not np.ptp(self.y) > 0
+
+    @property
     def unit(self) -> float:
         """What a scatter is measured in: 1 for a logged response, else the range of the response."""
-        return 1.0 if self.logged else max(float(np.ptp(self.y)), np.finfo(float).tiny)
+        return 1.0 if self.logged else float(np.ptp(self.y))
 
 
 def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Response | str:

@@ -127,3 +127,19 @@ def test_checkpoints():
     frame = frame.with_columns(n_tokens="n_params", n_params=1e6, model="run@step" + steps)
     (found,) = unmirage.metric_swap(frame, axis="n_tokens", replicates=100)
     assert found.outcome in (CONFIRMED, NOT_TESTABLE)
+
+
+def test_a_metric_that_is_zero_at_the_scales_that_are_judged_is_not_tested():
+    """Of 40 scales 32 at most are judged, and the one model that is ever right is at another."""
+    frame = unmirage.simulate("late", n_items=40, scales=np.geomspace(1e7, 1e10, 40), seed=1)
+    wrong = {"output": pl.lit("x"), "output_tokens": pl.lit(["x"])}
+    made = unmirage.audit(frame.with_columns(**wrong), replicates=100)
+    judged = made.breaks["axis_values"][0].to_list()
+    other = next(scale for scale in frame["n_params"].unique() if scale not in judged)
+    right = pl.col("n_params") == other
+    mixed = frame.with_columns(
+        output=pl.when(right).then("target").otherwise(wrong["output"]),
+        output_tokens=pl.when(right).then("target_tokens").otherwise(wrong["output_tokens"]),
+    )
+    (found,) = unmirage.metric_swap(mixed, replicates=100)
+    assert found.outcome == "not testable"

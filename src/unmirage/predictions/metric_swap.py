@@ -264,6 +264,8 @@ def _enough(response: Response | str, limits: Thresholds) -> Response | str:
             f"there are {response.y.size} scales, and {limits.min_scales} are needed to tell a step from a "
             "smooth curve"
         )
+    if isinstance(response, Response) and response.flat:
+        return f"{response.name} is the same at every scale"
     return response
 
 
