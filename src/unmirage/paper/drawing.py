@@ -1,5 +1,5 @@
-"""The parts of the figures' charts: marks, panels and grids as Vega-Lite. What is drawn is chosen in "
-"each figure."""
+"""The parts of the figures' charts: marks, panels and grids as Vega-Lite. What is drawn is chosen in
+each figure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Figure 3: accuracy and edit distance by length of the answer, for the model, for GPT-3 and a trained "
-"family."""
+"""Figure 3: accuracy and edit distance by length of the answer, for the model, for GPT-3 and a trained
+family."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The paper's numbers, from the files in `published/`. None is typed into code; each file says how "
-"exact it is."""
+"""The paper's numbers, from the files in `published/`. None is typed into code; each file says how
+exact it is."""
 
 from __future__ import annotations
 

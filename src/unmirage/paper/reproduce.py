@@ -1,5 +1,5 @@
-"""Every figure and the table of predictions, made and written to one folder. Each figure is in its own "
-"file."""
+"""Every figure and the table of predictions, made and written to one folder. Each figure is in its own
+file."""
 
 from __future__ import annotations
 

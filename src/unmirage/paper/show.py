@@ -15,8 +15,8 @@ STYLES = {"confirmed": "bold blue", "not confirmed": "bold red", "not testable":
 
 
 def show(made: Reproduction, console: Console) -> None:
-    """Print the figures' numbers against the paper's, what they say, and the predictions with their "
-    "reasons."""
+    """Print the figures' numbers against the paper's, what they say, and the predictions with their
+    reasons."""
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -70,8 +70,8 @@ def matches_any(length: int, references: int, sizes: npt.ArrayLike = SIZES) -> F
 
 
 def sample_matches(length: int, references: int, rng: np.random.Generator, draws: int = DRAWS) -> Floats:
-    """(S,) the same by sampling: the share of `draws` strings of which one of R outputs is right "
-    "throughout."""
+    """(S,) the same by sampling: the share of `draws` strings of which one of R outputs is right
+    throughout."""
     p = PAPER.token_probability(SIZES)[:, None, None, None]
     right = rng.random((len(SIZES), draws, references, length)) < p
     return np.asarray(right.all(axis=-1).any(axis=-1).mean(axis=-1), dtype=np.float64)

@@ -1,5 +1,5 @@
-"""What figures 9 and 10 have in common: drawn as published, and as claimed, with the real metric on "
-"sampled strings."""
+"""What figures 9 and 10 have in common: drawn as published, and as claimed, with the real metric on
+sampled strings."""
 
 from __future__ import annotations
 
