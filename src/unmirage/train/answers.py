@@ -34,7 +34,7 @@ def forced(model: Transformer, asked: Questions) -> Answers:
     """The right answers, read with the model."""
     n, width = asked.answers.shape
     logprobs, greedy = np.full((n, width), np.nan), np.ones(n, dtype=bool)
-    for rows in _batches(asked.prompt_lengths + asked.answer_lengths):
+    for rows in _batches(np.argsort(asked.prompt_lengths + asked.answer_lengths, kind="stable")):
         tokens, place = _joined(asked, rows)
         scores = torch.log_softmax(model(_tensor(model, tokens[:, :-1])).double(), -1).cpu().numpy()
         there = np.arange(width) < asked.answer_lengths[rows, None]
@@ -63,31 +63,28 @@ def outputs(
     out = np.full((n, LONGEST), PAD, dtype=np.uint8)
     todo = np.arange(n) if known is None else np.flatnonzero(~known)
     generator = torch.Generator().manual_seed(seed)
-    for rows in _batches(asked.prompt_lengths[todo]):
-        mine = todo[rows]
-        lengths = asked.prompt_lengths[mine]
-        text = np.full((mine.size, int(lengths.max()) + LONGEST), PAD, dtype=np.uint8)
-        text[:, : asked.prompts.shape[1]] = asked.prompts[mine][:, : text.shape[1]]
-        going = np.arange(mine.size)
-        for k in range(LONGEST):
-            here = lengths[going] + k
-            logits = model(_tensor(model, text[going, : here.max()]))[
-                torch.arange(going.size), here - 1
-            ].cpu()
-            if temperature == 0:
-                token = logits.argmax(-1)
-            else:
-                token = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
-            new = token.numpy().astype(np.uint8)
-            text[going, here] = new
-            out[mine[going], k] = new
-            going = going[new != END]
-            if not going.size:
-                break
+    for length in np.unique(asked.prompt_lengths[todo]):
+        # Prompts of one length need no padding.
+        for rows in _batches(todo[asked.prompt_lengths[todo] == length]):
+            past, shown = model.nothing(), asked.prompts[rows, :length]
+            for k in range(LONGEST):
+                logits = model(_tensor(model, shown), past)[:, -1].cpu()
+                out[rows, k] = _next(logits, temperature, generator)
+                shown = out[rows, k : k + 1]
+                if (out[rows] == END).any(axis=1).all():
+                    break
     if known is not None:
         width = min(LONGEST, asked.answers.shape[1])
         out[known, :width] = asked.answers[known, :width]
     return [row[row != PAD] if END not in row else row[: int(np.argmax(row == END)) + 1] for row in out]
+
+
+def _next(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> Tokens:
+    if temperature == 0:
+        token = logits.argmax(-1)
+    else:
+        token = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
+    return np.asarray(token.numpy(), dtype=np.uint8)
 
 
 def _joined(asked: Questions, rows: Ints) -> tuple[Tokens, Ints]:
@@ -102,10 +99,8 @@ def _joined(asked: Questions, rows: Ints) -> tuple[Tokens, Ints]:
     return whole, starts
 
 
-def _batches(lengths: Ints) -> list[Ints]:
-    """Indices, the shortest texts first, in batches."""
-    order = np.argsort(lengths, kind="stable")
-    return [order[k : k + BATCH] for k in range(0, order.size, BATCH)]
+def _batches(rows: Ints) -> list[Ints]:
+    return [rows[k : k + BATCH] for k in range(0, rows.size, BATCH)]
 
 
 def _tensor(model: Transformer, tokens: Tokens) -> torch.Tensor:

@@ -54,14 +54,18 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(shape.width, shape.width, bias=False)
         self.o_proj = nn.Linear(shape.width, shape.width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, past: list[Tensor]) -> Tensor:
         texts, tokens, width = x.shape
         q, k, v = (
             project(x).view(texts, tokens, self.heads, -1).transpose(1, 2)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
         q, k = norm(rotate(q, cos, sin)), norm(rotate(k, cos, sin))
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        if past:
+            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+        past[:] = k, v
+        # A token that comes alone after others looks at all of them.
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] == k.shape[2])
         out: Tensor = self.o_proj(y.transpose(1, 2).reshape(texts, tokens, width))
         return out
 
@@ -85,8 +89,8 @@ class Block(nn.Module):
         self.self_attn = Attention(shape)
         self.mlp = FeedForward(shape)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        x = x + self.self_attn(norm(x), cos, sin)
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, past: list[Tensor]) -> Tensor:
+        x = x + self.self_attn(norm(x), cos, sin, past)
         out: Tensor = x + self.mlp(norm(x))
         return out
 
@@ -97,10 +101,10 @@ class Body(nn.Module):
         self.embed_tokens = nn.Embedding(shape.vocabulary, shape.width)
         self.layers = nn.ModuleList(Block(shape) for _ in range(shape.layers))
 
-    def forward(self, tokens: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, cos: Tensor, sin: Tensor, past: list[list[Tensor]]) -> Tensor:
         x = norm(self.embed_tokens(tokens))
-        for layer in self.layers:
-            x = layer(x, cos, sin)
+        for layer, mine in zip(self.layers, past, strict=True):
+            x = layer(x, cos, sin, mine)
         return norm(x)
 
 
@@ -124,11 +128,21 @@ class Transformer(nn.Module):
         self.register_buffer("sin", torch.cat([angles, angles], -1).sin(), persistent=False)
         self._start(torch.Generator().manual_seed(seed))
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(texts, tokens) integers to (texts, tokens, vocabulary) logits."""
-        n = tokens.shape[1]
-        logits: Tensor = self.lm_head(self.model(tokens, self.cos[:n], self.sin[:n]))
+    def forward(self, tokens: Tensor, past: list[list[Tensor]] | None = None) -> Tensor:
+        """(texts, tokens) integers to (texts, tokens, vocabulary) logits.
+
+        With `past`, a list that :meth:`nothing` gave, the tokens go on after those of earlier calls, one at a
+        time from the second call on.
+        """
+        past = self.nothing() if past is None else past
+        first = past[0][0].shape[2] if past[0] else 0
+        here = slice(first, first + tokens.shape[1])
+        logits: Tensor = self.lm_head(self.model(tokens, self.cos[here], self.sin[here], past))
         return logits
+
+    def nothing(self) -> list[list[Tensor]]:
+        """What the layers remember before the first token: keys and values are put there."""
+        return [[] for _ in range(self.shape.layers)]
 
     @torch.no_grad()
     def _start(self, generator: torch.Generator) -> None:
