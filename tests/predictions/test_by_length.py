@@ -94,3 +94,8 @@ def test_an_end_of_the_answer_counts_in_the_products_and_not_in_the_length(paper
     assert found.lengths.tolist() == [1, 2]
     assert found.matches.values == pytest.approx(without.matches.values)
     assert found.probabilities.values == pytest.approx(sure * without.probabilities.values)
+
+
+def test_long_texts_are_said_to_be_left_out(paper):
+    assert "up to 64 tokens" in (told := groups_of(paper([1e9, 1e10], items={70: 25})))
+    assert "25 items have more than 64 tokens" in told

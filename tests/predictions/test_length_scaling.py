@@ -94,3 +94,18 @@ def test_shapes_are_checked():
         lengths_of_counts(["a"], [1.0], [1, 2, 3], [[1, 2]], [[5, 5, 5]])
     with pytest.raises(SettingsError):
         lengths_of_counts(["a"], [1.0, 2.0], [1, 2, 3], [[1, 2, 3]], [[5, 5, 5]])
+
+
+def test_a_direction_is_said_only_where_it_means_one():
+    # Faster than geometric is above the fitted curve at short targets; of the long ones there are few items.
+    lengths, rates, items = [2, 3, 4, 5], np.array([[0.95, 0.35, 0.0, 0.0]]), np.array([[2000, 2000, 30, 30]])
+    told = lengths_of_counts(["a"], [1e9], lengths, rates * items, items)
+    assert told.outcome == NOT_CONFIRMED
+    assert "longer targets" not in told.why
+    # From length 1 on as geometric, but the positions alone would have it far below.
+    rates, items = 0.8 ** np.array([[1.0, 2, 3, 4]]), np.full((1, 4), 4000)
+    seen = np.rint(rates * items)
+    apart = {"matches": (np.full((1, 4), 0.1), np.full((1, 4), 0.01))}
+    told = lengths_of_counts(["a"], [1e9], [1, 2, 3, 4], seen, items, products=apart)
+    assert "longer targets" not in told.why
+    assert "errors gather in the same answers" in told.why

@@ -1,13 +1,16 @@
 """Prediction 1 on families whose truth is known, on formulas, and in the audit."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
 
 import unmirage
 from unmirage.errors import SettingsError
-from unmirage.predictions import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, swap_of_means
+from unmirage.predictions import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, swap_of_means, swap_outcome
 from unmirage.theory.model import PAPER, PAPER_SIZES, exact_match, token_edit_distance
+from unmirage.verdict.thresholds import Thresholds
 
 SCALES = np.geomspace(1e7, 1e10, 12)
 
@@ -143,3 +146,11 @@ def test_a_metric_that_is_zero_at_the_scales_that_are_judged_is_not_tested():
     )
     (found,) = unmirage.metric_swap(mixed, replicates=100)
     assert found.outcome == "not testable"
+
+
+def test_a_break_elsewhere_is_not_said_to_be_the_jump():
+    head = SimpleNamespace(curve=SimpleNamespace(groups=lambda: range(6)))
+    told = [(swap_outcome.BREAKS, "cross_entropy breaks elsewhere", np.nan)]
+    outcome, why = swap_outcome._outcome(head, "exact_match looks sharp", True, ["one"], told, Thresholds())
+    assert outcome == NOT_CONFIRMED
+    assert "the jump does not go" not in why

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -184,6 +185,36 @@ def test_models_that_were_trained_otherwise_are_not_mixed(family):
 def test_settings_out_of_range_are_refused_before_anything_is_written(tmp_path, options, where):
     with pytest.raises(SettingsError, match=where):
         train_arithmetic(tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    settings = {"widths": (4,), "seeds": (0,), "quick": True}
+    state = tmp_path / "models" / "arithmetic-d4-seed0" / "state.pt"
+    state.parent.mkdir(parents=True)
+    state.write_text("junk")
+    with pytest.raises(OutputError, match=r"state\.pt.*cannot be read"):
+        train_arithmetic(tmp_path, **settings)
+    (tmp_path / "recipe.json").write_text('{"recipe"')
+    with pytest.raises(OutputError, match=r"recipe\.json cannot be read"):
+        train_arithmetic(tmp_path, **settings)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_interrupt_ends_the_listener_quietly(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_arithmetic(tmp_path / "out", widths=(4,), seeds=(0,), quick=True)
+    assert not [one for one in threading.enumerate() if "listen" in one.name]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(SettingsError, match="no CUDA GPU"):
+        train_arithmetic(tmp_path / "out", quick=True, device="cuda")
     assert not (tmp_path / "out").exists()
 
 

@@ -102,9 +102,16 @@ def by_length(subject: Subject, settings: Settings) -> ByLength | str:
         for length, count in zip(found.tolist(), counts.tolist(), strict=True)
         if 1 <= length <= MOST_TOKENS and count < LEAST_ITEMS
     ]
+    long_ones = int(counts[found > MOST_TOKENS].sum())
+    if long_ones:
+        notes.append(
+            f"{long_ones:,} items have more than {MOST_TOKENS} tokens in their target and are left out"
+        )
     lengths = found[enough]
     if not lengths.size:
-        return f"no length of target has {LEAST_ITEMS} distinct items"
+        return "; ".join(
+            [f"no length of target up to {MOST_TOKENS} tokens has {LEAST_ITEMS} distinct items", *notes]
+        )
     members = [kept[long[kept] == length] for length in lengths]
     names = tuple(cell.models[m] for m in models)
     edits = cell.layers.get("token_edit_distance")

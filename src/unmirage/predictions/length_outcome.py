@@ -74,6 +74,15 @@ def _positions(key: str, rates: Rates) -> Against:
     return rates.from_positions[key]
 
 
+def _first(rates: Rates) -> Against:
+    assert rates.from_first is not None
+    return rates.from_first
+
+
+def _geometric(rates: Rates) -> Against:
+    return rates.geometric
+
+
 def _main(rates: Rates) -> Against:
     return rates.geometric if rates.from_first is None else rates.from_first
 
@@ -87,8 +96,8 @@ def _state(state: Ints) -> str:
 def outcome_of(told: Sequence[Told], lengths: Ints, metric: str, axis: str) -> tuple[str, str]:
     """The outcome of a task, and why."""
     first = told[0].rates.from_first is not None
-    parts = [_rates_said(told, lengths, f"{metric} from its value at length 1", _main)] if first else []
-    parts.append(_rates_said(told, lengths, f"{metric} as the best geometric curve", lambda r: r.geometric))
+    parts = [_rates_said(told, lengths, f"{metric} from its value at length 1", _first)] if first else []
+    parts.append(_rates_said(told, lengths, f"{metric} as the best geometric curve", _geometric))
     for key, words in (("matches", "tokens that match"), ("probabilities", "logged probabilities")):
         if key in told[0].rates.from_positions:
             name = f"as the product over positions of {words}"
@@ -108,7 +117,11 @@ def outcome_of(told: Sequence[Told], lengths: Ints, metric: str, axis: str) -> t
 
 
 def _rates_said(told: Sequence[Told], lengths: Ints, name: str, pick: Callable[[Rates], Against]) -> str:
-    """How many models depart from a prediction, and the one that does so most, in which direction."""
+    """How many models depart from a prediction, and the one that does so most.
+
+    What a direction means depends on the prediction. Beside the best geometric curve it means nothing: a rate
+    that falls faster is above that curve at short targets and below it at long ones.
+    """
     useful = [one for one in told if one.rates_are not in (TOP, BOTTOM)]
     if not useful:
         return ""
@@ -121,12 +134,18 @@ def _rates_said(told: Sequence[Told], lengths: Ints, name: str, pick: Callable[[
         return f"{name}: none of {_models(len(useful))} departs, {_agree(agree)}"
     one, j = _worst([(one.rates, pick(one.rates), one.model) for one, _ in off])
     rates, against, model = one
-    way = "longer targets are harder" if against.state[j] == BELOW else "longer targets are easier"
+    below, way = against.state[j] == BELOW, ""
+    if pick is _first:
+        way = ": longer targets are harder" if below else ": longer targets are easier"
+    elif pick is not _geometric:
+        way = ": fewer answers are whole than if positions failed independently"
+        if not below:
+            way = ": errors gather in the same answers more than if positions failed independently"
     return (
         f"{name}: {len(off)} of {_models(len(useful))} depart ({under} below it, {over} above), "
         f"{_agree(agree)}; most {model} at length {lengths[j]}, with {rates.seen[j]:.3g} "
         f"[{rates.low[j]:.2g}, {rates.high[j]:.2g}] against {against.predicted[j]:.3g} "
-        f"[{against.low[j]:.2g}, {against.high[j]:.2g}]: {way}"
+        f"[{against.low[j]:.2g}, {against.high[j]:.2g}]{way}"
     )
 
 

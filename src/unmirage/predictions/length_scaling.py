@@ -73,9 +73,10 @@ def length_scaling(
     Exact match of L tokens is held against (a) the rate of length 1 to the power L, (b) the product over
     positions, of matches in the outputs and of the logged probabilities (the tokens before given), and (c)
     q^L with the likeliest q; the edit distance against a line through the origin. Confirmed: no model departs
-    from (a), or without length 1 from (c), or in the edit distance, beyond the tolerance of `lengths`, and at
-    half of the scales or more they agree for sure. Not confirmed: a model departs. Not testable: anything
-    else, and tasks with fewer than three lengths of 20 distinct items.
+    from (a), or without length 1 from (c), or in the edit distance, beyond the tolerance of `lengths`, and
+    half of the models or more agree for sure (of those that are neither at the ceiling nor at the floor). Not
+    confirmed: a model departs. Not testable: anything else, and tasks with fewer than three lengths of 20
+    distinct items.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ def _outcome(
     words = [word for _, word, _ in told]
     if any(state == BREAKS for state, _, _ in told):
         kept = "; ".join(words)
-        return NOT_CONFIRMED, f"{looks}, and the jump does not go with the metric: {kept}"
+        return NOT_CONFIRMED, f"{looks}, and a linear metric is not smooth either: {kept}"
     if all(state == SMOOTH for state, _, _ in told):
         return CONFIRMED, f"{looks}; {'; '.join(words)}"
     return NOT_TESTABLE, f"{looks}; {'; '.join(words)}"

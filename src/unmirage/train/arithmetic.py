@@ -85,10 +85,10 @@ def train_arithmetic(
 
     Raises
     ------
-    MissingExtraError: PyTorch is not installed. SettingsError: a width, seed or number out of range.
-    OutputError: the folder holds a family that was trained in another way.
+    MissingExtraError: PyTorch is not installed. SettingsError: a width, seed or number out of range, no GPU.
+    OutputError: the folder holds a family that was trained in another way, or files that cannot be read.
     """
-    recipe, plan = _settings(widths, tuple(seeds), steps, quick, jobs)
+    recipe, plan = _settings(widths, tuple(seeds), steps, quick, jobs, device)
     _same_as_before(out, recipe, plan)
     # Seed by seed, so that a family of one seed is whole early; the large models first, which take longest.
     models = [(width, seed) for seed in plan.seeds for width in sorted(plan.widths, reverse=True)]
@@ -107,11 +107,13 @@ def train_arithmetic(
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
         calls = {key: (key, recipe, plan, folders[key], device, queue) for key in models}
-        for finished, (key, _) in enumerate(in_processes(_model, calls, jobs), start=1):
-            queue.put((key, recipe.steps))
-            progress("models", finished, len(models))
-        queue.put(None)
-        listener.join()
+        try:
+            for finished, (key, _) in enumerate(in_processes(_model, calls, jobs), start=1):
+                queue.put((key, recipe.steps))
+                progress("models", finished, len(models))
+        finally:
+            queue.put(None)  # the listener ends before its queue does
+            listener.join()
     tables = []
     for kind in ("responses", "checkpoints"):
         parts = [pl.read_parquet(folders[key] / f"{kind}.parquet") for key in sorted(models)]
@@ -134,9 +136,16 @@ def shape(width: int) -> Shape:
 
 
 def _settings(
-    widths: Sequence[int] | None, seeds: tuple[int, ...], steps: int | None, quick: bool, jobs: int
+    widths: Sequence[int] | None,
+    seeds: tuple[int, ...],
+    steps: int | None,
+    quick: bool,
+    jobs: int,
+    device: str,
 ) -> tuple[Recipe, Plan]:
     try:
+        import torch
+
         from unmirage.train.loop import Recipe
     except ModuleNotFoundError as problem:
         raise MissingExtraError(
@@ -152,13 +161,22 @@ def _settings(
     if steps is not None:
         recipe = replace(recipe, steps=steps)
     rules = (
-        (bool(plan.widths) and all(w > 0 and w % 2 == 0 for w in plan.widths), "--widths", "must be even"),
+        (
+            bool(plan.widths) and all(w > 0 and w % 2 == 0 for w in plan.widths),
+            "--widths",
+            "must be even numbers from 2 on",
+        ),
         (all(w < 64 or w % 32 == 0 for w in plan.widths), "--widths", "must be multiples of 32 from 64 on"),
         (all(w < 32 or w % 16 == 0 for w in plan.widths), "--widths", "must be multiples of 16 from 32 on"),
-        (bool(seeds) and min(seeds) >= 0, "--seeds", "must be 0 at least, one or more"),
+        (bool(seeds) and min(seeds) >= 0, "--seeds", "there must be one at least, and none below 0"),
         (len(set(seeds)) == len(seeds), "--seeds", "must differ"),
         (recipe.steps >= 1, "--steps", "must be 1 at least"),
         (jobs >= 1, "--jobs", "must be 1 at least"),
+        (
+            device != "cuda" or torch.cuda.is_available(),
+            "--device",
+            "PyTorch finds no CUDA GPU here; use cpu",
+        ),
     )
     for holds, where, rule in rules:
         if not holds:
@@ -173,16 +191,24 @@ def _same_as_before(out: Path, recipe: Recipe, plan: Plan) -> None:
     path = out / "recipe.json"
     mine = {"recipe": asdict(recipe), "asked": plan.asked, "asked_before": plan.asked_before}
     if path.is_file():
-        if json.loads(path.read_text(encoding="utf-8")) != mine:
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            before = None
+        if before != mine:
             raise OutputError(
-                "the folder holds models that were trained in another way",
+                "the folder holds models that were trained in another way"
+                if before is not None
+                else "recipe.json cannot be read, so that it is not known how its models were trained",
                 where=str(out),
                 hint="Name another folder, or repeat the options that it was made with (recipe.json).",
             )
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+        draft = path.with_name(f".{path.name}")
+        draft.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+        draft.replace(path)
     except OSError as problem:
         raise OutputError(f"cannot be written: {problem.strerror}", where=str(out)) from None
 

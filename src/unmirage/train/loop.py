@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from unmirage.errors import OutputError
 from unmirage.train import checkpoints
 from unmirage.train.muon import Muon
 from unmirage.train.problems import CONTEXT, training_batch
@@ -82,6 +84,11 @@ def train(
     Returns
     -------
     (step, folder) of each checkpoint, in order.
+
+    Raises
+    ------
+    OutputError
+        `state.pt` is there and cannot be read.
     """
     kept = [(step, folder / f"step-{step:05d}") for step in recipe.kept()]
     state = folder / "state.pt"
@@ -92,7 +99,7 @@ def train(
     optimisers = _optimisers(model, recipe)
     first = 0
     if state.is_file():
-        saved = torch.load(state, map_location=device, weights_only=True)
+        saved = _saved(state, device)
         first = saved["step"]
         model.load_state_dict(saved["model"])
         for optimiser, values in zip(optimisers, saved["optimisers"], strict=True):
@@ -115,6 +122,19 @@ def train(
             os.replace(draft, state)
     state.unlink(missing_ok=True)
     return kept
+
+
+def _saved(state: Path, device: str) -> dict[str, Any]:
+    """The state of a training that was killed; OutputError where the file is not one."""
+    try:
+        saved: dict[str, Any] = torch.load(state, map_location=device, weights_only=True)
+        return {name: saved[name] for name in ("step", "model", "optimisers")}
+    except Exception as problem:  # of many kinds, as the bytes may be anything
+        raise OutputError(
+            f"cannot be read ({type(problem).__name__})",
+            where=str(state),
+            hint="Delete it: this model is then trained from its start, to the same weights.",
+        ) from None
 
 
 def _step(
