@@ -19,14 +19,14 @@ def groups_of(frame, **options):
 
 @pytest.fixture(scope="module")
 def frame(paper):
-    return paper([1e9, 1e10], items={1: 30, 2: 25, 4: 40, 5: 10})
+    return paper([1e9, 1e10], items={1: 30, 2: 25, 4: 40, 5: 9})
 
 
 def test_means_and_products_of_plain_loops(frame):
     found = groups_of(frame)
     assert found.lengths.tolist() == [1, 2, 4]
     assert found.items.tolist() == [30, 25, 40]
-    assert found.total == 105
+    assert found.total == 104
     for m, model in enumerate(found.models):
         for k, length in enumerate(found.lengths.tolist()):
             rows = frame.filter(

@@ -112,10 +112,14 @@ def test_questions_show_two_solved_training_problems(task, part):
 
 def test_all_held_out_products_are_asked_and_many_sums_of_each_length():
     products = questions(MULTIPLICATION, "test")
-    a, b = np.divmod(np.arange(10_000), 100)
+    a, b = np.array([(a, b) for a in range(100) for b in range(a, 100)]).T
     assert products.a.size == (MULTIPLICATION.part(a, b) == 2).sum()
-    sums = questions(ADDITION, "test", 2700)
+    sums = questions(ADDITION, "test", 3100)
+    for asked in (products, sums):
+        pairs = np.sort(np.column_stack([asked.a, asked.b]), axis=1)
+        assert len(np.unique(pairs, axis=0)) == asked.a.size
+        assert 0.4 < (asked.a < asked.b).mean() / (asked.a != asked.b).mean() < 0.6
     assert sums.a.size >= 10_000
     lengths, counts = np.unique(sums.answer_lengths - 1, return_counts=True)
     assert lengths.tolist() == [1, 2, 3, 4, 5]
-    assert (counts[2:] == 2700).all()
+    assert (counts[2:] == 3100).all()

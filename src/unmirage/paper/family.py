@@ -23,7 +23,7 @@ TASKS = {
 }
 PAPER_TASKS = ("multiplication", "addition")
 LENGTHS = {"multiplication": 4, "addition": 5}  # digits of the longest answer
-FEWEST_ITEMS = 20  # lengths with fewer items are left out
+FEWEST_ITEMS = 10  # lengths with fewer items are left out
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 # A rate known from fewer items says nothing of a length.
-LEAST_ITEMS = 20
+LEAST_ITEMS = 10
 # Longer targets are texts: no one asks how the share of those that are right falls with another token.
 MOST_TOKENS = 64
 # Log-probabilities that agree to so many decimals in every model belong to one problem.

@@ -49,7 +49,7 @@ class Plan:
 
     widths: tuple[int, ...] = WIDTHS
     seeds: tuple[int, ...] = (0, 1, 2)
-    asked: int = 2700
+    asked: int = 3100
     asked_before: int = 250
 
 

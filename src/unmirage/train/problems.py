@@ -69,11 +69,19 @@ class Task:
 
         Pairs with an operand outside the task's range are for training.
         """
-        low, high = np.minimum(a, b), np.maximum(a, b)
-        draw = _hash(low * 100_003 + high + ord(self.sign) * 10**10)
+        high = np.maximum(a, b)
+        draw = _hash(self._pair(a, b))
         test = np.where(high < self.small, self.held_out_small, self.held_out)
         part = np.where(draw < test, 2, np.where(draw < 1.25 * test, 1, 0))
         return np.where(high < self.operands, part, 0)
+
+    def order(self, a: Ints, b: Ints) -> Bools:
+        """Whether the pair is asked in this order: of (a, b) and (b, a) one is, as they are one problem."""
+        rising = _hash(~self._pair(a, b)) < 0.5
+        return np.asarray((a == b) | ((a < b) == rising), dtype=bool)
+
+    def _pair(self, a: Ints, b: Ints) -> Ints:
+        return np.minimum(a, b) * 100_003 + np.maximum(a, b) + ord(self.sign) * 10**10
 
 
 MULTIPLICATION = Task(
@@ -223,7 +231,7 @@ class Questions:
 
 
 def questions(task: Task, part: str, limit: int | None = None, seed: int = 0) -> Questions:
-    """Two-shot questions on held-out pairs, in a fixed order.
+    """Two-shot questions on held-out pairs, in a fixed order. Of a pair and its mirror one is asked.
 
     Parameters
     ----------
@@ -233,7 +241,7 @@ def questions(task: Task, part: str, limit: int | None = None, seed: int = 0) ->
     """
     rng = np.random.default_rng([seed, ord(task.sign), PARTS.index(part)])
     a, b = _candidates(task, rng)
-    mine = np.flatnonzero(task.part(a, b) == PARTS.index(part))
+    mine = np.flatnonzero((task.part(a, b) == PARTS.index(part)) & task.order(a, b))
     length = digits(task.answer(a[mine], b[mine]))
     chosen = []
     for k in np.unique(length):
@@ -260,7 +268,9 @@ def _candidates(task: Task, rng: np.random.Generator) -> tuple[Ints, Ints]:
     pairs = np.arange(whole**2, dtype=np.int64)
     keys = pairs // whole * task.operands + pairs % whole
     if whole < task.operands:
-        more = [_of_digits(rng, rng.integers(1, task.digits + 1, MANY), task) for _ in range(2)]
+        # As in training, half of them uniform and half with uniform numbers of digits.
+        length = rng.integers(1, task.digits + 1, (2, MANY)) * (rng.random(MANY) < 0.5)
+        more = [_of_digits(rng, one, task) for one in length]
         keys = np.unique(np.concatenate([keys, more[0] * task.operands + more[1]]))
     a, b = np.divmod(keys, task.operands)
     return a, b
