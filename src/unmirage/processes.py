@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any, TypeVar
 
 Key = TypeVar("Key")
@@ -15,23 +15,26 @@ Result = TypeVar("Result")
 
 
 def in_processes(
-    function: Callable[..., Result], calls: Mapping[Key, tuple[Any, ...]], jobs: int
+    function: Callable[..., Result], calls: Mapping[Key, tuple[Any, ...]], jobs: int, *, long: bool = False
 ) -> Iterator[tuple[Key, Result]]:
     """The result of `function(*arguments)` of each call, with its key, as they are done.
 
     With one job the calls are made here, in order. Else processes of one thread each take them in order; an
-    interrupt, or the end of the iteration, cancels those that no process has begun.
+    interrupt, or the end of the iteration, cancels those that no process has begun, and lets those in hand
+    finish, or ends them too where they are `long`.
 
     Parameters
     ----------
     function: importable, as are its arguments.
     calls: key -> arguments.
     jobs: processes.
+    long: whether a call takes more than seconds, and goes on where it was ended.
     """
     if jobs == 1:
         for key, arguments in calls.items():
             yield key, function(*arguments)
         return
+    others = set(active_children())
     # Processes are started afresh: a fork of a process whose polars has threads can hang.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_deaf) as pool:
         with _one_thread_each():
@@ -43,6 +46,9 @@ def in_processes(
                 yield keys[future], future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            if long:
+                for process in set(active_children()) - others:
+                    process.terminate()
 
 
 def _deaf() -> None:

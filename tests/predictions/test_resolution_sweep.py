@@ -85,6 +85,21 @@ def test_choices_that_stay_at_chance_contradict(truth):
     assert "the mean probability of the right choice" in found.why
 
 
+def test_one_scale_in_the_middle_of_a_step_is_too_few():
+    """Six scales at zero, one that gets 2% right, one that can do it: nothing is said of the small ones."""
+    right = [0] * 6 + [100, 4500]
+    given = {"models": list("abcdefgh"), "axis_values": np.geomspace(1e7, 1e10, 8), "n": 5000}
+    step = sweep_of_counts(successes=right, **given)
+    assert step.outcome == NOT_TESTABLE
+    assert "1 of 7 that so many items could show" in step.why
+    # A rate of one in a million is beyond 5,000 items: there that one scale is all that could be shown.
+    beyond = sweep_of_counts(successes=right, predicted=[1e-6] * 6 + [0.02, 0.9], **given)
+    assert beyond.outcome == CONFIRMED
+    smooth = sweep_of_counts(successes=[0, 0, 0, 0, 10, 20, 45, 4500], **given)
+    assert smooth.outcome == NOT_TESTABLE
+    assert sweep_of_counts(successes=[0, 0, 0, 8, 10, 20, 45, 4500], **given).outcome == CONFIRMED
+
+
 def test_what_cannot_be_drawn_from(paper):
     frame = paper([1e9, 1e10], items={2: 200})
     clustered = frame.with_columns(cluster=pl.col("item_id").str.slice(0, 3))

@@ -65,10 +65,10 @@ def resolution_sweep(
     """Test prediction 2 of the paper on every task: what would a smaller test set have shown?
 
     Confirmed: scales that the smallest size cannot tell from zero or chance, more often than not, are above
-    it with all items. Not confirmed: a model stays at zero or chance, although a model of the rate that
-    its per-token matches (choices: the mean probability of the right one) predict would have been seen; or
-    it is below chance. Not testable: anything else; `why` says what is missing. A scale counts as above where
-    most of its models are.
+    it with all items, half at least of those that so many items could show. Not confirmed: a model stays at
+    zero or chance, although a model of the rate that its per-token matches (choices: the mean probability of
+    the right one) predict would have been seen; or it is below chance. Not testable: anything else; `why`
+    says what is missing. A scale counts as above where most of its models are.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ def _outcome(
     level = settings.alpha / max(right.size, 1)
     absent = seen.p_missed <= level
     with np.errstate(invalid="ignore"):
-        contrary = ((absent & (seen.p_above[-1] == 0)) | (seen.p_below <= level)).astype(float)
+        contrary = ((absent & (seen.p_above[-1] == 0)) | (seen.p_below <= level / 2)).astype(float)
     against = [s for s in hidden if scales.mean(contrary)[s] >= 0.5]
     shown = [s for s in hidden if above[-1, s] >= 0.5 and s not in against]
     open_ = [s for s in hidden if s not in against and s not in shown]
@@ -297,6 +297,15 @@ def _outcome(
             f"{len(open_)} remain unresolved ({listed([scales.names[s] for s in open_])}; "
             f"{_share(counts[lowest], n)} at {scales.names[lowest]}{more})"
         )
+    # One scale in the middle of a step shows something, too: half of those that can be seen must.
+    missed = scales.mean(seen.p_missed)
+    within = [s for s in hidden if s in shown or not missed[s] > 0.5]
+    if not against and 0 < 2 * len(shown) < len(within):
+        told.append(
+            f"{len(shown)} of {len(within)} that so many items could show are too few to say that the small "
+            "models can do it"
+        )
+        return NOT_TESTABLE, "; ".join([start, *told])
     outcome = NOT_CONFIRMED if against else CONFIRMED if shown else NOT_TESTABLE
     return outcome, "; ".join([start, *told])
 

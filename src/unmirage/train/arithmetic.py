@@ -108,7 +108,7 @@ def train_arithmetic(
         listener.start()
         calls = {key: (key, recipe, plan, folders[key], device, queue) for key in models}
         try:
-            for finished, (key, _) in enumerate(in_processes(_model, calls, jobs), start=1):
+            for finished, (key, _) in enumerate(in_processes(_model, calls, jobs, long=True), start=1):
                 queue.put((key, recipe.steps))
                 progress("models", finished, len(models))
         finally:
