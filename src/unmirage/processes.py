@@ -45,10 +45,13 @@ def in_processes(
             for future in as_completed(keys):
                 yield keys[future], future.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=not long, cancel_futures=True)
             if long:
-                for process in set(active_children()) - others:
+                ended = set(active_children()) - others
+                for process in ended:
                     process.terminate()
+                for process in ended:
+                    process.join()
 
 
 def _deaf() -> None:
