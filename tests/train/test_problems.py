@@ -123,3 +123,13 @@ def test_all_held_out_products_are_asked_and_many_sums_of_each_length():
     lengths, counts = np.unique(sums.answer_lengths - 1, return_counts=True)
     assert lengths.tolist() == [1, 2, 3, 4, 5]
     assert (counts[2:] == 3100).all()
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda t: t.name)
+def test_questions_are_the_same_each_time_and_in_no_order(task):
+    one, again = questions(task, "test", 300), questions(task, "test", 300)
+    assert one.item_ids == again.item_ids
+    assert one.prompts.tobytes() == again.prompts.tobytes()
+    for values in (one.a, one.answer_lengths):
+        beside = np.corrcoef(values[1:], values[:-1])[0, 1]
+        assert abs(beside) < 5 / np.sqrt(values.size)

@@ -231,7 +231,7 @@ class Questions:
 
 
 def questions(task: Task, part: str, limit: int | None = None, seed: int = 0) -> Questions:
-    """Two-shot questions on held-out pairs, in a fixed order. Of a pair and its mirror one is asked.
+    """Two-shot questions on held-out pairs, shuffled. Of a pair and its mirror one is asked.
 
     Parameters
     ----------
@@ -247,8 +247,9 @@ def questions(task: Task, part: str, limit: int | None = None, seed: int = 0) ->
     for k in np.unique(length):
         those = mine[length == k]
         few = those if limit is None or those.size <= limit else rng.choice(those, limit, replace=False)
-        chosen.append(np.sort(few))
-    index = np.concatenate(chosen)
+        chosen.append(few)
+    # In no order: next to each other, problems that are alike would look like copies of a few.
+    index = rng.permutation(np.concatenate(chosen))
     a, b = a[index], b[index]
     shown = [written(task, *operands(task, index.size, rng)) for _ in range(SHOTS)]
     asked, there = written(task, a, b)
