@@ -26,6 +26,12 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def addition_logs() -> Path:
+    """Logs of lm-evaluation-harness of a small family: eight models, five tasks (data/README.md)."""
+    return Path(__file__).parent / "data" / "addition_logs"
+
+
 @dataclass(frozen=True)
 class Examined:
     """Cases of simulated families as the audit examines them.

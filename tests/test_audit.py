@@ -17,8 +17,8 @@ PASS_RATES = (2.18e-4, 6.75e-4, 7.93e-4, 8.18e-3, 1.01e-2, 1.20e-2, 1.33e-2, 1.2
 
 
 @pytest.fixture(scope="module")
-def demo():
-    return unmirage.audit(unmirage.example())
+def demo(addition_logs):
+    return unmirage.audit(addition_logs)
 
 
 def verdict_of(a, task, family=None):
@@ -63,13 +63,13 @@ def test_numbers_that_cannot_be_had_are_null(demo):
     assert set(demo.fits["task"]) == {"add2_gen", "add2_target_ll"}
 
 
-def test_same_seed_same_bytes_other_seed_other_intervals(tmp_path, demo):
-    again = unmirage.audit(unmirage.example())
+def test_same_seed_same_bytes_other_seed_other_intervals(tmp_path, demo, addition_logs):
+    again = unmirage.audit(addition_logs)
     for name in ("a", "b"):
         (demo if name == "a" else again).save(tmp_path / name)
     for file in sorted((tmp_path / "a").iterdir()):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
-    other = unmirage.audit(unmirage.example(), seed=1)
+    other = unmirage.audit(addition_logs, seed=1)
     assert not other.curves.equals(demo.curves)
     assert_frame_equal(other.curves.select("mean"), demo.curves.select("mean"))
 
@@ -162,17 +162,17 @@ def said(call):
     return given, [str(one.message) for one in caught]
 
 
-def test_the_steps_stop_at_their_arrows(demo):
-    responses, notes = said(lambda: unmirage.read(unmirage.example()))
+def test_the_steps_stop_at_their_arrows(demo, addition_logs):
+    responses, notes = said(lambda: unmirage.read(addition_logs))
     assert set(tables.RESPONSES) <= set(responses.columns)
     assert any("same documents" in note for note in notes)
-    scores, notes = said(lambda: unmirage.score(unmirage.example(), ["exact_match", "token_edit_distance"]))
+    scores, notes = said(lambda: unmirage.score(addition_logs, ["exact_match", "token_edit_distance"]))
     assert set(scores["metric"]) == {"exact_match", "token_edit_distance"}
     assert any("add2_mc: exact_match needs target" in note for note in notes)
-    curves, notes = said(lambda: unmirage.curves(unmirage.example()))
+    curves, notes = said(lambda: unmirage.curves(addition_logs))
     assert curves.equals(demo.curves)
     assert not any("break test" in note for note in notes)
-    results, _ = said(lambda: unmirage.read(unmirage.example(), table="results"))
+    results, _ = said(lambda: unmirage.read(addition_logs, table="results"))
     assert "add3_gen" in results["task"].to_list()
 
 
@@ -241,16 +241,16 @@ def test_a_recorded_score_without_a_chance_level_says_how_to_give_it():
     assert not any("--chance" in line for line in known["would_settle"])
 
 
-def test_headline_and_companion_can_be_named():
-    a = unmirage.audit(unmirage.example(), headline="token_accuracy", companion="token_edit_distance")
+def test_headline_and_companion_can_be_named(addition_logs):
+    a = unmirage.audit(addition_logs, headline="token_accuracy", companion="token_edit_distance")
     assert verdict_of(a, "add2_gen")["headline"] == "token_accuracy"
     assert verdict_of(a, "add2_gen")["companion"] == "token_edit_distance"
     assert "cannot be computed" in verdict_of(a, "add2_mc")["reasons"][0]
 
 
-def test_combinators_make_sharp_metrics():
+def test_combinators_make_sharp_metrics(addition_logs):
     a = unmirage.audit(
-        unmirage.example(),
+        addition_logs,
         metrics=[
             "exact_match",
             "threshold(token_edit_distance,1)",
@@ -288,20 +288,20 @@ def test_combinators_make_sharp_metrics():
         ({"chance": {"t": 2}}, "chance"),
     ],
 )
-def test_settings_out_of_range_are_refused(options, where):
+def test_settings_out_of_range_are_refused(options, where, addition_logs):
     with pytest.raises(SettingsError) as caught:
-        unmirage.audit(unmirage.example(), **options)
+        unmirage.audit(addition_logs, **options)
     assert caught.value.where == where
 
 
-def test_an_unknown_axis_names_the_known_ones():
+def test_an_unknown_axis_names_the_known_ones(addition_logs):
     with pytest.raises(ScaleError, match="n_params"):
-        unmirage.audit(unmirage.example(), axis="depth")
+        unmirage.audit(addition_logs, axis="depth")
 
 
-def test_progress_is_told(demo):
+def test_progress_is_told(demo, addition_logs):
     seen = []
-    unmirage.audit(unmirage.example(), progress=lambda step, done, total: seen.append((step, done, total)))
+    unmirage.audit(addition_logs, progress=lambda step, done, total: seen.append((step, done, total)))
     # Three tasks have items; two have aggregates only.
     assert ("averaging", 2, 3) in seen
     assert ("testing", 3, 3) in seen

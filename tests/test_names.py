@@ -34,7 +34,7 @@ def test_the_function_works_beside_the_modules():
     code = (
         "import warnings, unmirage, unmirage.curves.laws\n"
         "warnings.simplefilter('ignore')\n"
-        "frame = unmirage.curves(unmirage.example())\n"
+        "frame = unmirage.curves(unmirage.simulate('late', n_items=50))\n"
         "print('mean' in frame.columns and frame.height > 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

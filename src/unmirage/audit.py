@@ -35,7 +35,7 @@ from unmirage.readers import mapping as maps
 from unmirage.reported import result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.scales import FALLING
-from unmirage.selection import Kept, select
+from unmirage.selection import Kept, only_tasks, select
 from unmirage.testing import examine
 from unmirage.verdict.outcome import ROBUST_BREAK
 from unmirage.verdict.thresholds import Thresholds
@@ -57,12 +57,14 @@ class Reading:
     family: one family name for all models, or None.
     families: TOML files with families and models of the user's.
     map: `SOURCE=NAME` entries and TOML files, for tables.
+    tasks: names of tasks, or patterns with * and ?, of which the rows are kept; none are all.
     """
 
     format: str | None = None
     family: str | None = None
     families: tuple[str | Path, ...] = ()
     map: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
 
 def audit(
@@ -86,6 +88,7 @@ def audit(
     family: str | None = None,
     families: Sequence[str | Path] = (),
     map: Sequence[str] = (),
+    tasks: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Audit:
     """Audit the jumps of model families.
@@ -94,7 +97,7 @@ def audit(
     ----------
     source: a path (file or folder), several paths, or a polars frame in a schema of `unmirage.tables`.
     axis ... chance: see :class:`unmirage.result.Settings`.
-    format ... map: how to read the source; see :class:`Reading`.
+    format ... tasks: how to read the source; see :class:`Reading`.
     progress: called with (step, done, total or None) as the work goes on.
 
     Returns
@@ -109,11 +112,11 @@ def audit(
     Examples
     --------
     >>> import unmirage
-    >>> a = unmirage.audit(unmirage.example(), seed=1)
+    >>> a = unmirage.audit(unmirage.example("checkpoints"), axis="n_tokens", metrics=["cross_entropy"])
     >>> a.verdicts.select("task", "verdict").height > 0
     True
     """
-    reading = Reading(format, family, tuple(families), tuple(map))
+    reading = Reading(format, family, tuple(families), tuple(map), tuple(tasks))
     mapping = maps.parse(reading.map)
     settings = checked(
         Settings(
@@ -169,13 +172,14 @@ def read(
     family: str | None = None,
     families: Sequence[str | Path] = (),
     map: Sequence[str] = (),
+    tasks: Sequence[str] = (),
 ) -> pl.DataFrame:
     """The responses of a source (or `table="results"`: the aggregates that it holds), checked.
 
     Parameters: source as in :func:`audit`; the others as in :class:`Reading`.
     Raises UnmirageError as :func:`audit`, and where the source holds no such table.
     """
-    loaded = _read(source, Reading(format, family, tuple(families), tuple(map)))
+    loaded = _read(source, Reading(format, family, tuple(families), tuple(map), tuple(tasks)))
     _say(loaded.warnings)
     frames = {"responses": loaded.responses, "results": loaded.results}
     if table not in frames:
@@ -197,13 +201,14 @@ def score(
     family: str | None = None,
     families: Sequence[str | Path] = (),
     map: Sequence[str] = (),
+    tasks: Sequence[str] = (),
 ) -> pl.DataFrame:
     """The scores of a source: one row a response and item-level metric.
 
     Parameters: source, metrics, tokens as in :func:`audit`; the others as in :class:`Reading`.
     Raises UnmirageError as :func:`audit`.
     """
-    responses = read(source, format=format, family=family, families=families, map=map)
+    responses = read(source, format=format, family=family, families=families, map=map, tasks=tasks)
     scored = _score(responses, Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics)))
     _say(
         [
@@ -247,7 +252,8 @@ def _read(source: Sources, reading: Reading, progress: Progress = silent) -> Loa
         done += n
         progress("reading", done, None)
 
-    return read_sources(sources, options, format=reading.format, on_rows=on_rows)
+    loaded = read_sources(sources, options, format=reading.format, on_rows=on_rows)
+    return only_tasks(loaded, reading.tasks)
 
 
 def _score(responses: pl.DataFrame, settings: Settings) -> ScoreResult:

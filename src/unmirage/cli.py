@@ -96,12 +96,13 @@ def demo(
     seed: Annotated[int, Parameter(group=OUTPUT, help="Of every resampling.")] = 0,
     report: ReportOptions | None = None,
 ) -> None:
-    """Audit the embedded family: eight small transformers that learned addition, from their real logs."""
+    """Audit the embedded family: transformers of fourteen sizes that were trained on arithmetic."""
     import unmirage
+    from unmirage.examples import DEMO
 
     report = report or ReportOptions()
     with progress_line(report.quiet) as progress:
-        result = unmirage.audit(unmirage.example(), seed=seed, progress=progress)
+        result = unmirage.audit(unmirage.example(), tasks=DEMO, seed=seed, progress=progress)
     _finish(result, out, report)
 
 

@@ -51,6 +51,10 @@ class ReadingOptions:
             many=True,
         ),
     ] = ()
+    task: Annotated[
+        tuple[str, ...],
+        _option(READING, "Read these tasks only; * stands for any letters.", many=True),
+    ] = ()
 
     def arguments(self) -> dict[str, Any]:
         """As arguments of the API."""
@@ -59,6 +63,7 @@ class ReadingOptions:
             "family": self.family,
             "families": self.families,
             "map": self.map,
+            "tasks": self.task,
         }
 
 

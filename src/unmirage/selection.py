@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 import polars as pl
 
@@ -29,6 +32,32 @@ class Kept:
     results: pl.DataFrame | None
     families: list[str]
     notes: list[dict[str, object]]
+
+
+def only_tasks(loaded: Loaded, names: Sequence[str]) -> Loaded:
+    """What was read of the tasks that are named, all of it where none is.
+
+    Parameters: names of tasks; * stands for any letters, ? for one.
+    Raises SettingsError for a name that no task has.
+    """
+    if not names:
+        return loaded
+    frames = [*loaded.responses, *loaded.results]
+    tasks = sorted({str(task) for frame in frames for task in frame["task"].unique()})
+    for name in names:
+        if not any(fnmatchcase(task, name) for task in tasks):
+            shown = ", ".join(get_close_matches(name, tasks, 5, 0) or tasks)
+            raise SettingsError(
+                f"there is no task {name!r}",
+                where="--task",
+                hint=f"{'Tasks' if len(tasks) <= 5 else 'Some tasks'}: {shown}.",
+            )
+    kept = [task for task in tasks if any(fnmatchcase(task, name) for name in names)]
+    responses, results = (
+        [part for frame in group if (part := frame.filter(pl.col("task").is_in(kept))).height]
+        for group in (loaded.responses, loaded.results)
+    )
+    return replace(loaded, responses=responses, results=results)
 
 
 def select(loaded: Loaded, settings: Settings) -> Kept:

@@ -74,10 +74,10 @@ def test_clusters_are_worth_fewer_items(frame):
     assert (found.worth < found.items).any()
 
 
-def test_choices_and_aggregates_have_no_lengths():
+def test_choices_and_aggregates_have_no_lengths(addition_logs):
     choices = unmirage.simulate("choice-smooth", n_items=30)
     assert "no targets" in groups_of(choices)
-    made = unmirage.audit(unmirage.example(), replicates=100)
+    made = unmirage.audit(addition_logs, replicates=100)
     (none,) = (one for one in subjects(made) if one.task == "add1_gen")
     assert by_length(none, Settings()).startswith("there are aggregates only")
 

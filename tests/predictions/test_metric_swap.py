@@ -63,9 +63,9 @@ def test_the_companion_has_the_test_of_the_verdict(audits, truth):
     assert found.numbers["width"][0] == pytest.approx(shape["width"])
 
 
-def test_the_audit_says_the_same(audits):
-    # The example has several tasks, of which two have aggregates only.
-    for made in (*audits.values(), unmirage.audit(unmirage.example(), replicates=100)):
+def test_the_audit_says_the_same(audits, addition_logs):
+    # The logs have several tasks, of which two have aggregates only.
+    for made in (*audits.values(), unmirage.audit(addition_logs, replicates=100)):
         calls = (unmirage.metric_swap, unmirage.resolution_sweep, unmirage.length_scaling)
         told = {(one.task, one.prediction): (one.outcome, one.why) for call in calls for one in call(made)}
         rows = made.predictions.select("task", "prediction", "outcome", "why").iter_rows()

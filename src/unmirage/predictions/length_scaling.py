@@ -96,7 +96,7 @@ def length_scaling(
     Examples
     --------
     >>> import unmirage
-    >>> {one.prediction for one in unmirage.length_scaling(unmirage.example())}
+    >>> {one.prediction for one in unmirage.length_scaling(unmirage.simulate("late"))}
     {'length'}
     """
     made = audited(source, axis, seed, options)

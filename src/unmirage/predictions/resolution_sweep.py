@@ -91,7 +91,7 @@ def resolution_sweep(
     Examples
     --------
     >>> import unmirage
-    >>> {one.prediction for one in unmirage.resolution_sweep(unmirage.example())}
+    >>> {one.prediction for one in unmirage.resolution_sweep(unmirage.simulate("late"))}
     {'resolution'}
     """
     made = audited(source, axis, seed, options)

@@ -1,6 +1,6 @@
-"""Make the embedded family from a folder of lm-evaluation-harness logs.
+"""Make the small family that the tests read from a folder of lm-evaluation-harness logs.
 
-    python scripts/compact_example.py LOGS src/unmirage/examples/addition
+    python scripts/compact_logs.py LOGS tests/data/addition_logs
 
 Keeps what an audit reads: of the samples the records without their prompt and target hashes, of the results
     the scores, the task configurations and the model's size. No number is changed.

@@ -1,0 +1,48 @@
+"""Which tasks are read."""
+
+import polars as pl
+import pytest
+
+import unmirage
+from unmirage.cli import main
+from unmirage.errors import SettingsError
+
+pytestmark = pytest.mark.filterwarnings("ignore::unmirage.audit.UnmirageWarning")
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (["add2_gen"], {"add2_gen"}),
+        (["add?_gen"], {"add1_gen", "add2_gen", "add3_gen"}),
+        (["add2_mc", "add3*"], {"add2_mc", "add3_gen"}),
+        (["*"], {"add1_gen", "add2_gen", "add2_mc", "add2_target_ll", "add3_gen"}),
+    ],
+)
+def test_tasks_are_named_or_matched(addition_logs, names, kept):
+    found = set()
+    for table in ("responses", "results"):
+        mine = unmirage.read(addition_logs, table=table, tasks=names)
+        assert mine.equals(unmirage.read(addition_logs, table=table).filter(pl.col("task").is_in(kept)))
+        found |= set(mine["task"])
+    assert found == kept
+
+
+def test_the_rows_of_a_task_are_those_of_the_whole(addition_logs):
+    whole = unmirage.read(addition_logs)
+    assert unmirage.read(addition_logs, tasks=["add2_mc"]).equals(whole.filter(pl.col("task") == "add2_mc"))
+
+
+def test_a_name_that_no_task_has(addition_logs):
+    with pytest.raises(SettingsError, match="there is no task 'add2_gem'") as problem:
+        unmirage.audit(addition_logs, tasks=["add2_gem"])
+    assert "Tasks: add2_gen" in str(problem.value)  # the closest first
+
+
+def test_on_the_command_line(addition_logs, tmp_path, capsys):
+    out = tmp_path / "scores.parquet"
+    assert main(["score", str(addition_logs), "--task", "add2_mc", "--out", str(out)]) == 0
+    assert set(pl.read_parquet(out)["task"]) == {"add2_mc"}
+    assert main(["score", str(addition_logs), "--task", "add9", "--out", str(tmp_path / "no.csv")]) == 2
+    assert "there is no task 'add9'" in capsys.readouterr().err
+    assert not (tmp_path / "no.csv").exists()
