@@ -52,10 +52,12 @@ def load(path: str | Path) -> Images:
     file, where = Path(path), str(path)
     hint = "An npz file: item_id (N,) texts and images (N, H, W) or (N, H, W, 3) of type uint8."
     try:
-        with np.load(file, allow_pickle=False) as found:
-            if not isinstance(found, np.lib.npyio.NpzFile) or {"item_id", "images"} - set(found.files):
+        with file.open("rb") as stream:
+            held = np.load(stream, allow_pickle=False)
+            if not isinstance(held, np.lib.npyio.NpzFile) or {"item_id", "images"} - set(held.files):
                 raise SourceError("holds no arrays item_id and images", where=where, hint=hint)
-            names, pixels = found["item_id"], found["images"]
+            with held:
+                names, pixels = held["item_id"], held["images"]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
         why = (problem.strerror or "") if isinstance(problem, OSError) else ""
         raise SourceError(
