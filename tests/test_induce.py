@@ -165,7 +165,7 @@ def test_the_same_seed_gives_the_same_bytes_and_the_groups_can_be_judged_again(
     (groups,) = made_of_sums.mirages
     text = files[0]["index.md"].decode()
     assert "## The outputs never changed" in text
-    assert f"--headline '{groups.metric}' --companion cross_entropy --chance 0" in text
+    assert f"--headline '{groups.metric}' --companion cross_entropy --seed 1 --chance 0" in text
     assert pl.read_csv(tmp_path / "a" / "search.csv").height == made_of_sums.search.height
     again = unmirage.audit(
         tmp_path / "a" / "groups.parquet",

@@ -159,6 +159,7 @@ def induce(
         higher_is_better=card.higher_is_better,
         items=found.items,
         scales=found.scales.size,
+        seed=seed,
         least=least,
         search=pl.DataFrame(rows, schema=dict(mirages.MADE)),
         curves=pl.DataFrame(curves, schema=dict(CURVES)).unique(["metric", "model"], maintain_order=True),
@@ -257,8 +258,9 @@ def _judged_threshold(
 ) -> tuple[Mirage, list[dict[str, Any]]]:
     """A threshold as a mirage, with the audit's verdict on it, and its curve."""
     curves, _ = _curves(kept, row["metric"], found, settings)
-    verdict = _verdict(_responses(kept, found), row["metric"], beside, _level(kept, settings), settings)
-    return Mirage(row["metric"], beside, row["cut"], None, row, verdict, found.items), curves
+    level = _level(kept, settings)
+    verdict = _verdict(_responses(kept, found), row["metric"], beside, level, settings)
+    return Mirage(row["metric"], beside, row["cut"], None, level, row, verdict, found.items), curves
 
 
 def _judged_groups(
@@ -272,12 +274,12 @@ def _judged_groups(
     name, made, k = base.card.name, str(row["metric"]), int(row["k"])
     curves, cell = _curves(kept, name, found, settings)
     layer = cell.layers[name]
-    level = _level(kept, settings) if layer.chance is None else float(layer.chance.mean())
+    level = (_level(kept, settings) if layer.chance is None else float(layer.chance.mean())) ** k
     responses = _responses(kept, found)
     names = [name] if beside is None else [name, beside]
     scores = score_rows(tokenise(responses, None), names).scores
     table = groups_table(responses, scores, name, made, beside, k, _generator(settings, kept, made))
-    verdict = _verdict(table, made, beside, level**k, settings)
+    verdict = _verdict(table, made, beside, level, settings)
     share = np.array([row["value"] for row in curves])
     drawn = np.full(len(curves), np.nan)
     if layer.exact:
@@ -298,7 +300,7 @@ def _judged_groups(
         for m, one in enumerate(curves)
     ]
     judged = table["item_id"].n_unique()
-    return Mirage(made, beside, row["cut"], k, row, verdict, judged, table), [*curves, *powers]
+    return Mirage(made, beside, row["cut"], k, level, row, verdict, judged, table), [*curves, *powers]
 
 
 def _responses(kept: Kept, found: Scored) -> pl.DataFrame:

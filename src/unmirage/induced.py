@@ -36,6 +36,7 @@ class Mirage:
     metric: its expression, as `unmirage audit --headline` takes it.
     companion: the metric that it is held beside, or None where there is no continuous one.
     cut: the threshold in it, or None. k: the items of a group, or None without groups.
+    chance: the level that it was judged against.
     row: its row of `Induced.search`.
     verdict: the row of `Audit.verdicts` with the made metric for a headline.
     judged: items that the verdict rests on; of groups, the disjoint groups.
@@ -47,6 +48,7 @@ class Mirage:
     companion: str | None
     cut: float | None
     k: int | None
+    chance: float
     row: dict[str, Any]
     verdict: dict[str, Any]
     judged: int
@@ -67,6 +69,7 @@ class Induced:
     family, task, axis: what of.
     metric, title, higher_is_better: the metric that they are made from.
     items, scales: how many there are of each.
+    seed: of every resampling and of the groups.
     least: the value that the largest scale must reach for a curve to be drawn.
     search: every made metric that was tried, in the columns `mirages.MADE`; the metric itself comes first.
     curves: the metric itself, the chosen ones, and the metric in the groups, in the columns `CURVES`.
@@ -83,6 +86,7 @@ class Induced:
     higher_is_better: bool
     items: int
     scales: int
+    seed: int
     least: float
     search: pl.DataFrame
     curves: pl.DataFrame

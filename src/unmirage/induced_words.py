@@ -126,6 +126,9 @@ def page(found: Induced, charts: Sequence[str]) -> str:
             lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
+        "Sharpness is the decades of flat start (up to a tenth of the rise) for each decade that the next "
+        "eight tenths take; the emergence score is the paper's, the range over the median step.",
+        "",
         "Every metric that was tried: [search.csv](search.csv). The curves: [curves.csv](curves.csv).",
         "",
     ]
@@ -147,7 +150,9 @@ def command(found: Induced, one: Mirage) -> str:
         parts += ["--task", quote(found.task)]
     if found.axis != "n_params":
         parts += ["--axis", quote(found.axis)]
-    return " ".join([*parts, "--chance", "0"])
+    if found.seed:
+        parts += ["--seed", str(found.seed)]
+    return " ".join([*parts, "--chance", f"{one.chance:.17g}"])
 
 
 def _judged(found: Induced, one: Mirage) -> list[str]:
