@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import cyclopts
 from cyclopts import App, Parameter
 
-from unmirage import __version__, cli_families
+from unmirage import __version__, cli_families, cli_induce
 from unmirage.cli_console import console, progress_line, said, write
 from unmirage.cli_options import (
     OUTPUT,
@@ -47,6 +47,7 @@ app = App(
 )
 
 app.update(cli_families.app)
+app.update(cli_induce.app)
 
 Sources = Annotated[Path, Parameter(name="SOURCE", help="Files or folders of logs; folders are searched.")]
 Out = Annotated[
@@ -60,6 +61,14 @@ Folder = Annotated[Path, Parameter(group=OUTPUT, help="Folder for report.html, a
 def audit(
     *sources: Sources,
     out: Folder = Path("unmirage-report"),
+    images: Annotated[
+        Path | None,
+        Parameter(
+            group=OUTPUT,
+            help="An npz file with pictures of items, which the page then shows: item_id, and images of type "
+            "uint8. A file images.npz beside a single source is used by itself.",
+        ),
+    ] = None,
     reading: ReadingOptions | None = None,
     drawing: CurveOptions | None = None,
     judging: JudgingOptions | None = None,
@@ -81,6 +90,7 @@ def audit(
             list(sources),
             metrics=scoring.metrics(),
             tokens=scoring.rules(),
+            images=images,
             progress=progress,
             **reading.arguments(),
             **drawing.arguments(),

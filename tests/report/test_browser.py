@@ -6,11 +6,17 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+import polars as pl
 import pytest
 
+from unmirage import tables
+from unmirage.images import Images
+from unmirage.readers.base import Input
 from unmirage.report import page
 from unmirage.result import Audit
 
@@ -62,6 +68,21 @@ def opened(path: Path, *flags: str, until: str) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def html(audit: Audit) -> str:
     return page.page(audit)
+
+
+@pytest.fixture(scope="module")
+def with_images(audit: Audit) -> str:
+    """A page whose first task has two kinds of items, of six and of two, with images of 28 by 14 pixels."""
+    models = audit.curves.filter(pl.col("family") == "arith", pl.col("task") == "addition")["model"].unique()
+    rows = [
+        {"family": "arith", "model": model, "task": "addition", "item_id": str(i), "epoch": 0}
+        | {"metric": "exact_match", "score": float(i < 6)}
+        for i in range(8)
+        for model in models
+    ]
+    pixels = {str(i): np.full((14, 28), 30 * i, np.uint8) for i in range(8)}
+    images = Images(pixels, Input("images.npz", "images", "ab" * 32, 8))
+    return page.page(replace(audit, scores=pl.DataFrame(rows, schema=dict(tables.SCORES)), images=images))
 
 
 def test_charts_are_drawn_and_nothing_is_fetched(audit: Audit, html: str, tmp_path: Path) -> None:
@@ -125,3 +146,46 @@ def test_no_page_is_wider_than_its_window(html: str, tmp_path: Path, width: int)
     assert size["right"] <= size["window"]
     # One panel a row on a phone, all three beside each other on a wide page.
     assert (size["tall"] > 700) == (width == 390)
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_images_of_items_are_shown_at_their_proportions(with_images: str, tmp_path: Path, width: int) -> None:
+    (tmp_path / "report.html").write_text(with_images, encoding="utf-8")
+    (tmp_path / "frame.html").write_text(
+        f'<iframe id="f" src="report.html" style="width:{width}px;height:9000px"></iframe>'
+        """<p id="r"></p><script>const look = () => {
+        const inside = document.getElementById("f").contentDocument;
+        const all = [...inside.querySelectorAll(".items img")];
+        if (!inside.querySelector(".drawn svg.marks") || !all.length || !all.every((one) => one.complete))
+          return setTimeout(look, 50);
+        const box = (one) => {
+          const b = one.getBoundingClientRect();
+          return [b.left, b.top, b.width, b.height];
+        };
+        document.getElementById("r").textContent = JSON.stringify({
+          natural: all.map((one) => [one.naturalWidth, one.naturalHeight]),
+          boxes: all.map(box),
+          strips: [...inside.querySelectorAll(".items .strip")].map(box),
+          shelves: [...inside.querySelectorAll(".shelf")].map(box),
+          window: inside.documentElement.clientWidth,
+          wide: inside.documentElement.scrollWidth,
+        });
+        }; look();</script>""",
+        encoding="utf-8",
+    )
+    flags = ("--allow-file-access-from-files", "--window-size=1300,9000")
+    dom, console = opened(tmp_path / "frame.html", *flags, until='<p id="r">{')
+    assert "Content Security Policy" not in console
+    found = re.search(r'<p id="r">(.+?)</p>', dom)
+    assert found, "no image was shown"
+    size = json.loads(found[1])
+    assert size["natural"] == [[28, 14]] * 6
+    assert size["wide"] <= size["window"]
+    for left, _, wide, tall in size["boxes"]:
+        assert 50 < wide <= 97
+        assert (wide - 2) / (tall - 2) == pytest.approx(2, rel=0.05)  # without the border
+        assert left + wide <= size["window"]
+    assert all(tall == 20 and wide <= 96 for _, _, wide, tall in size["strips"])
+    first, second = size["shelves"]
+    # Beside each other on a wide page, below each other on a phone.
+    assert (first[1] == second[1]) == (width == 1200)

@@ -160,3 +160,17 @@ def test_resolved_takes_chance_per_item_and_clusters():
 def test_impossible_arguments_are_refused(call):
     with pytest.raises(SettingsError):
         call()
+
+
+@pytest.mark.parametrize(("rate", "chance"), [(0.02, 0.005), (0.2, 0.009), (0.05, 1e-3), (0.9, 0.002)])
+def test_items_needed_at_a_rare_chance_are_those_of_every_number_tried(rate, chance):
+    n = np.arange(1, 5000)
+    critical = binom.isf(0.05, n, chance).astype(int) + 1
+    fails = binom.sf(critical - 1, n, rate) < 0.8
+    assert items_needed(rate, chance) == n[fails].max(initial=0) + 1
+
+
+def test_items_needed_at_a_chance_near_zero_wait_for_one_success():
+    for chance in (1e-6, 1e-9, 1e-18, 1e-60):
+        assert items_needed(0.3, chance) == 5  # 1 - .7^5 is the first above .8
+        assert items_needed(0.001, chance) == int(np.ceil(np.log(0.2) / np.log(0.999)))

@@ -6,6 +6,7 @@ Not for measured intervals (see `intervals`). A score below resolution is not ev
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +18,8 @@ from unmirage.statistics.chance import binomial_tail, p_above_chance
 # Above this many items the exact search gives way to the normal approximation, which is then
 # within about 0.1 % of it, and takes no time.
 EXACT_ITEMS = 1_000_000
+# Below this chance the teeth of the power curve are long, and are searched one by one.
+RARE = 0.01
 # No test set is larger; the answer stays a 64-bit integer.
 MOST_ITEMS = 10**15
 
@@ -80,7 +83,8 @@ def items_needed(
     guess = _normal_items(rate, chance, alpha, power)
     if guess > EXACT_ITEMS:
         return math.ceil(guess) if guess <= MOST_ITEMS else None
-    return _exact_items(guess, rate, chance, alpha, power)
+    search = _items_by_tooth if chance < RARE else _exact_items
+    return search(guess, rate, chance, alpha, power)
 
 
 def resolved(
@@ -158,6 +162,39 @@ def _exact_items(guess: float, rate: float, chance: float, alpha: float, power: 
             top += stretch
         else:
             return int(n[fails[-1]]) + 1 if fails.size else 1
+
+
+def _items_by_tooth(guess: float, rate: float, chance: float, alpha: float, power: float) -> int:
+    """As :func:`_exact_items`, by the teeth of the power curve.
+
+    From the first n whose critical number is c to the last, power grows; so the last n without power lies in
+    the last tooth whose first n lacks it.
+    """
+    last = math.ceil(chance * guess + 40 + 3 * math.sqrt(guess * chance))
+    number = np.arange(1, last + 1)
+    # The critical number is c from where c-1 successes are likelier than alpha.
+    first = _smallest(lambda n: binomial_tail(number - 1, n, chance) > alpha, number - 1)
+    lacking = np.flatnonzero(binomial_tail(number, first, rate) < power)
+    if lacking.size == 0:
+        return 1
+    tooth = int(lacking[-1])
+    enough = _smallest(lambda n: binomial_tail(number[[tooth]], n, rate) >= power, first[[tooth]])
+    end = float(first[tooth + 1]) if tooth + 1 < last else math.inf
+    return int(min(float(enough[0]), end))
+
+
+def _smallest(holds: Callable[[Floats], Bools], start: ArrayLike) -> Floats:
+    """For each element the smallest whole n, at least 1 and `start`, where `holds`; `MOST_ITEMS` at the most.
+
+    What holds at some n must hold at every larger one.
+    """
+    low = np.maximum(np.asarray(start, dtype=np.float64), 1.0) - 1
+    high = np.full_like(low, float(MOST_ITEMS))
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        enough = holds(middle)
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return high
 
 
 def _normal_items(rate: float, chance: float, alpha: float, power: float) -> float:
