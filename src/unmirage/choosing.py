@@ -29,7 +29,8 @@ COMPANIONS = {
 REPORTED = ("exact_match", "multiple_choice_grade", "greedy_match", "pass_rate", "accuracy", "acc")
 
 
-# Words of the names of scores that move with every probability: losses, and log-probabilities.
+# Words of the names of scores that move with every probability: losses and log-probabilities; and with every
+# number that is put out: distances.
 LOSS_WORDS = frozenset(
     (
         "bits",
@@ -41,10 +42,15 @@ LOSS_WORDS = frozenset(
         "logprob",
         "loss",
         "losses",
+        "mae",
+        "mse",
         "nll",
         "perplexity",
+        "rmse",
     )
 ) | {"ppl"}
+# An error may be a share of wrong answers; beside one of these words it is a distance of numbers.
+DISTANCES = frozenset(("absolute", "reconstruction", "squared"))
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,11 @@ def can_accompany(card: Card) -> bool:
     """Whether a metric moves gradually with what the model puts out: a break in it is no metric's making.
 
     A share of right answers does not, however it is averaged, nor does a score that only the log knows,
-    unless its name speaks of a loss or a log-probability.
+    unless its name speaks of a loss, of a log-probability or of a distance of numbers.
     """
     if card.group == "score":
-        return not card.binary and bool(set(re.split(r"[^a-z]+", card.name.lower())) & LOSS_WORDS)
+        words = set(re.split(r"[^a-z]+", card.name.lower()))
+        return not card.binary and bool(words & LOSS_WORDS or ("error" in words and words & DISTANCES))
     return card.continuous and not card.binary and card.group != "count"
 
 

@@ -1,4 +1,4 @@
-"""The embedded family: transformers of many sizes that were trained on the paper's two arithmetic tasks."""
+"""The embedded families: transformers trained on the paper's two arithmetic tasks, and its vision networks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,27 @@ from typing import Literal
 
 DEMO = ("multiplication", "addition")  # at temperature 0
 
+_FILES = {
+    "sizes": "arithmetic",
+    "checkpoints": "arithmetic_checkpoints",
+    "lenet": "lenet",
+    "autoencoder": "autoencoder",
+    "autoencoder_pca": "autoencoder_pca",
+    "omniglot": "omniglot",
+}
+Name = Literal["sizes", "checkpoints", "lenet", "autoencoder", "autoencoder_pca", "omniglot"]
 
-def example(name: Literal["sizes", "checkpoints"] = "sizes") -> Path:
-    """A table of responses of the embedded family, as `unmirage train arithmetic` made it.
+
+def example(name: Name = "sizes") -> Path:
+    """A table of responses of an embedded family, as `unmirage train` made it.
 
     Parameters
     ----------
-    name: "sizes" for the trained models, three of each size, on 2-digit multiplication and 4-digit addition
-        at temperature 0 and 1 (tasks NAME_t1); "checkpoints" for some of the models along their training
-        (axis n_tokens, flops or loss).
+    name: of the arithmetic transformers "sizes", the trained models, three of each size, on 2-digit
+        multiplication and 4-digit addition at temperature 0 and 1 (tasks NAME_t1), or "checkpoints", some
+        of the models along their training (axis n_tokens, flops or loss). Of the vision networks, three of
+        each size: "lenet" (kind choice: digits), "autoencoder" (kind score: reconstruction_error of images;
+        "autoencoder_pca" is its linear reference, which is not trained), "omniglot" (kind generation: the
+        labels of sequences of characters).
     """
-    file = {"sizes": "arithmetic", "checkpoints": "arithmetic_checkpoints"}[name]
-    return Path(__file__).parent / f"{file}.parquet"
+    return Path(__file__).parent / f"{_FILES[name]}.parquet"

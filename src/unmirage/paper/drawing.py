@@ -28,9 +28,11 @@ class Panel:
     title: above it, a line each.
     layers: from the functions of this module, bottom first.
     y: title of the y axis.
-    x_domain: the range of sizes.
+    x_domain: the range of sizes, or of what else `x` is.
     y_domain: the range of values, or None to take it from the data.
     y_log: whether the y axis is logarithmic.
+    x: title of the x axis.
+    x_log: whether the x axis is logarithmic; if not, whole numbers are marked where the range is above 2.
     """
 
     title: Sequence[str]
@@ -39,6 +41,8 @@ class Panel:
     x_domain: tuple[float, float]
     y_domain: tuple[float, float] | None = None
     y_log: bool = False
+    x: str = "parameters"
+    x_log: bool = True
 
 
 def line(rows: Sequence[Row], *, dashed: bool = False, faint: bool = False) -> Layer:
@@ -135,17 +139,17 @@ def _layer(rows: Sequence[Row], mark: Mapping[str, Any], *, y: str) -> Layer:
 
 
 def _panel(one: Panel, colour: Mapping[str, Any], width: int, height: int) -> dict[str, Any]:
-    x_scale = {"type": "log", "nice": False, "domain": list(one.x_domain)}
+    x_scale = {"type": "log" if one.x_log else "linear", "nice": False, "domain": list(one.x_domain)}
     y_scale: dict[str, Any] = {"type": "log" if one.y_log else "linear", "nice": False}
     if not one.y_log:
         y_scale["zero"] = False
     if one.y_domain is not None:
         y_scale["domain"] = list(one.y_domain)
-    x_axis: dict[str, Any] = {
-        "title": "parameters",
-        "labelExpr": SIZE_LABEL,
-        "values": decades(*one.x_domain),
-    }
+    x_axis: dict[str, Any] = {"title": one.x}
+    if one.x_log:
+        x_axis |= {"labelExpr": SIZE_LABEL, "values": decades(*one.x_domain)}
+    elif one.x_domain[1] - one.x_domain[0] > 2:
+        x_axis |= {"tickMinStep": 1, "format": "d"}
     y_axis: dict[str, Any] = {"title": one.y, "minExtent": AXIS_ROOM, "maxExtent": AXIS_ROOM}
     y_axis["titleFontWeight"] = "normal"
     if one.y_log and one.y_domain is not None:

@@ -44,7 +44,37 @@ def text_scores(figure: int) -> pl.DataFrame:
     return _read("fig9_fig10").filter(pl.col("figure") == figure).drop("figure")
 
 
+@cache
+def autoencoder() -> pl.DataFrame:
+    """Figure 7: quantity ("test_error", "reconstruction"), c (of the reconstruction), width, n_params, value."""
+    return _read("fig7_autoencoder")
+
+
+@cache
+def omniglot() -> pl.DataFrame:
+    """Figure 8: order (of size, from 1), length (1 or 3), value."""
+    return _read("fig8_omniglot")
+
+
+@cache
+def lenet() -> pl.DataFrame:
+    """Figure 11: group_size (1 for accuracy), n_params, value."""
+    return _read("fig11_lenet")
+
+
+@cache
+def claimed(figure: int) -> pl.DataFrame:
+    """Panel A of figure 7, 8 or 11: order (of size, from 1), n_params (null where not read), value."""
+    return _read("claimed").filter(pl.col("figure") == figure).drop("figure")
+
+
+@cache
+def claimed_chance(figure: int) -> float | None:
+    """The level without skill in panel A of figure 8 or 11; None for figure 7, whose score is 0 there."""
+    return dict(_read("claimed_chance").iter_rows()).get(figure)
+
+
 def _read(name: str) -> pl.DataFrame:
     frame = pl.read_csv(FOLDER / f"{name}.csv", comment_prefix="#", infer_schema_length=None)
-    exact = ("length", "temperature", "references", "figure")
+    exact = ("length", "temperature", "references", "figure", "order", "width", "group_size")
     return frame.with_columns(pl.selectors.numeric().exclude(exact).cast(pl.Float64))
