@@ -19,6 +19,7 @@ from unmirage.statistics.counts import (
     thin,
     zero_rate_bound,
 )
+from unmirage.statistics.groups import JointAccuracy, drawn_groups, joint_accuracy
 from unmirage.statistics.intervals import (
     clopper_pearson,
     effective_items,
@@ -33,6 +34,7 @@ from unmirage.statistics.resolution import floor, items_needed, resolved
 from unmirage.statistics.serial import SerialDependence, serial_dependence
 
 __all__ = [
+    "JointAccuracy",
     "PairedDifference",
     "SerialDependence",
     "adjust",
@@ -40,9 +42,11 @@ __all__ = [
     "clopper_pearson",
     "clustered_stderr",
     "design_effect",
+    "drawn_groups",
     "effective_items",
     "floor",
     "items_needed",
+    "joint_accuracy",
     "korn_graubard",
     "mean_rate",
     "neighbour_differences",
