@@ -46,8 +46,13 @@ def curve(curves: pl.DataFrame, task: str, metric: str) -> pl.DataFrame:
     Parameters: curves in the schema `tables.CURVES`, on the axis n_params.
     """
     rows = curves.filter(pl.col("task") == task, pl.col("metric") == metric)
-    return rows.sort("axis_value", "model").select(
-        "model", n_params="axis_value", n="n", value="mean", low="low", high="high"
+    return renamed(rows.rename({"mean": "value"}))
+
+
+def renamed(curves: pl.DataFrame) -> pl.DataFrame:
+    """Curves with the scale in `axis_value`, in the columns and the order of `curve`."""
+    return curves.sort("axis_value", "model").select(
+        "model", n_params="axis_value", n="n", value="value", low="low", high="high"
     )
 
 
