@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -83,8 +84,8 @@ def fig7(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) ->
         name = f"c = {plain(mirage.cut or 0.0)}"
         shown += vision.number_rows(chosen, "reconstruction, chosen c", "D: images below c", name)
         says.append(
-            f"Of the thresholds that the search tries, {name} makes the sharpest curve that one would draw: it "
-            f"{vision.shape_words(vision.shape_of(chosen))}; its last step makes "
+            f"Of the thresholds that the search tries, {name} makes the sharpest curve that one would draw: "
+            f"it {vision.shape_words(vision.shape_of(chosen))}; its last step makes "
             f"{vision.last_step(vision.by_size(chosen)['value'].to_list()):.0%} of the range. The test error "
             f"itself {vision.shape_words(vision.shape_of(error, higher_is_better=False))}."
         )
@@ -103,9 +104,9 @@ def fig7(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) ->
         numbers(shown),
         tuple(says),
         (
-            f"The paper's images are those of CIFAR-100, here {count:,} of the task {task}: compare the shape "
-            "and the exponents, not the level.",
-            "The paper writes the square of a norm; its numbers fit the mean over pixels, which is used here.",
+            f"The paper's images are those of CIFAR-100, here {count:,} of the task {task}: compare the "
+            "shape and the exponents, not the level.",
+            "The paper writes the square of a norm; its numbers fit the mean over pixels, used here.",
             "The paper's shares are not to be read at smaller widths, where they are below 0.001.",
             *(() if linear is not None else ("There is no linear reference (family pca) to draw.",)),
             *(str(message) for message in audits[0].warnings["message"]),
@@ -198,7 +199,8 @@ def _error_words(error: pl.DataFrame, paper: Mapping[float, float], linear: pl.D
     if len(common) > THIRDS:
         here, there = ([values[size] for size in common] for values in (ours, paper))
         parts = [
-            f"{_between(common, i, j)} {_exponent(common, here, i, j):.2f} ({_exponent(common, there, i, j):.2f})"
+            f"{_between(common, i, j)} {_exponent(common, here, i, j):.2f} "
+            f"({_exponent(common, there, i, j):.2f})"
             for i, j in _stretches(len(common))
         ]
         ratio = np.array(here) / np.array(there)
@@ -212,8 +214,8 @@ def _error_words(error: pl.DataFrame, paper: Mapping[float, float], linear: pl.D
         if shared:
             ratio = np.array([ours[size] / reference[size] for size in shared])
             says.append(
-                f"The trained networks' error is {ratio.min():.2f} to {ratio.max():.2f} times that of the linear "
-                "reference of the same width (PCA of the training images, not trained)."
+                f"The trained networks' error is {ratio.min():.2f} to {ratio.max():.2f} times that of the "
+                "linear reference of the same width (PCA of the training images, not trained)."
             )
     return says
 
@@ -221,7 +223,7 @@ def _error_words(error: pl.DataFrame, paper: Mapping[float, float], linear: pl.D
 def _stretches(count: int) -> list[tuple[int, int]]:
     """The first and last place of each third of the sizes."""
     edges = np.linspace(0, count - 1, THIRDS + 1).round().astype(int).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _between(sizes: list[float], i: int, j: int) -> str:
@@ -242,6 +244,6 @@ def _made_words(c: float, made: pl.DataFrame, paper: Mapping[float, float]) -> s
     rest = f"; none at the {none} other sizes" if none else ""
     rows = made.filter(pl.col("n_params").is_in(shown))
     return (
-        f"Images with an error below {plain(c)} (the paper's in brackets): {vision.beside(rows, paper, '.4f')}"
-        f"{rest}."
+        f"Images with an error below {plain(c)} (the paper's in brackets): "
+        f"{vision.beside(rows, paper, '.4f')}{rest}."
     )

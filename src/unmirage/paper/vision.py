@@ -72,9 +72,7 @@ def by_size(rows: pl.DataFrame) -> pl.DataFrame:
     seeds = found["seeds"].to_numpy()
     many = np.where(seeds > 1, seeds, 2)
     half = found["spread"] * pl.Series(stdtrit(many - 1, 0.975) / np.sqrt(many))
-    return found.select(
-        "n_params", "seeds", "value", low=pl.col("value") - half, high=pl.col("value") + half
-    )
+    return found.select("n_params", "seeds", "value", low=pl.col("value") - half, high=pl.col("value") + half)
 
 
 def layers(
