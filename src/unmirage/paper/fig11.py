@@ -93,7 +93,7 @@ def fig11(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) -
         (
             "The paper draws subset accuracy at four of its fourteen sizes; panel C has all sizes.",
             "Subset accuracy has no score an image. So that it can be judged, the images are cut into groups "
-            "of K at random, each group a sequence of K labels: exact match is subset accuracy there, and its "
+            "of K at random, each a sequence of K labels: exact match is subset accuracy there, and its "
             "companion is the cross-entropy.",
             "The paper prints neither layers nor training: the sizes are its own, what else is alike is not "
             "known.",
