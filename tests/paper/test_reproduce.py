@@ -104,7 +104,7 @@ def test_a_folder_that_is_a_file_is_refused(family, tmp_path):
 def test_chosen_figures():
     assert chosen(()) == chosen(["all"]) == chosen(["fig9", "all"]) == list(FIGURES)
     assert chosen(["fig9", "fig2", "fig9"]) == ["fig2", "fig9"]
-    with pytest.raises(SettingsError, match="fig10, all"):
+    with pytest.raises(SettingsError, match="fig11, all"):
         chosen(["figure 2"])
 
 

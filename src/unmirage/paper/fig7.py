@@ -67,7 +67,7 @@ def fig7(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) ->
     chosen = None
     if mirage is not None:
         chosen = vision.renamed(found.curves.filter(pl.col("metric") == mirage.metric))
-        verdicts.append((f"Reconstruction_{plain(mirage.cut or 0.0)}, the chosen one", mirage.verdict))
+        verdicts.append((f"Reconstruction_{plain(mirage.cut or 0.0)} (chosen)", mirage.verdict))
     linear = _linear(responses.filter(pl.col("family") == "pca", pl.col("task") == task))
     paper = _paper()
     shown = [
