@@ -108,4 +108,5 @@ def test_claimed_abilities_have_the_emergence_scores_that_were_read(figure, mode
     rows = published.claimed(figure)
     assert rows["order"].to_list() == list(range(1, models + 1))
     assert emergence_score(rows["value"].to_numpy()) == pytest.approx(score, rel=0.01)
-    assert published.claimed_chance(figure) == pytest.approx({7: None, 8: 1 / 4, 11: 1 / 6}[figure], rel=1e-5)
+    chance = {7: None, 8: pytest.approx(1 / 4), 11: pytest.approx(1 / 6, rel=1e-5)}
+    assert published.claimed_chance(figure) == chance[figure]
