@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from unmirage.audit import UnmirageWarning, audit, curves, read, score
     from unmirage.errors import UnmirageError
     from unmirage.examples import example
+    from unmirage.induce import induce
+    from unmirage.induced import Induced, Mirage
     from unmirage.metrics import Card, Metric, metric
     from unmirage.predictions.length_scaling import length_scaling
     from unmirage.predictions.metric_swap import metric_swap
@@ -25,7 +27,9 @@ __version__ = "0.1.0"
 _HOME = {
     "Audit": "unmirage.result",
     "Card": "unmirage.metrics",
+    "Induced": "unmirage.induced",
     "Metric": "unmirage.metrics",
+    "Mirage": "unmirage.induced",
     "Prediction": "unmirage.predictions",
     "Settings": "unmirage.result",
     "UnmirageError": "unmirage.errors",
@@ -33,6 +37,7 @@ _HOME = {
     "audit": "unmirage.audit",
     "curves": "unmirage.audit",
     "example": "unmirage.examples",
+    "induce": "unmirage.induce",
     "length_scaling": "unmirage.predictions",
     "metric": "unmirage.metrics",
     "metric_swap": "unmirage.predictions",
@@ -45,7 +50,9 @@ _HOME = {
 __all__ = [
     "Audit",
     "Card",
+    "Induced",
     "Metric",
+    "Mirage",
     "Prediction",
     "Settings",
     "UnmirageError",
@@ -54,6 +61,7 @@ __all__ = [
     "audit",
     "curves",
     "example",
+    "induce",
     "length_scaling",
     "metric",
     "metric_swap",

@@ -1,7 +1,8 @@
 """Mirages made to order: which threshold, or how many items at once, makes a family's smooth metric jump.
 
-The outputs are fixed; only the metric is chosen. Every made metric is then judged as any other is, so that one
-sees both how a mirage is made and how it is found out. Curves are made in `mirages`, texts in `induced_words`.
+The outputs are fixed; only the metric is chosen. Every made metric is then judged as any other is, so that
+one sees both how a mirage is made and how it is found out. Curves are made in `mirages`, texts in
+`induced_words`.
 """
 
 from __future__ import annotations
@@ -66,10 +67,10 @@ def induce(
 ) -> Induced:
     """Search the metrics that would make a family's smooth improvement look like a jump.
 
-    Of a continuous metric thresholds are tried (:func:`unmirage.metrics.combinators.threshold`), and groups of
-    K items that must all be right at the threshold that looks least sharp (`all_of`); of a 0/1 metric groups.
-    Of each kind the narrowest rise that one would draw is chosen and judged: a threshold on the responses as
-    they are, groups as a table of disjoint groups, drawn once and the same for all models.
+    Of a continuous metric thresholds are tried (`threshold`), and groups of K items that must all be right at
+    the threshold that looks least sharp (`all_of`); of a 0/1 metric groups. Of each kind the narrowest rise
+    that one would draw is chosen and judged: a threshold on the responses as they are, groups as a table of
+    disjoint groups, drawn once and the same for all models.
 
     Parameters
     ----------
@@ -176,10 +177,14 @@ def _one_task(frame: pl.DataFrame) -> None:
         if len(names) > 1:
             shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
             hint = f"Name one with --task: {shown}." if column == "task" else f"Give one's rows: {shown}."
-            raise SettingsError(f"there are {len(names)} {plural}; a mirage is made from one", where=option, hint=hint)
+            raise SettingsError(
+                f"there are {len(names)} {plural}; a mirage is made from one", where=option, hint=hint
+            )
 
 
-def _scored(kept: Kept, metric: str | None, companion: str | None, settings: Settings) -> tuple[Cell, pl.DataFrame]:
+def _scored(
+    kept: Kept, metric: str | None, companion: str | None, settings: Settings
+) -> tuple[Cell, pl.DataFrame]:
     """The cell, with the metrics that its kind is judged by and those asked for, and their item scores."""
     rows = tokenise(kept.responses, None)
     kind, recorded = str(rows["kind"][0]), recorded_metrics(rows)
@@ -193,15 +198,15 @@ def _scored(kept: Kept, metric: str | None, companion: str | None, settings: Set
             raise MetricError(f"{missing[0]} is an aggregate: it has no score an item")
     except MetricError as problem:
         there = score_rows(rows).scores["metric"].unique(maintain_order=True)
-        raise MetricError(problem.what, where="--metric", hint=f"These rows have: {', '.join(there)}.") from None
+        raise MetricError(
+            problem.what, where="--metric", hint=f"These rows have: {', '.join(there)}."
+        ) from None
     return _cell(kept, scores, settings), scores
 
 
 def _cell(kept: Kept, scores: pl.DataFrame, settings: Settings) -> Cell:
     falling, chance = settings.axis in FALLING, settings.chance
-    return next(
-        cells(kept.responses, scores, order=kept.families, falling=falling, chance=chance, wanted=[])
-    )
+    return next(cells(kept.responses, scores, order=kept.families, falling=falling, chance=chance, wanted=[]))
 
 
 def _subject(
@@ -235,9 +240,7 @@ def _subject(
     return mirages.scored(layer.metric, mine, models, falling=settings.axis in FALLING), beside, notes
 
 
-def _curves(
-    kept: Kept, name: str, found: Scored, settings: Settings
-) -> tuple[list[dict[str, Any]], Cell]:
+def _curves(kept: Kept, name: str, found: Scored, settings: Settings) -> tuple[list[dict[str, Any]], Cell]:
     """The curve of an item-level metric, as the audit has it, for the models that mirages are made from."""
     cell = _cell(kept, score_rows(tokenise(kept.responses, None), [name]).scores, settings)
     rows = curve_rows(cell, settings, _generator(settings, kept, name))
@@ -263,8 +266,8 @@ def _judged_groups(
 ) -> tuple[Mirage, list[dict[str, Any]]]:
     """A metric of groups as a mirage, with the audit's verdict on disjoint groups, and its curves.
 
-    The curve is the exact expectation over groups; its interval is that of the share of right items, raised to
-    the power K as the expectation is. Beside it stands what groups drawn at random show.
+    The curve is the exact expectation over groups; its interval is that of the share of right items, raised
+    to the power K as the expectation is. Beside it stands what groups drawn at random show.
     """
     name, made, k = base.card.name, str(row["metric"]), int(row["k"])
     curves, cell = _curves(kept, name, found, settings)
@@ -363,7 +366,9 @@ def groups_table(
     if companion is not None:
         parts.append(pl.struct(metric=pl.lit(companion), value=pl.col("companion")))
     numeric = [c for c, dtype in responses.schema.items() if c in AXES or dtype == pl.Float64]
-    models = responses.unique("model", keep="first", maintain_order=True).select("family", "model", "task", *numeric)
+    models = responses.unique("model", keep="first", maintain_order=True).select(
+        "family", "model", "task", *numeric
+    )
     return models.join(grouped, on="model", maintain_order="left_right").select(
         "family",
         "model",

@@ -1,4 +1,4 @@
-"""What `unmirage.induce` finds: the mirages made, what the audit says of them, and the folder that shows them."""
+"""What `unmirage.induce` finds: the mirages, what the audit says of them, and the folder that shows them."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ class Induced:
 
     @property
     def sharpest(self) -> Mirage | None:
-        """The mirage whose rise is narrowest; None where nothing could be drawn."""
-        return min(self.mirages, key=lambda one: float(one.row["width"]), default=None)
+        """The mirage that looks sharpest; None where nothing could be drawn."""
+        return max(self.mirages, key=lambda one: float(one.row["sharpness"]), default=None)
 
     def save(self, directory: str | Path, progress: Progress = silent) -> Path:
         """Write index.md, the charts as PNG and SVG, search.csv, curves.csv, verdicts.csv and, for groups,

@@ -17,8 +17,7 @@ FORMATS = ("png", "svg")
 
 
 def write(found: Induced, directory: Path, progress: Progress = silent) -> Path:
-    """Write the page, its charts and tables; the same result gives the same bytes. Errors as `Induced.save`."""
-    from unmirage.paper.reproduce import _numbered_anew
+    """Write the page, charts and tables; the same result gives the same bytes. Errors as `Induced.save`."""
     from unmirage.report.charts import render
 
     drawn = charts(found)
@@ -26,8 +25,7 @@ def write(found: Induced, directory: Path, progress: Progress = silent) -> Path:
         for done, (name, spec) in enumerate(drawn.items()):
             progress("drawing", done, len(drawn))
             for fmt in FORMATS:
-                image = render(spec, fmt)
-                (folder / f"{name}.{fmt}").write_bytes(_numbered_anew(image) if fmt == "svg" else image)
+                (folder / f"{name}.{fmt}").write_bytes(render(spec, fmt))
         progress("drawing", len(drawn), len(drawn))
         _csv(found.search, folder / "search.csv")
         _csv(found.curves, folder / "curves.csv")

@@ -1,4 +1,4 @@
-"""What a made mirage shows, in sentences and as a page. No number is computed here that is not in the result."""
+"""What a made mirage shows, in sentences and as a page. Every number in them is in the result."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from unmirage.induced import Induced, Mirage
 
 LESSON = (
-    "No model was trained, asked or changed for this: every curve is drawn from the same outputs. Only the metric is "
-    "another one. A metric that gives nothing for an answer that is nearly right stays flat while a family "
-    "improves, and rises when the improvement reaches what it asks for.",
-    "A threshold asks every item to be good enough. A group of K asks K items to be right at once: a share p of right "
-    "items becomes about p to the power K, which is near zero until p is near one.",
-    "So a jump by itself says little. Ask what a continuous metric of the same outputs does there, and how many items "
-    "it would take to see that small models are above zero.",
+    "No model was trained, asked or changed for this: every curve is drawn from the same outputs. Only the "
+    "metric is another one. A metric that gives nothing for an answer that is nearly right stays flat while a "
+    "family improves, and rises when the improvement reaches what it asks for.",
+    "A threshold asks every item to be good enough. A group of K asks K items to be right at once: a share p "
+    "of right items becomes about p to the power K, which is near zero until p is near one.",
+    "So a jump by itself says little. Ask what a continuous metric of the same outputs does there, and how "
+    "many items it would take to see that small models are above zero.",
 )
 
 
@@ -26,8 +26,7 @@ def sentences(found: Induced) -> tuple[str, ...]:
     """What was found, a sentence each."""
     itself = found.search.row(0, named=True)
     said = [
-        f"{found.title} ({found.metric}) goes from {number(itself['first'])} to {number(itself['last'])} over "
-        f"{found.scales} scales; {shape(itself)}."
+        f"{found.title} ({found.metric}) goes {_from_to(itself)} over {found.scales} scales; {shape(itself)}."
     ]
     for kind, what in (("threshold", "thresholds"), ("groups", "sizes of groups")):
         rows = [row for row in found.search.iter_rows(named=True) if row["made"] == kind]
@@ -36,13 +35,13 @@ def sentences(found: Induced) -> tuple[str, ...]:
         able = sum(row["drawable"] for row in rows)
         sharp = sum(bool(row["drawable"] and row["looks_sharp"]) for row in rows)
         said.append(
-            f"Of {len(rows)} {what} that were tried, {able} leave the largest scale at {number(found.least)} or more, "
-            f"and {sharp} of these look sharp."
+            f"Of {len(rows)} {what} that were tried, {able} leave the largest scale at {number(found.least)} or "
+            f"more, and {sharp} of these look sharp."
         )
     for one in found.mirages:
         row = one.row
         said.append(
-            f"{one.metric} goes from {number(row['first'])} to {number(row['last'])}: {zeros(row, found.scales)}, "
+            f"{one.metric} goes {_from_to(row)}: {zeros(row, found.scales)}, "
             f"{row['last_step']:.0%} of its range comes in the last step; {shape(row)}."
         )
         said.append(verdict(one))
@@ -58,19 +57,30 @@ def sentences(found: Induced) -> tuple[str, ...]:
 
 
 def shape(row: Mapping[str, Any]) -> str:
-    """The width of a rise and its emergence score in words."""
-    if row["width"] is None:
+    """How long a curve is flat, how long it rises, and what that comes to, in words."""
+    if row["sharpness"] is None:
         return "it does not rise"
+    flat = row["sharpness"] * row["decades"]
     return (
-        f"10% to 90% of its rise take {number(row['decades'])} decades, {row['width']:.0%} of the range "
-        f"(emergence score {number(row['emergence_score'])})"
+        f"the first tenth of its rise takes {number(flat)} decades, the next eight {number(row['decades'])}: "
+        f"sharpness {number(row['sharpness'])}, emergence score {number(row['emergence_score'])}"
     )
+
+
+def _from_to(row: Mapping[str, Any]) -> str:
+    return f"from {number(row['first'])} to {number(row['last'])}"
 
 
 def zeros(row: Mapping[str, Any], scales: int) -> str:
     """How many scales read zero, in words."""
     n = int(row["zeros"])
-    return f"the {n} smallest of {scales} scales read zero" if n > 1 else "the smallest scale reads zero" if n else "no scale reads zero"
+    return (
+        f"the {n} smallest of {scales} scales read zero"
+        if n > 1
+        else "the smallest scale reads zero"
+        if n
+        else "no scale reads zero"
+    )
 
 
 def verdict(one: Mirage) -> str:
@@ -80,7 +90,9 @@ def verdict(one: Mirage) -> str:
     reason = found["reasons"][0] if found["reasons"] else ""
     beside = "no continuous metric" if one.companion is None else one.companion
     expected = "as it should" if one.unmasked else "and not metric-artifact, which was expected"
-    return f"The audit of {one.metric} beside {beside}, on {of}, says {found['verdict']}, {expected}: {reason}."
+    return (
+        f"The audit of {one.metric} beside {beside}, on {of}, says {found['verdict']}, {expected}: {reason}."
+    )
 
 
 def page(found: Induced, charts: Sequence[str]) -> str:
@@ -88,8 +100,8 @@ def page(found: Induced, charts: Sequence[str]) -> str:
     lines = [
         f"# A mirage made to order: {plain(found.family)}, {plain(found.task)}",
         "",
-        f"`unmirage induce` looked for the metric that makes {plain(found.title)} look like a sudden ability, against "
-        f"{plain(axis_title(found.axis))}. {found.items:,} items, {found.scales} scales.",
+        f"`unmirage induce` looked for the metric that makes {plain(found.title)} look like a sudden ability, "
+        f"against {plain(axis_title(found.axis))}. {found.items:,} items, {found.scales} scales.",
         "",
         f"![The metric as it is and the made ones]({charts[0]}.png)",
         "",
@@ -101,17 +113,22 @@ def page(found: Induced, charts: Sequence[str]) -> str:
         "## How sharp each choice looks",
         "",
         *(f"![Sharpness of the made metrics]({name}.png)\n" for name in charts[1:]),
-        "| metric | first | last | scales that read zero | rise in the last step | rise in decades | emergence score |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| metric | smallest scale | largest scale | scales that read zero | in the last step | rise, decades "
+        "| sharpness | emergence score |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in found.search.iter_rows(named=True):
         if row["chosen"] or row["made"] == "as it is":
             step = "" if row["last_step"] is None else f"{row['last_step']:.0%}"
             numbers = (number(row[name]) for name in ("first", "last"))
-            rest = (number(row[name]) for name in ("decades", "emergence_score"))
+            rest = (number(row[name]) for name in ("decades", "sharpness", "emergence_score"))
             cells = (plain(row["metric"]), *numbers, str(row["zeros"]), step, *rest)
             lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "Every metric that was tried: [search.csv](search.csv). The curves: [curves.csv](curves.csv).", ""]
+    lines += [
+        "",
+        "Every metric that was tried: [search.csv](search.csv). The curves: [curves.csv](curves.csv).",
+        "",
+    ]
     lines += ["## What the audit says", ""]
     for one in found.mirages:
         lines += _judged(found, one)

@@ -1,4 +1,4 @@
-"""The sharp curves that thresholds and groups would draw from one metric's item scores, and how sharp they look.
+"""The sharp curves that thresholds and groups make of one metric's item scores, and how sharp they look.
 
 Not for judging: what is found here is a description of made curves, from the same scores each time.
 """
@@ -25,10 +25,11 @@ Ints = npt.NDArray[np.int64]
 LEAST = 0.3
 # Below so much of a curve's largest value a point lies on the axis of a chart.
 UNSEEN = 0.01
-# Groups are drawn from the cut that still lets this share of the largest models' items through.
+# Groups are made at a cut that nearly all items of the largest models pass, this share of them, and nearly
+# none of the smallest models'.
 EASY = 0.9
-# Fewer disjoint groups than these know no rate to better than a seventh.
-FEWEST_GROUPS = 50
+# Fewer disjoint groups than these know a rate of a half to no better than a tenth.
+FEWEST_GROUPS = 100
 MOST_IN_GROUP = 100
 MOST_CUTS = 240
 QUANTILES = np.linspace(0.05, 0.95, 19)
@@ -42,11 +43,12 @@ MADE: dict[str, pl.DataType | type[pl.DataType]] = {
     "k": pl.Int64,  # items in a group, null without groups
     "first": pl.Float64,  # mean over the models of the smallest scale
     "last": pl.Float64,  # and of the largest
+    "sharpness": pl.Float64,  # t10 / width: decades of flat start for a decade of rise
     "emergence_score": pl.Float64,  # infinite where half of the steps or more are flat
     "last_step": pl.Float64,  # share of the curve's range in the step to the largest scale
     "width": pl.Float64,  # share of the log range that 10% to 90% of the rise take
     "decades": pl.Float64,  # the same in decades
-    "t10": pl.Float64,
+    "t10": pl.Float64,  # places on the log range, 0 to 1, where a tenth and nine tenths are made
     "t90": pl.Float64,
     "zeros": pl.Int64,  # smallest scales that read zero: below a hundredth of the largest value
     "looks_sharp": pl.Boolean,  # narrow or late, out of a flat start, as the verdict's tree has it
@@ -130,7 +132,7 @@ def cuts_of(found: Scored) -> Floats:
 
 
 def shares(found: Scored, cuts: Floats) -> Floats:
-    """(cuts, M) share of a model's items whose score is strictly better than the cut: threshold(metric, c)."""
+    """(cuts, M) share of a model's items that score strictly better than the cut: threshold(metric, c)."""
     sign = 1.0 if found.metric.card.higher_is_better else -1.0
     out = np.empty((cuts.size, len(found.models)))
     for m, (rows, weights) in enumerate(zip(found.rows, found.weights, strict=True)):
@@ -181,27 +183,29 @@ def as_it_is(found: Scored, *, training: bool) -> dict[str, Any]:
 
 
 def sharpest(rows: Sequence[Mapping[str, Any]]) -> int | None:
-    """The place of the drawable row whose rise is narrowest, then highest; None where none rises."""
-    able = [i for i, row in enumerate(rows) if row["drawable"] and row["width"] is not None]
-    return min(able, key=lambda i: (round(rows[i]["width"], 3), -rows[i]["last"]), default=None)
+    """The place of the drawable row of the largest sharpness, then the highest; None where none rises."""
+    able = [i for i, row in enumerate(rows) if row["drawable"] and row["sharpness"] is not None]
+    return max(able, key=lambda i: (round(rows[i]["sharpness"], 6), rows[i]["last"]), default=None)
 
 
 def easiest(rows: Sequence[Mapping[str, Any]]) -> int | None:
-    """The place of the row that looks least sharp among those that nearly reach 1 at the largest scale.
+    """The place of the least sharp row among those that rise from nearly nothing to nearly everything.
 
-    Where none does, the one that reaches furthest; None where none rises.
+    Where none does, the one that rises most; None where none rises.
     """
-    able = [i for i, row in enumerate(rows) if row["width"] is not None]
-    wide = [i for i in able if rows[i]["last"] >= EASY]
-    if wide:
-        return max(wide, key=lambda i: (rows[i]["width"], rows[i]["last"]))
-    return max(able, key=lambda i: rows[i]["last"], default=None)
+    able = [i for i, row in enumerate(rows) if row["sharpness"] is not None]
+    high = [i for i in able if rows[i]["last"] >= EASY and rows[i]["first"] <= 1 - EASY]
+    if high:
+        return min(high, key=lambda i: (rows[i]["sharpness"], -rows[i]["last"]))
+    return max(able, key=lambda i: rows[i]["last"] - rows[i]["first"], default=None)
 
 
 def _rows(
     found: Scored, values: Floats, names: Sequence[str], least: float, training: bool
 ) -> list[dict[str, Any]]:
-    return [_row(found, value, name, least, True, training) for value, name in zip(values, names, strict=True)]
+    return [
+        _row(found, value, name, least, True, training) for value, name in zip(values, names, strict=True)
+    ]
 
 
 def _row(
@@ -214,8 +218,11 @@ def _row(
     up = means if higher else -means
     return {
         "metric": name,
+        "cut": None,
+        "k": None,
         "first": float(means[0]),
         "last": float(means[-1]),
+        "sharpness": _number(shape.t10 / shape.width) if shape.width > 0 else None,
         "emergence_score": None if np.isnan(shape.emergence_score) else shape.emergence_score,
         "last_step": float(up[-1] - up[-2]) / size if size > 0 else None,
         "width": _number(shape.width),

@@ -135,8 +135,8 @@ def _made_card(name: str, scores: FloatArray, higher_is_better: bool | None) -> 
     binary = bool(np.isin(scores, (0.0, 1.0)).all())
     bounded = bool(((scores >= 0.0) & (scores <= 1.0)).all())
     words = set(re.split(r"[^a-z]+", name.lower()))
-    # A threshold of an error is a success, although its name speaks of the error.
-    good = name.startswith("threshold(") or not words & _ERROR_WORDS
+    # A threshold of an error is a success, although its name speaks of the error, and so are several.
+    good = name.startswith(("threshold(", "all_of(", "any_of(")) or not words & _ERROR_WORDS
     guessed = good if higher_is_better is None else higher_is_better
     way = "higher" if guessed else "lower"
     how = "taken from its name" if higher_is_better is None else "as declared"

@@ -4,7 +4,6 @@ file."""
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,19 +161,12 @@ def _write(made: Sequence[Figure], tested: pl.DataFrame, folder: Path, progress:
     for done, (stem, chart) in enumerate(charts):
         progress("drawing", done, len(charts))
         for fmt in FORMATS:
-            image = render(chart, fmt)
-            (folder / f"{stem}.{fmt}").write_bytes(_numbered_anew(image) if fmt == "svg" else image)
+            (folder / f"{stem}.{fmt}").write_bytes(render(chart, fmt))
     progress("drawing", len(charts), len(charts))
     for figure in made:
         _csv(figure.numbers, folder / f"{figure.name}.csv")
     _csv(tested, folder / "predictions.csv")
     (folder / INDEX).write_text(index(made, tested), encoding="utf-8")
-
-
-def _numbered_anew(svg: bytes) -> bytes:
-    """The picture with its clipping paths numbered from 0: the converter counts on over pictures."""
-    places: dict[bytes, int] = {}
-    return re.sub(rb"\bclip\d+", lambda found: b"clip%d" % places.setdefault(found[0], len(places)), svg)
 
 
 def _csv(frame: pl.DataFrame, path: Path) -> None:

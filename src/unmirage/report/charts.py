@@ -6,6 +6,7 @@ Colours are not in the definition: marks name a style and `themes.py` gives it. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +92,16 @@ def render(spec: dict[str, Any], fmt: str, theme: str = "light") -> bytes:
     if fmt == "png":
         return bytes(vl_convert.vegalite_to_png(spec, scale=2, config=config))
     if fmt == "svg":
-        return str(vl_convert.vegalite_to_svg(spec, config=config)).encode()
+        return _numbered_anew(str(vl_convert.vegalite_to_svg(spec, config=config)).encode())
     if fmt == "pdf":
         return bytes(vl_convert.vegalite_to_pdf(spec, config=config))
     raise SettingsError(f"{fmt!r} is not an image format", where="formats", hint=f"Use {', '.join(FORMATS)}.")
+
+
+def _numbered_anew(svg: bytes) -> bytes:
+    """The picture with its clipping paths numbered from 0: the converter counts on over pictures."""
+    places: dict[bytes, int] = {}
+    return re.sub(rb"\bclip\d+", lambda found: b"clip%d" % places.setdefault(found[0], len(places)), svg)
 
 
 def _title(shown: Sequence[Panel], row: Row) -> dict[str, Any]:
