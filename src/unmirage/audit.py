@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from unmirage import findings, recorded, tables
+from unmirage import images as pictures
 from unmirage.aggregate import curve_rows, curves_frame
 from unmirage.cells import Cell, cells
 from unmirage.differences import difference_rows, differences_frame
@@ -89,6 +90,7 @@ def audit(
     families: Sequence[str | Path] = (),
     map: Sequence[str] = (),
     tasks: Sequence[str] = (),
+    images: str | Path | None = None,
     progress: Progress = silent,
 ) -> Audit:
     """Audit the jumps of model families.
@@ -98,6 +100,8 @@ def audit(
     source: a path (file or folder), several paths, or a polars frame in a schema of `unmirage.tables`.
     axis ... chance: see :class:`unmirage.result.Settings`.
     format ... tasks: how to read the source; see :class:`Reading`.
+    images: an npz file with pictures of items (:func:`unmirage.images.load`), for the page. Where the source
+        is one path, a file `images.npz` beside it (or in the folder) is used by itself.
     progress: called with (step, done, total or None) as the work goes on.
 
     Returns
@@ -137,6 +141,7 @@ def audit(
         )
     )
     limits = Thresholds()
+    pictured, unused = pictures.found(source, images)
     loaded = _read(source, reading, progress)
     kept = select(loaded, settings)
     scored = _score(kept.responses, settings)
@@ -147,6 +152,8 @@ def audit(
         compared.append(recorded.compare_aggregates(kept.results, curves_table))
     check = pl.concat(compared)
     notes = [*loaded.warnings, *kept.notes, *judged.notes, *recorded.differing(check)]
+    pictured, more = pictures.matching(pictured, kept.responses, named=images is not None)
+    notes += unused + more
     return Audit(
         verdicts=pl.DataFrame(judged.verdicts, schema=dict(tables.VERDICTS)),
         curves=curves_table,
@@ -160,7 +167,8 @@ def audit(
         predictions=judged.predictions,
         skipped=scored.skipped,
         settings=settings,
-        inputs=tuple(loaded.inputs),
+        inputs=(*loaded.inputs, *([] if pictured is None else [pictured.input])),
+        images=pictured,
     )
 
 

@@ -61,6 +61,14 @@ Folder = Annotated[Path, Parameter(group=OUTPUT, help="Folder for report.html, a
 def audit(
     *sources: Sources,
     out: Folder = Path("unmirage-report"),
+    images: Annotated[
+        Path | None,
+        Parameter(
+            group=OUTPUT,
+            help="An npz file with pictures of items, which the page then shows: item_id, and images of type "
+            "uint8. A file images.npz beside a single source is used by itself.",
+        ),
+    ] = None,
     reading: ReadingOptions | None = None,
     drawing: CurveOptions | None = None,
     judging: JudgingOptions | None = None,
@@ -82,6 +90,7 @@ def audit(
             list(sources),
             metrics=scoring.metrics(),
             tokens=scoring.rules(),
+            images=images,
             progress=progress,
             **reading.arguments(),
             **drawing.arguments(),

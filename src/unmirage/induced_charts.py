@@ -22,7 +22,7 @@ Layer = dict[str, Any]
 
 
 def charts(found: Induced) -> dict[str, dict[str, Any]]:
-    """File name without ending -> Vega-Lite definition: "curves", and "sharpness" where metrics were tried."""
+    """File name without ending -> Vega-Lite definition: "curves", and "sharpness" if metrics were tried."""
     made = {"curves": _curves(found)}
     panels = _sharpness(found)
     if panels:

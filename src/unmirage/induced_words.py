@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 LESSON = (
     "No model was trained, asked or changed for this: every curve is drawn from the same outputs. Only the "
-    "metric is another one. A metric that gives nothing for an answer that is nearly right stays flat while a "
-    "family improves, and rises when the improvement reaches what it asks for.",
+    "metric is another one. A metric that gives nothing for an answer that is nearly right stays flat while "
+    "a family improves, and rises when the improvement reaches what it asks for.",
     "A threshold asks every item to be good enough. A group of K asks K items to be right at once: a share p "
     "of right items becomes about p to the power K, which is near zero until p is near one.",
     "So a jump by itself says little. Ask what a continuous metric of the same outputs does there, and how "
@@ -35,8 +35,8 @@ def sentences(found: Induced) -> tuple[str, ...]:
         able = sum(row["drawable"] for row in rows)
         sharp = sum(bool(row["drawable"] and row["looks_sharp"]) for row in rows)
         said.append(
-            f"Of {len(rows)} {what} that were tried, {able} leave the largest scale at {number(found.least)} or "
-            f"more, and {sharp} of these look sharp."
+            f"Of {len(rows)} {what} that were tried, {able} leave the largest scale at "
+            f"{number(found.least)} or more, and {sharp} of these look sharp."
         )
     for one in found.mirages:
         row = one.row
@@ -100,8 +100,8 @@ def page(found: Induced, charts: Sequence[str]) -> str:
     lines = [
         f"# A mirage made to order: {plain(found.family)}, {plain(found.task)}",
         "",
-        f"`unmirage induce` looked for the metric that makes {plain(found.title)} look like a sudden ability, "
-        f"against {plain(axis_title(found.axis))}. {found.items:,} items, {found.scales} scales.",
+        f"`unmirage induce` looked for the metric that makes {plain(found.title)} look like a sudden "
+        f"ability, against {plain(axis_title(found.axis))}. {found.items:,} items, {found.scales} scales.",
         "",
         f"![The metric as it is and the made ones]({charts[0]}.png)",
         "",
@@ -113,8 +113,8 @@ def page(found: Induced, charts: Sequence[str]) -> str:
         "## How sharp each choice looks",
         "",
         *(f"![Sharpness of the made metrics]({name}.png)\n" for name in charts[1:]),
-        "| metric | smallest scale | largest scale | scales that read zero | in the last step | rise, decades "
-        "| sharpness | emergence score |",
+        "| metric | smallest scale | largest scale | scales that read zero | in the last step "
+        "| rise, decades | sharpness | emergence score |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in found.search.iter_rows(named=True):

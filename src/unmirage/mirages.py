@@ -212,6 +212,9 @@ def _row(
     found: Scored, value: Floats, name: str, least: float | None, higher: bool, training: bool
 ) -> dict[str, Any]:
     means = found.by_scale(value)
+    # What is rounding, or some 1e-28 of a group, is no step.
+    top = float(np.abs(means).max()) or 1.0
+    means = (means / top).round(9) * top
     shape = sharpness(found.scales, means, higher_is_better=higher)
     size = float(np.ptp(means))
     seen = np.abs(means) >= UNSEEN * np.abs(means).max()

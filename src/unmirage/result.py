@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from unmirage.errors import SettingsError
+from unmirage.images import Images
 from unmirage.readers.base import Input
 from unmirage.verdict.thresholds import Thresholds
 
@@ -98,6 +99,7 @@ class Audit:
     skipped: metrics that could not be computed: task, metric, reason.
     settings: what decided the numbers.
     inputs: the files that were read.
+    images: pictures of items, which the page shows, or None.
     """
 
     verdicts: pl.DataFrame
@@ -113,6 +115,7 @@ class Audit:
     predictions: pl.DataFrame
     settings: Settings
     inputs: tuple[Input, ...]
+    images: Images | None = None
 
     @property
     def w_min(self) -> float | None:

@@ -130,3 +130,25 @@ def test_two_words_for_one_metric_stay_apart(rows):
 def test_other_rows_hold_no_recorded_metrics(generated):
     frame = generated(("1", "1"), recorded=[{"metric": "x", "value": 1.0}])
     assert recorded_metrics(frame) == {}
+
+
+def test_a_reconstruction_error_is_a_loss_without_a_bound(rows):
+    frame = score_rows(rows, {"reconstruction_error": 0.2}, {"x": 1.0, "reconstruction_error": 0.9})
+    card = recorded_metrics(frame)["reconstruction_error"].card
+    assert (card.low, card.high, card.higher_is_better) == (0, math.inf, False)
+    for name, values in (
+        ("reconstruction_error", [0.2, 0.9]),
+        ("threshold(reconstruction_error,0.5)", [1, 0]),
+    ):
+        one = metric(name)
+        assert one.components(frame)[:, 0].tolist() == values
+    other = score_rows(rows, {"x": 0.1}, {"reconstruction_error": 0.2})
+    assert (
+        missing_inputs("reconstruction_error", other)
+        == "needs a recorded reconstruction_error; not so on 1 of 2 rows"
+    )
+
+
+def test_groups_of_an_error_that_a_log_holds_are_better_the_higher_they_are():
+    card = recorded_metric("all_of(threshold(token_edit_distance,2),3)", [0.0, 1.0]).card
+    assert (card.binary, card.higher_is_better) == (True, True)

@@ -24,6 +24,7 @@ DESIGNED = {
         "macro_f1",
     ),
     *("pass_rate", "pooled_rate", "neg_log_pass"),
+    "reconstruction_error",
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import polars as pl
 
 from unmirage.errors import MetricError
-from unmirage.metrics import aggregates, choice, count, generation, likelihood, text
+from unmirage.metrics import aggregates, choice, count, generation, likelihood, reconstruction, text
 from unmirage.metrics.cards import Metric
 from unmirage.metrics.combinators import all_of, any_of, threshold
 from unmirage.metrics.inputs import missing
@@ -23,6 +23,7 @@ REGISTRY: dict[str, Metric] = {
         *choice.METRICS,
         *aggregates.METRICS,
         *count.METRICS,
+        *reconstruction.METRICS,
     )
 }
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from unmirage.report import charts, grids, slices, text, themes, words
+from unmirage.report import charts, grids, items, slices, text, themes, words
 from unmirage.report.document import version
 from unmirage.report.grids import Grid
 from unmirage.result import Audit, Progress, silent
@@ -40,7 +40,7 @@ class Section:
     label: what the chart shows, for readers who cannot see it.
     hollow: whether the chart has hollow points. fits: what its long dashes are, if there are any.
     rates: how often verdicts of such families are wrong, or "".
-    grids: tables that are folded.
+    grids: tables that are folded. shelves: items as images, where there are any.
     """
 
     anchor: str
@@ -60,6 +60,7 @@ class Section:
     fits: str
     rates: str
     grids: list[Grid]
+    shelves: tuple[items.Shelf, ...]
 
 
 def page(audit: Audit, progress: Progress = silent) -> str:
@@ -87,6 +88,8 @@ def page(audit: Audit, progress: Progress = silent) -> str:
         palettes=themes.PALETTES,
         config=_json(themes.page_theme()),
         sections=sections,
+        strip=items.strip,
+        bar=items.BAR,
         counts=_counts(audit),
         read=_read(audit),
         axes=_axes(audit),
@@ -161,6 +164,7 @@ def _section(audit: Audit, number: int, row: dict[str, Any]) -> Section:
         rates=text.error_rates(audit, row),
         hollow=any(entry["resolved"] is False for entry in row["resolution"] or []),
         grids=[grid for grid in tables if grid.rows],
+        shelves=items.shelves(audit, family, task),
     )
 
 
