@@ -7,8 +7,9 @@ import pytest
 
 from unmirage import metric
 from unmirage.cells import Cell, Layer
-from unmirage.choosing import choose, choose_reported
-from unmirage.metrics.recorded import aggregate_card
+from unmirage.choosing import can_accompany, choose, choose_reported
+from unmirage.metrics.combinators import threshold
+from unmirage.metrics.recorded import aggregate_card, recorded_metric
 from unmirage.result import Settings
 
 
@@ -96,6 +97,26 @@ def test_aggregates_that_are_named_are_taken_or_missed():
     missing = choose_reported(CARDS, Settings(headline="bleu"))
     assert missing.headline is None
     assert "bleu is not among the aggregates: acc, other_accuracy, test_loss" in missing.why_not
+
+
+@pytest.mark.parametrize(
+    ("name", "able"),
+    [
+        ("reconstruction_error", True),
+        ("mean_squared_error", True),
+        ("mean absolute error", True),
+        ("val_mse", True),
+        ("word_error_rate", False),
+        ("error", False),
+        ("reconstruction", False),
+        ("squared_accuracy", False),
+    ],
+)
+def test_an_error_accompanies_where_its_name_says_that_it_is_a_distance(name, able):
+    card = recorded_metric(name, [0.2, 0.31, 0.7]).card
+    assert can_accompany(card) is able
+    cut = threshold(recorded_metric(name, [0.2, 0.31, 0.7]), 0.3)
+    assert not can_accompany(cut.card)
 
 
 def test_a_share_is_no_loss_even_if_lower_is_better():

@@ -133,7 +133,7 @@ def arithmetic(
 def reproduce(
     *figures: Annotated[
         str,
-        Parameter(name="FIGURE", help="fig2, fig3, fig4, fig9, fig10, or all, which is the default."),
+        Parameter(name="FIGURE", help="fig2, fig3, fig4, fig7 to fig11, or all, which is the default."),
     ],
     out: Annotated[Path, Parameter(group=OUTPUT, help="Folder for the pictures and tables.")] = Path(
         "unmirage-paper"
@@ -146,6 +146,32 @@ def reproduce(
             "addition, and multiplication_t1 and addition_t1 for temperature 1. By default the embedded one.",
         ),
     ] = None,
+    autoencoder: Annotated[
+        list[Path] | None,
+        Parameter(
+            group=READING,
+            negative=(),
+            help="The autoencoders of figure 7: responses that record reconstruction_error (and, named too, "
+            "those of a family pca as a reference). By default the embedded ones.",
+        ),
+    ] = None,
+    omniglot: Annotated[
+        list[Path] | None,
+        Parameter(
+            group=READING,
+            negative=(),
+            help="The transformers of figure 8: responses with the tasks independent_3 and bursty_3. By "
+            "default the embedded ones.",
+        ),
+    ] = None,
+    lenet: Annotated[
+        list[Path] | None,
+        Parameter(
+            group=READING,
+            negative=(),
+            help="The networks of figure 11: responses of kind choice. By default the embedded ones.",
+        ),
+    ] = None,
     seed: Annotated[int, Parameter(group=OUTPUT, help="Of sampled strings and resampling.")] = 0,
     quiet: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the page only.")
@@ -156,8 +182,11 @@ def reproduce(
     fig2   the mathematical model: one smooth loss, sharp and smooth scores
     fig3   accuracy and edit distance by length of the answer
     fig4   the same accuracy on log-log axes, and what a test set resolves
+    fig7   autoencoders of images: test error, and images that are good enough
+    fig8   transformers on sequences of images: one right, and three right
     fig9   ROUGE-L-Sum, as published and as claimed
     fig10  BLEU, as published and as claimed
+    fig11  LeNets: accuracy, and groups of images that are all right
 
     Each figure is written as PNG and SVG, with a CSV of its numbers beside
     the paper's; index.md shows all, with what each says. The predictions
@@ -168,7 +197,16 @@ def reproduce(
     from unmirage.paper import reproduce
 
     with said(), progress_line(quiet) as progress:
-        made = reproduce(figures, out, source, seed, progress)
+        made = reproduce(
+            figures,
+            out,
+            source,
+            seed,
+            progress,
+            lenet=lenet,
+            autoencoder=autoencoder,
+            omniglot=omniglot,
+        )
     if quiet:
         print(made.index)
         return

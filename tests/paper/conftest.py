@@ -171,3 +171,20 @@ def autoencoder():
 def omniglot():
     """The responses of a small family of transformers on sequences of images."""
     return sequence_family()
+
+
+@pytest.fixture(scope="session")
+def with_little_data():
+    """chart -> the definition with two panels and one row a layer: checking all takes a minute."""
+
+    def little(chart):
+        panels = [
+            {
+                **panel,
+                "layer": [{**one, "data": {"values": one["data"]["values"][:1]}} for one in panel["layer"]],
+            }
+            for panel in (chart["concat"][0], chart["concat"][-1])
+        ]
+        return {**chart, "concat": panels}
+
+    return little

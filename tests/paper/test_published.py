@@ -8,6 +8,7 @@ from unmirage.paper import published
 from unmirage.paper.fig2 import values
 from unmirage.paper.strings import SIZES, agreement, matches_any
 from unmirage.theory.model import PAPER
+from unmirage.verdict.sharpness import emergence_score
 
 
 def test_the_model_has_the_published_values():
@@ -65,3 +66,47 @@ def test_what_is_drawn_as_a_text_score_is_exact_match_with_one_of_several(figure
     # Another power of p does not fit.
     p = PAPER.token_probability(np.tile(SIZES, curves))
     assert agreement(rates, p).p < 1e-6
+
+
+def test_sizes_of_the_vision_networks_are_those_of_their_formulas():
+    widths = published.autoencoder().filter(pl.col("quantity") == "test_error")
+    assert widths["width"].to_list()[:3] == [1, 2, 4]
+    assert widths.height == 19
+    both = published.autoencoder()
+    assert (both["n_params"] == 6145 * both["width"] + 3072).all()
+    nets = published.lenet()
+    assert ((nets["n_params"] - 264) % 6283 == 0).all()
+    assert nets.filter(pl.col("group_size") == 1)["n_params"].to_list() == [
+        6283 * k + 264 for k in (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64)
+    ]
+
+
+def test_shares_of_groups_are_of_five_thousand():
+    counts = published.lenet()["value"] * 5_000
+    np.testing.assert_allclose(counts, counts.round(), atol=1e-9)
+    for _, rows in published.lenet().group_by("n_params"):
+        ordered = rows.sort("group_size")["value"].to_list()
+        assert ordered == sorted(ordered, reverse=True)
+
+
+def test_thresholds_let_more_through_where_they_are_higher():
+    rows = published.autoencoder().filter(pl.col("quantity") == "reconstruction")
+    wide = rows.pivot("c", index="width", values="value")
+    assert wide.columns == ["width", "0.003", "0.004"]
+    assert (wide["0.003"] < wide["0.004"]).all()
+
+
+def test_transformers_are_in_order_and_above_independence():
+    one, three = (published.omniglot().filter(pl.col("length") == n)["value"].to_numpy() for n in (1, 3))
+    assert one.size == 5
+    assert (np.diff(one) > 0).all()
+    assert (three > one**3).all()
+
+
+@pytest.mark.parametrize(("figure", "models", "score"), [(7, 12, np.inf), (8, 4, 10.0), (11, 5, 11.7)])
+def test_claimed_abilities_have_the_emergence_scores_that_were_read(figure, models, score):
+    rows = published.claimed(figure)
+    assert rows["order"].to_list() == list(range(1, models + 1))
+    assert emergence_score(rows["value"].to_numpy()) == pytest.approx(score, rel=0.01)
+    chance = {7: None, 8: pytest.approx(1 / 4), 11: pytest.approx(1 / 6, rel=1e-5)}
+    assert published.claimed_chance(figure) == chance[figure]

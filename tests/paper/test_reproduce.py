@@ -52,6 +52,47 @@ def test_files_are_written(source, tmp_path, capsys):
     assert "fig2" in printed
 
 
+@pytest.fixture
+def vision(lenet, autoencoder, omniglot, tmp_path):
+    """The options that name the vision families, the autoencoders' reference in a file of its own."""
+    reference = pl.col("family") == "pca"
+    tables_ = {
+        "lenet": [lenet],
+        "autoencoder": [autoencoder.filter(~reference), autoencoder.filter(reference)],
+        "omniglot": [omniglot],
+    }
+    options = []
+    for name, frames in tables_.items():
+        for place, frame in enumerate(frames):
+            path = tmp_path / f"{name}{place}.parquet"
+            frame.select(c for c in frame if c.null_count() < frame.height).write_parquet(path)
+            options += [f"--{name}", str(path)]
+    return options
+
+
+@pytest.mark.usefixtures("untested")
+def test_vision_families_are_drawn(source, vision, tmp_path, capsys):
+    out = tmp_path / "paper"
+    names = ["fig11", "fig8", "fig7"]
+    assert main(["reproduce", *names, "--out", str(out), "--source", str(source), *vision]) == 0
+    page = (out / "index.md").read_text()
+    assert page.index("![fig7](fig7.png)") < page.index("![fig8](fig8.png)") < page.index("![fig11](")
+    for name in names:
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert pl.read_csv(out / f"{name}.csv").columns == list(NUMBERS)
+    assert "linear reference" in page
+    assert "The audit's verdict on" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("option", ["--lenet", "--autoencoder", "--omniglot"])
+def test_a_family_that_a_figure_cannot_draw_is_refused(source, option, tmp_path, capsys):
+    name = {"--lenet": "fig11", "--autoencoder": "fig7", "--omniglot": "fig8"}[option]
+    out = tmp_path / "out"
+    assert main(["reproduce", name, "--out", str(out), option, str(source)]) == 2
+    assert "train" in capsys.readouterr().err
+    assert not out.exists()
+
+
 @pytest.mark.usefixtures("untested")
 def test_the_same_seed_gives_the_same_bytes(source, tmp_path):
     seen = []
@@ -104,7 +145,7 @@ def test_a_folder_that_is_a_file_is_refused(family, tmp_path):
 def test_chosen_figures():
     assert chosen(()) == chosen(["all"]) == chosen(["fig9", "all"]) == list(FIGURES)
     assert chosen(["fig9", "fig2", "fig9"]) == ["fig2", "fig9"]
-    with pytest.raises(SettingsError, match="fig10, all"):
+    with pytest.raises(SettingsError, match="fig11, all"):
         chosen(["figure 2"])
 
 

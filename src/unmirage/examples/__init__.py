@@ -1,4 +1,4 @@
-"""The embedded families: transformers trained on the paper's two arithmetic tasks, and its vision networks."""
+"""The embedded families: transformers trained on the paper's arithmetic tasks, and its vision networks."""
 
 from __future__ import annotations
 
@@ -31,3 +31,9 @@ def example(name: Name = "sizes") -> Path:
         labels of sequences of characters).
     """
     return Path(__file__).parent / f"{_FILES[name]}.parquet"
+
+
+def vision(name: str) -> list[Path]:
+    """The tables of an embedded vision family: "lenet", "omniglot", or "autoencoder" with its reference."""
+    reference = [example("autoencoder_pca")] if name == "autoencoder" else []
+    return [Path(__file__).parent / f"{_FILES[name]}.parquet", *reference]

@@ -46,7 +46,7 @@ def text_scores(figure: int) -> pl.DataFrame:
 
 @cache
 def autoencoder() -> pl.DataFrame:
-    """Figure 7: quantity ("test_error", "reconstruction"), c (of the reconstruction), width, n_params, value."""
+    """Figure 7: quantity ("test_error" or "reconstruction"), c of the latter, width, n_params, value."""
     return _read("fig7_autoencoder")
 
 

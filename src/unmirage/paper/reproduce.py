@@ -4,7 +4,7 @@ file."""
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,11 @@ from unmirage.paper.family import Arithmetic, arithmetic
 from unmirage.paper.fig2 import fig2
 from unmirage.paper.fig3 import fig3
 from unmirage.paper.fig4 import fig4
+from unmirage.paper.fig7 import fig7
+from unmirage.paper.fig8 import fig8
 from unmirage.paper.fig9 import fig9
 from unmirage.paper.fig10 import fig10
+from unmirage.paper.fig11 import fig11
 from unmirage.paper.figure import Figure
 from unmirage.paper.page import index
 from unmirage.result import Progress, silent
@@ -31,14 +34,33 @@ ALL = "all"
 INDEX = "index.md"
 FORMATS = ("png", "svg")
 
-# Name -> what makes it, from the trained family, the seed and a progress callback.
-FIGURES: dict[str, Callable[[Arithmetic, int, Progress], Figure]] = {
+# Name -> what makes it, from the trained families, the seed and a progress callback.
+FIGURES: dict[str, Callable[[Families, int, Progress], Figure]] = {
     "fig2": lambda found, seed, progress: fig2(),
-    "fig3": lambda found, seed, progress: fig3(found),
-    "fig4": lambda found, seed, progress: fig4(found),
+    "fig3": lambda found, seed, progress: fig3(found.arithmetic),
+    "fig4": lambda found, seed, progress: fig4(found.arithmetic),
+    "fig7": lambda found, seed, progress: fig7(found.vision["autoencoder"], seed, progress),
+    "fig8": lambda found, seed, progress: fig8(found.vision["omniglot"], seed, progress),
     "fig9": lambda found, seed, progress: fig9(seed, progress),
     "fig10": lambda found, seed, progress: fig10(seed, progress),
+    "fig11": lambda found, seed, progress: fig11(found.vision["lenet"], seed, progress),
 }
+# The vision family that a figure draws.
+VISION = {"fig7": "autoencoder", "fig8": "omniglot", "fig11": "lenet"}
+
+
+@dataclass(frozen=True)
+class Families:
+    """The trained families that figures draw.
+
+    Attributes
+    ----------
+    arithmetic: the transformers of figures 3 and 4.
+    vision: name ("lenet", "autoencoder", "omniglot") -> responses, of the figures that are made.
+    """
+
+    arithmetic: Arithmetic
+    vision: Mapping[str, pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -63,6 +85,10 @@ def reproduce(
     source: Sources | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    *,
+    lenet: Sources | None = None,
+    autoencoder: Sources | None = None,
+    omniglot: Sources | None = None,
 ) -> Reproduction:
     """Draw figures of the paper, set their numbers beside the paper's, and test its three predictions.
 
@@ -78,19 +104,24 @@ def reproduce(
         draw its tasks `multiplication` and `addition`, and the same with `_t1` for temperature 1.
     seed: of sampled strings and resampling.
     progress: called with (step, done, total or None).
+    lenet, autoencoder, omniglot: the vision families of figures 11, 7 and 8, as `source`; the embedded ones
+        where None. With a family "pca" among the autoencoders figure 7 draws it as a reference.
 
     Raises
     ------
     SettingsError
         A figure that is not there.
     UnmirageError
-        A source that cannot be read, or holds aggregates only; a folder that cannot be written.
+        A source that cannot be read, or holds aggregates only or not what a figure draws; a folder that
+        cannot be written.
     """
     import unmirage
 
     names = chosen(figures)
     responses = unmirage.read(unmirage.example() if source is None else source)
-    found = arithmetic(responses)
+    named: dict[str, Sources | None] = {"lenet": lenet, "autoencoder": autoencoder, "omniglot": omniglot}
+    shown = [VISION[name] for name in names if name in VISION]
+    found = Families(arithmetic(responses), {one: _vision(one, named[one]) for one in shown})
     made = []
     for done, name in enumerate(names):
         progress("making figures", done, len(names))
@@ -100,6 +131,14 @@ def reproduce(
     with whole(Path(out), "the reproduction") as draft:
         _write(made, tested, draft, progress)
     return Reproduction(tuple(made), tested, Path(out) / INDEX)
+
+
+def _vision(name: str, source: Sources | None) -> pl.DataFrame:
+    """The responses of a vision family; of the embedded autoencoders with their linear reference."""
+    import unmirage
+    from unmirage.examples import vision
+
+    return unmirage.read(vision(name) if source is None else source)
 
 
 def chosen(figures: Sequence[str]) -> list[str]:
