@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from unmirage.audit import UnmirageWarning, audit, curves, read, score
     from unmirage.errors import UnmirageError
     from unmirage.examples import example
-    from unmirage.induce import induce
-    from unmirage.induced import Induced, Mirage
     from unmirage.metrics import Card, Metric, metric
+    from unmirage.mirages.found import Induced, Mirage
+    from unmirage.mirages.induce import induce
     from unmirage.predictions.length_scaling import length_scaling
     from unmirage.predictions.metric_swap import metric_swap
     from unmirage.predictions.prediction import Prediction
@@ -27,9 +27,9 @@ __version__ = "0.1.0"
 _HOME = {
     "Audit": "unmirage.result",
     "Card": "unmirage.metrics",
-    "Induced": "unmirage.induced",
+    "Induced": "unmirage.mirages.found",
     "Metric": "unmirage.metrics",
-    "Mirage": "unmirage.induced",
+    "Mirage": "unmirage.mirages.found",
     "Prediction": "unmirage.predictions",
     "Settings": "unmirage.result",
     "UnmirageError": "unmirage.errors",
@@ -37,7 +37,7 @@ _HOME = {
     "audit": "unmirage.audit",
     "curves": "unmirage.audit",
     "example": "unmirage.examples",
-    "induce": "unmirage.induce",
+    "induce": "unmirage.mirages.induce",
     "length_scaling": "unmirage.predictions",
     "metric": "unmirage.metrics",
     "metric_swap": "unmirage.predictions",

@@ -12,7 +12,7 @@ from unmirage.cli_options import JUDGING, OUTPUT, CurveOptions, ReadingOptions
 from unmirage.errors import SettingsError
 
 if TYPE_CHECKING:
-    from unmirage.induced import Induced
+    from unmirage.mirages.found import Induced
 
 app = App()
 

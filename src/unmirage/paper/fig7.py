@@ -37,7 +37,7 @@ def fig7(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) ->
     rows of a family "pca" are drawn as a reference and not judged.
     """
     from unmirage.audit import audit
-    from unmirage.induce import induce
+    from unmirage.mirages.induce import induce
 
     rows = vision.of_kind(responses, "score", "--autoencoder")
     task = str(rows["task"][0])

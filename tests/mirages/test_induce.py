@@ -8,8 +8,8 @@ from scipy.stats import binomtest
 import unmirage
 from unmirage.cli import main
 from unmirage.errors import MetricError, ScaleError, SettingsError
-from unmirage.induce import groups_table
-from unmirage.mirages import MADE
+from unmirage.mirages.induce import groups_table
+from unmirage.mirages.search import MADE
 
 ITEMS = 400
 

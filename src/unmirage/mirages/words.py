@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unmirage.report.words import axis_title, number, printable
 
 if TYPE_CHECKING:
-    from unmirage.induced import Induced, Mirage
+    from unmirage.mirages.found import Induced, Mirage
 
 LESSON = (
     "No model was trained, asked or changed for this: every curve is drawn from the same outputs. Only the "

@@ -71,7 +71,7 @@ class Induced:
     items, scales: how many there are of each.
     seed: of every resampling and of the groups.
     least: the value that the largest scale must reach for a curve to be drawn.
-    search: every made metric that was tried, in the columns `mirages.MADE`; the metric itself comes first.
+    search: every made metric that was tried, in the columns `search.MADE`; the metric itself comes first.
     curves: the metric itself, the chosen ones, and the metric in the groups, in the columns `CURVES`.
     mirages: the chosen ones: by a threshold and by groups, of which either may be missing.
     says: what was found, a sentence each. notes: what to know of the data and the choices.
@@ -109,6 +109,6 @@ class Induced:
         OutputError
             The folder cannot be made or written.
         """
-        from unmirage.induced_files import write
+        from unmirage.mirages.files import write
 
         return write(self, Path(directory), progress)

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from unmirage import metric
-from unmirage.mirages import (
+from unmirage.mirages.search import (
     cuts_of,
     easiest,
     scored,

@@ -1,8 +1,8 @@
 """Mirages made to order: which threshold, or how many items at once, makes a family's smooth metric jump.
 
 The outputs are fixed; only the metric is chosen. Every made metric is then judged as any other is, so that
-one sees both how a mirage is made and how it is found out. Curves are made in `mirages`, texts in
-`induced_words`.
+one sees both how a mirage is made and how it is found out. Curves are made in `search`, texts in
+`words`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from unmirage import induced_words, mirages, statistics
+from unmirage import statistics
 from unmirage.aggregate import curve_rows
 from unmirage.audit import audit, read
 from unmirage.cells import Cell, cells
 from unmirage.choosing import COMPANIONS, HEADLINES, can_accompany, choose
 from unmirage.errors import MetricError, ScaleError, SettingsError
-from unmirage.induced import CURVES, Induced, Mirage
 from unmirage.metrics import Metric, recorded_metrics, tokenise
 from unmirage.metrics import score as score_rows
 from unmirage.metrics.combinators import threshold
 from unmirage.metrics.inputs import allowed
 from unmirage.metrics.registry import resolve
-from unmirage.mirages import Scored
+from unmirage.mirages import search, words
+from unmirage.mirages.found import CURVES, Induced, Mirage
+from unmirage.mirages.search import Scored
 from unmirage.readers import Loaded
 from unmirage.readers import mapping as maps
 from unmirage.result import Progress, Settings, checked, silent
@@ -50,7 +51,7 @@ def induce(
     metric: str | None = None,
     companion: str | None = None,
     task: str | None = None,
-    least: float = mirages.LEAST,
+    least: float = search.LEAST,
     axis: str = "n_params",
     checkpoint: str = "last",
     samples: int | None = None,
@@ -84,7 +85,7 @@ def induce(
 
     Returns
     -------
-    An :class:`unmirage.induced.Induced`; `.save(DIR)` writes a page with charts and tables.
+    An :class:`unmirage.mirages.found.Induced`; `.save(DIR)` writes a page with charts and tables.
 
     Raises
     ------
@@ -120,12 +121,12 @@ def induce(
     found, beside, notes = _subject(cell, scores, metric, companion, settings)
     progress("searching", 0, None)
     training = axis in TRAINING
-    rows = [mirages.as_it_is(found, training=training)]
+    rows = [search.as_it_is(found, training=training)]
     base, cut, share = found.metric, None, found.means()
     chosen: list[dict[str, Any]] = []
     if not base.card.binary:
-        tried, values = mirages.search_thresholds(found, least, training=training)
-        best, easy = mirages.sharpest(tried), mirages.easiest(tried)
+        tried, values = search.search_thresholds(found, least, training=training)
+        best, easy = search.sharpest(tried), search.easiest(tried)
         rows += tried
         if best is not None:
             chosen.append(tried[best])
@@ -133,8 +134,8 @@ def induce(
             cut, share = float(tried[easy]["cut"]), values[easy]
             base = threshold(base, cut)
     if base.card.binary:
-        tried, values = mirages.search_groups(base, cut, share, found, least, training=training)
-        best = mirages.sharpest(tried[1:])
+        tried, values = search.search_groups(base, cut, share, found, least, training=training)
+        best = search.sharpest(tried[1:])
         rows += tried
         if best is not None:
             chosen.append(tried[best + 1])
@@ -161,14 +162,14 @@ def induce(
         scales=found.scales.size,
         seed=seed,
         least=least,
-        search=pl.DataFrame(rows, schema=dict(mirages.MADE)),
+        search=pl.DataFrame(rows, schema=dict(search.MADE)),
         curves=pl.DataFrame(curves, schema=dict(CURVES)).unique(["metric", "model"], maintain_order=True),
         mirages=tuple(made),
         says=(),
         notes=(*notes, *(str(note["message"]) for note in kept.notes)),
         source=str(source) if isinstance(source, str | Path) else "RESPONSES",
     )
-    return replace(result, says=induced_words.sentences(result))
+    return replace(result, says=words.sentences(result))
 
 
 def _one_task(frame: pl.DataFrame) -> None:
@@ -238,7 +239,7 @@ def _subject(
         )
     models = {cell.models[m]: float(cell.axis_values[m]) for m in there}
     mine = scores.filter(pl.col("metric") == name)
-    return mirages.scored(layer.metric, mine, models, falling=settings.axis in FALLING), beside, notes
+    return search.scored(layer.metric, mine, models, falling=settings.axis in FALLING), beside, notes
 
 
 def _curves(kept: Kept, name: str, found: Scored, settings: Settings) -> tuple[list[dict[str, Any]], Cell]:

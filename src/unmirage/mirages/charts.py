@@ -13,7 +13,7 @@ from unmirage.report.words import axis_title, number, printable
 from unmirage.scales import FALLING
 
 if TYPE_CHECKING:
-    from unmirage.induced import Induced
+    from unmirage.mirages.found import Induced
 
 WIDTH, HEIGHT, ROOM = 250, 190, 46
 SMOOTH, SHARP = "#1261a0", "#b5400a"

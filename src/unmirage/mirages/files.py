@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from unmirage.folders import whole
-from unmirage.induced import INDEX, Induced
-from unmirage.induced_charts import charts
-from unmirage.induced_words import page
+from unmirage.mirages.charts import charts
+from unmirage.mirages.found import INDEX, Induced
+from unmirage.mirages.words import page
 from unmirage.report.sheets import safe
 from unmirage.result import Progress, silent
 
