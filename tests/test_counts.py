@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.counts import count, size_label
+from unmirage.counts import count, size_label, together
 from unmirage.errors import SettingsError
 
 
@@ -81,3 +81,18 @@ def test_a_label_reads_back_to_three_digits(n_params: float) -> None:
 )
 def test_count(text: str, value: float | None) -> None:
     assert count(text) == value
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        (["d12-seed0"], "d12-seed0"),
+        (["d12-seed0", "d12-seed1", "d12-seed10"], "d12-seed*"),
+        (["a-Run_1-last", "a-Run_2-last"], "a-Run_*-last"),
+        (["pythia-70m", "pythia-70m-deduped"], "pythia-70m, pythia-70m-deduped"),
+        (["d12-seed0", "d14-seed0"], "d12-seed0, d14-seed0"),
+        (["seed1-70m", "seed2-160m"], "seed1-70m, seed2-160m"),
+    ],
+)
+def test_seeds_of_one_scale_are_named_once(models, words):
+    assert together(models) == words

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from unmirage.errors import SettingsError
 
+_SEED = re.compile(r"((?:seed|run|replicate)[-_]?)\d+", re.IGNORECASE)
+
 
 def size_label(n_params: float) -> str:
     """Return a count with at most three significant digits and K, M, B or T: "70M", "1.4B", "175B", "3.4K".
@@ -40,6 +42,12 @@ def count(text: str) -> float | None:
     power = {"k": "e3", "m": "e6", "b": "e9", "t": "e12"}[letter.lower()] if letter else exponent or ""
     value = float(number + power)  # read in one go: 2.3 * 1e6 is not 2_300_000
     return value if math.isfinite(value) else None
+
+
+def together(models: Sequence[str]) -> str:
+    """The models of one scale: "small-a, small-b"; "d12-seed*" where only the number of a seed differs."""
+    cut = {_SEED.sub(r"\1*", name) for name in models}
+    return cut.pop() if len(models) > 1 and len(cut) == 1 else ", ".join(models)
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from unmirage import statistics, tables
-from unmirage.counts import listed
+from unmirage.counts import listed, together
 from unmirage.judge import Case
 from unmirage.response import USUAL, Response, from_worst
 from unmirage.result import Progress, Settings
@@ -72,7 +72,7 @@ def examine(
             response.y,
             response.items,
             response.sizes,
-            tuple(", ".join(group) for group in response.models),
+            tuple(together(group) for group in response.models),
             scatter,
             sources,
             test,
@@ -92,7 +92,7 @@ def _gaps(case: Case, response: Response) -> list[str]:
     if case.curve is None:
         return []
     missing = [
-        ", ".join(point.model for point in group)
+        together([point.model for point in group])
         for group in case.curve.groups()
         if group[0].axis_value not in response.axis_values
     ]

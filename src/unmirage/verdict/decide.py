@@ -10,6 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
+from unmirage.counts import together
 from unmirage.verdict.curve import Curve, by_scale
 from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.outcome import (
@@ -185,7 +186,7 @@ def _scales(points: Sequence[Point]) -> int:
 
 
 def _both_ways(curve: Curve, shape: Sharpness, fall: tuple[int, int], means: Floats) -> Verdict:
-    first, last = (", ".join(p.model for p in curve.groups()[k]) for k in fall)
+    first, last = (together([p.model for p in curve.groups()[k]]) for k in fall)
     return Verdict(
         CANNOT_TELL,
         shape,

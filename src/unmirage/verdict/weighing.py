@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unmirage.counts import listed
+from unmirage.counts import listed, together
 from unmirage.verdict.curve import Curve, by_scale
 from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.link import LinkCheck
@@ -55,7 +55,7 @@ def robust(curve: Curve, shape: Sharpness, evidence: Evidence) -> Verdict:
 def _at(curve: Curve, place: float) -> str:
     """The models at the scale nearest to a log10 scale."""
     t = np.log10(by_scale(curve)[0])
-    return ", ".join(point.model for point in curve.groups()[int(np.abs(t - place).argmin())])
+    return together([point.model for point in curve.groups()[int(np.abs(t - place).argmin())]])
 
 
 def _missing(curve: Curve, evidence: Evidence, shape: Sharpness) -> str:
@@ -66,7 +66,7 @@ def _missing(curve: Curve, evidence: Evidence, shape: Sharpness) -> str:
     first, last = max(int(np.searchsorted(t, low, "right")) - 1, 0), int(np.searchsorted(t, high))
     have = np.log10(evidence.scales)
     names = [
-        ", ".join(point.model for point in group)
+        together([point.model for point in group])
         for k, group in enumerate(curve.groups())
         if first <= k <= last and np.abs(have - t[k]).min() > 1e-9
     ]
