@@ -19,7 +19,7 @@ FAMILY = Group("Family", sort_key=1)
 OUTPUT = Group("Output", sort_key=3)
 
 
-def option(group: Group, help: str, name: str | None = None, many: bool = False) -> Parameter:
+def _option(group: Group, help: str, name: str | None = None, many: bool = False) -> Parameter:
     if many:
         return Parameter(
             name=name,
@@ -37,17 +37,17 @@ def option(group: Group, help: str, name: str | None = None, many: bool = False)
 class ReadingOptions:
     """How the sources are read."""
 
-    format: Annotated[str | None, option(READING, "lm-eval or table; by default each file is looked at.")] = (
-        None
-    )
-    family: Annotated[str | None, option(READING, "One family name for all models.")] = None
+    format: Annotated[
+        str | None, _option(READING, "lm-eval or table; by default each file is looked at.")
+    ] = None
+    family: Annotated[str | None, _option(READING, "One family name for all models.")] = None
     families: Annotated[
         tuple[Path, ...],
-        option(READING, "A TOML file with sizes of models that are not known.", many=True),
+        _option(READING, "A TOML file with sizes of models that are not known.", many=True),
     ] = ()
     map: Annotated[
         tuple[str, ...],
-        option(
+        _option(
             READING,
             "For tables: SOURCE=NAME, where SOURCE is a column or a SQL expression over columns "
             "(-nll=target_logprob), or a TOML file of them.",
@@ -56,7 +56,7 @@ class ReadingOptions:
     ] = ()
     task: Annotated[
         tuple[str, ...],
-        option(READING, "Read these tasks only; * stands for any letters.", many=True),
+        _option(READING, "Read these tasks only; * stands for any letters.", many=True),
     ] = ()
 
     def arguments(self) -> dict[str, Any]:
@@ -77,11 +77,11 @@ class ScoringOptions:
 
     metric: Annotated[
         tuple[str, ...],
-        option(JUDGING, "Score these metrics only; `unmirage metrics` lists them.", many=True),
+        _option(JUDGING, "Score these metrics only; `unmirage metrics` lists them.", many=True),
     ] = ()
     tokens: Annotated[
         tuple[str, ...],
-        option(
+        _option(
             JUDGING,
             "How texts are cut into tokens: characters or words, for all tasks or as TASK=characters. By "
             "default characters where all targets of a task are numbers, else words.",
@@ -111,18 +111,18 @@ class CurveOptions:
 
     axis: Annotated[
         str,
-        option(JUDGING, "n_params, n_tokens, flops, loss, or another numeric column of the logs."),
+        _option(JUDGING, "n_params, n_tokens, flops, loss, or another numeric column of the logs."),
     ] = "n_params"
     checkpoint: Annotated[
         str,
-        option(
+        _option(
             JUDGING,
             "On n_params and flops, which checkpoint of a run stands for it: last, first, or COLUMN=VALUE.",
         ),
     ] = "last"
     chance: Annotated[
         tuple[str, ...],
-        option(
+        _option(
             JUDGING,
             "Chance level of a task's headline where the log cannot tell it: TASK=0.25, or 0.25 for all.",
             many=True,
@@ -130,18 +130,18 @@ class CurveOptions:
     ] = ()
     samples: Annotated[
         int | None,
-        option(
+        _option(
             JUDGING,
             "Keep this many of the counted attempts an item, drawn at random: what a smaller evaluation "
             "would have shown.",
         ),
     ] = None
-    confidence: Annotated[float, option(JUDGING, "Of every interval.")] = 0.95
-    interval: Annotated[Literal["clopper-pearson", "wilson"], option(JUDGING, "For 0/1 scores.")] = (
+    confidence: Annotated[float, _option(JUDGING, "Of every interval.")] = 0.95
+    interval: Annotated[Literal["clopper-pearson", "wilson"], _option(JUDGING, "For 0/1 scores.")] = (
         "clopper-pearson"
     )
-    replicates: Annotated[int, option(JUDGING, "Resamples of the items.")] = 2000
-    seed: Annotated[int, option(JUDGING, "Of every resampling; the same seed gives the same bytes.")] = 0
+    replicates: Annotated[int, _option(JUDGING, "Resamples of the items.")] = 2000
+    seed: Annotated[int, _option(JUDGING, "Of every resampling; the same seed gives the same bytes.")] = 0
 
     def arguments(self) -> dict[str, Any]:
         """As arguments of the API."""
@@ -176,7 +176,7 @@ class JudgingOptions:
 
     headline: Annotated[
         str | None,
-        option(
+        _option(
             JUDGING,
             "The metric that people report; by default exact match, multiple-choice accuracy or the pass "
             "rate, as the responses allow.",
@@ -184,16 +184,16 @@ class JudgingOptions:
     ] = None
     companion: Annotated[
         str | None,
-        option(
+        _option(
             JUDGING,
             "The continuous metric to hold beside it; by default from log-probabilities, where the logs "
             "have them.",
         ),
     ] = None
-    alpha: Annotated[float, option(JUDGING, "Level of the tests against chance.")] = 0.05
-    adjust: Annotated[Literal["bh", "holm"], option(JUDGING, "How p-values are adjusted over the audit.")] = (
-        "bh"
-    )
+    alpha: Annotated[float, _option(JUDGING, "Level of the tests against chance.")] = 0.05
+    adjust: Annotated[
+        Literal["bh", "holm"], _option(JUDGING, "How p-values are adjusted over the audit.")
+    ] = "bh"
 
     def arguments(self) -> dict[str, Any]:
         """As arguments of the API."""
@@ -212,7 +212,7 @@ class ReportOptions:
 
     charts: Annotated[
         tuple[Literal["png", "svg", "pdf"], ...],
-        option(OUTPUT, "Also write each task's chart as a file of this format.", many=True),
+        _option(OUTPUT, "Also write each task's chart as a file of this format.", many=True),
     ] = ()
     quiet: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the report only.")
@@ -224,31 +224,31 @@ class ReportOptions:
 class SimulationOptions:
     """The family that is simulated."""
 
-    scales: Annotated[int, option(FAMILY, "Number of sizes, evenly spaced in the logarithm.")] = 8
-    smallest: Annotated[float, option(FAMILY, "Parameters of the smallest model.")] = 1e7
-    largest: Annotated[float, option(FAMILY, "Parameters of the largest model.")] = 1e10
+    scales: Annotated[int, _option(FAMILY, "Number of sizes, evenly spaced in the logarithm.")] = 8
+    smallest: Annotated[float, _option(FAMILY, "Parameters of the smallest model.")] = 1e7
+    largest: Annotated[float, _option(FAMILY, "Parameters of the largest model.")] = 1e10
     jitter: Annotated[
-        float, option(FAMILY, "Move each inner size by up to this share of a gap, below 0.5.")
+        float, _option(FAMILY, "Move each inner size by up to this share of a gap, below 0.5.")
     ] = 0.0
-    seeds: Annotated[int, option(FAMILY, "Models of each size.")] = 1
+    seeds: Annotated[int, _option(FAMILY, "Models of each size.")] = 1
     scatter: Annotated[
-        float, option(FAMILY, "Standard deviation of models about their curve, on the log of the loss.")
+        float, _option(FAMILY, "Standard deviation of models about their curve, on the log of the loss.")
     ] = 0.02
-    tails: Annotated[Literal["normal", "t3"], option(FAMILY, "Of the scatter.")] = "normal"
-    items: Annotated[int, option(FAMILY, "Items, the same for all models.")] = 500
-    length: Annotated[int, option(FAMILY, "Tokens of a target, where truths generate.")] = 4
-    choices: Annotated[int, option(FAMILY, "Choices of an item, where truths choose.")] = 4
+    tails: Annotated[Literal["normal", "t3"], _option(FAMILY, "Of the scatter.")] = "normal"
+    items: Annotated[int, _option(FAMILY, "Items, the same for all models.")] = 500
+    length: Annotated[int, _option(FAMILY, "Tokens of a target, where truths generate.")] = 4
+    choices: Annotated[int, _option(FAMILY, "Choices of an item, where truths choose.")] = 4
     clusters: Annotated[
-        int | None, option(FAMILY, "Groups of items that share half of their difficulty's variance.")
+        int | None, _option(FAMILY, "Groups of items that share half of their difficulty's variance.")
     ] = None
-    epochs: Annotated[int, option(FAMILY, "Answers of each model to each item.")] = 1
+    epochs: Annotated[int, _option(FAMILY, "Answers of each model to each item.")] = 1
     parameter: Annotated[
         tuple[str, ...],
-        option(
+        _option(
             FAMILY, "A parameter of the truth: size=0.3 or at=0.4; --list names them.", "--set", many=True
         ),
     ] = ()
-    seed: Annotated[int, option(FAMILY, "The same seed gives the same bytes.")] = 0
+    seed: Annotated[int, _option(FAMILY, "The same seed gives the same bytes.")] = 0
 
     def arguments(self) -> dict[str, Any]:
         """As arguments of the API."""
@@ -289,7 +289,7 @@ class CalibrationOptions:
 
     designs: Annotated[
         Literal["quick", "main"],
-        option(
+        _option(
             FAMILY,
             "quick: 8 scales, 500 items and a scatter of 2%, each truth once, a minute or so. main: also "
             "other scales, items, scatter, tails, ranges and sizes of steps, hours.",
@@ -297,20 +297,20 @@ class CalibrationOptions:
     ] = "quick"
     truths: Annotated[
         Literal["tuning", "test"],
-        option(
+        _option(
             FAMILY,
             "Rules are tuned on one set and their error rates are those on the other, which shares no "
             "curve with it; `unmirage simulate --list` prints both.",
         ),
     ] = "test"
     runs: Annotated[
-        int | None, option(FAMILY, "Families of each design; by default 30 for quick and 300 for main.")
+        int | None, _option(FAMILY, "Families of each design; by default 30 for quick and 300 for main.")
     ] = None
     others: Annotated[
-        int | None, option(FAMILY, "Families of each design whose truth is not smooth; by default as many.")
+        int | None, _option(FAMILY, "Families of each design whose truth is not smooth; by default as many.")
     ] = None
-    seed: Annotated[int, option(FAMILY, "The same seed gives the same table, with any number of jobs.")] = 0
-    jobs: Annotated[int, option(OUTPUT, "Processes.")] = 1
+    seed: Annotated[int, _option(FAMILY, "The same seed gives the same table, with any number of jobs.")] = 0
+    jobs: Annotated[int, _option(OUTPUT, "Processes.")] = 1
     quiet: Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the table only.")] = (
         field(default=False)
     )

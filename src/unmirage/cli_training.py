@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from unmirage.cli_console import progress_line
-from unmirage.cli_options import FAMILY, OUTPUT, option
+from unmirage.cli_options import FAMILY, OUTPUT, _option
 
 if TYPE_CHECKING:
     from unmirage.train.vision.train import Name
@@ -25,10 +25,10 @@ class ArithmeticOptions:
 
     widths: Annotated[
         tuple[int, ...],
-        option(FAMILY, "A width of models; by default fourteen, 768 to 1.8 million parameters.", many=True),
+        _option(FAMILY, "A width of models; by default fourteen, 768 to 1.8 million parameters.", many=True),
     ] = ()
-    seeds: Annotated[int, option(FAMILY, "Models of each width, with seeds 0, 1, ...")] = 3
-    steps: Annotated[int | None, option(FAMILY, "Of the training; by default the recipe's.")] = None
+    seeds: Annotated[int, _option(FAMILY, "Models of each width, with seeds 0, 1, ...")] = 3
+    steps: Annotated[int | None, _option(FAMILY, "Of the training; by default the recipe's.")] = None
     quick: Annotated[
         bool,
         Parameter(
@@ -37,8 +37,8 @@ class ArithmeticOptions:
             help="Two tiny models, few steps: under a minute, to see that it works.",
         ),
     ] = field(default=False)
-    device: Annotated[Literal["cpu", "cuda"], option(FAMILY, "Where the models are trained.")] = "cpu"
-    jobs: Annotated[int, option(OUTPUT, "Processes, of one thread each.")] = 1
+    device: Annotated[Literal["cpu", "cuda"], _option(FAMILY, "Where the models are trained.")] = "cpu"
+    jobs: Annotated[int, _option(OUTPUT, "Processes, of one thread each.")] = 1
     quiet: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the responses only.")
     ] = field(default=False)
@@ -62,21 +62,21 @@ class VisionOptions:
 
     data: Annotated[
         str,
-        option(
+        _option(
             FAMILY,
             "digits (scikit-learn's), an .npz file, a folder of MNIST's IDX files or of CIFAR's pickles, or "
             "hub:NAME (needs `unmirage[datasets]`).",
         ),
     ] = "digits"
-    sizes: Annotated[tuple[int, ...], option(FAMILY, "A size of models; by default all.", many=True)] = ()
-    seeds: Annotated[int, option(FAMILY, "Models of each size, with seeds 0, 1, ...")] = 3
-    steps: Annotated[int | None, option(FAMILY, "Of the training; by default the recipe's.")] = None
+    sizes: Annotated[tuple[int, ...], _option(FAMILY, "A size of models; by default all.", many=True)] = ()
+    seeds: Annotated[int, _option(FAMILY, "Models of each size, with seeds 0, 1, ...")] = 3
+    steps: Annotated[int | None, _option(FAMILY, "Of the training; by default the recipe's.")] = None
     quick: Annotated[
         bool,
         Parameter(group=FAMILY, negative=(), help="Few sizes, few steps: seconds, to see that it works."),
     ] = field(default=False)
-    device: Annotated[Literal["cpu", "cuda"], option(FAMILY, "Where the models are trained.")] = "cpu"
-    jobs: Annotated[int, option(OUTPUT, "Processes, of one thread each.")] = 1
+    device: Annotated[Literal["cpu", "cuda"], _option(FAMILY, "Where the models are trained.")] = "cpu"
+    jobs: Annotated[int, _option(OUTPUT, "Processes, of one thread each.")] = 1
     quiet: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the responses only.")
     ] = field(default=False)
