@@ -146,6 +146,25 @@ def lenet(
     _vision("lenet", out, options)
 
 
+@app.command(usage="Usage: unmirage train autoencoder [OPTIONS]")
+def autoencoder(
+    *, out: Annotated[Path, FOLDER] = Path("unmirage-autoencoder"), options: VisionOptions | None = None
+) -> None:
+    """Train shallow autoencoders of many widths to give images back.
+
+    Sizes are hidden units: 6145 size + 3072 parameters on colour images of
+    32 by 32 pixels, 1 to 1,024 units by default, as in the paper's figure 7.
+    pca.parquet holds the errors of principal components, for reference.
+
+        unmirage train autoencoder --data cifar-100-python --jobs 2
+        unmirage audit unmirage-autoencoder/responses.parquet
+
+    Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
+    where it was interrupted.
+    """
+    _vision("autoencoder", out, options)
+
+
 def _vision(network: Name, out: Path, options: VisionOptions | None) -> None:
     from unmirage.train.vision.train import train
 

@@ -13,7 +13,7 @@ from unmirage.errors import OutputError
 
 
 def go_on(
-    step: Callable[[int], None],
+    step: Callable[[int], bool | None],
     steps: int,
     model: torch.nn.Module,
     optimisers: Sequence[torch.optim.Optimizer],
@@ -27,7 +27,7 @@ def go_on(
 
     Parameters
     ----------
-    step: takes one step, given its number.
+    step: takes one step, given its number; True where the training has ended before its last step.
     steps: how many there are.
     model, optimisers: what a step changes.
     path: the state; deleted at the end.
@@ -47,9 +47,11 @@ def go_on(
         for optimiser, values in zip(optimisers, saved["optimisers"], strict=True):
             optimiser.load_state_dict(values)
     for k in range(first, steps):
-        step(k)
+        ended = step(k)
         done = k + 1
         after(done)
+        if ended:
+            break
         if done % every == 0 and done < steps:
             draft = path.with_suffix(".draft")
             values = {

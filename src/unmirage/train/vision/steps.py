@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unmirage.train.states import go_on
+
+Made = TypeVar("Made", bound=nn.Module)
 
 
 def batch(n: int, size: int, seed: int, step: int) -> NDArray[np.intp]:
@@ -29,7 +32,7 @@ def rate(step: int, steps: int, warm_up: int) -> float:
     return min(1.0, (step + 1) / (warm_up + 1)) * (1 - step / steps)
 
 
-def seeded(make: Callable[[], nn.Module], seed: int, size: int) -> nn.Module:
+def seeded(make: Callable[[], Made], seed: int, size: int) -> Made:
     """A network with the first weights of a seed and a size, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1000 * seed + size)
@@ -68,6 +71,11 @@ def fit(
             optimiser.step()
 
     go_on(step, steps, model, optimisers, folder / "state.pt", every, report)
+    keep(model, folder)
+
+
+def keep(model: nn.Module, folder: Path) -> None:
+    """Write the weights, `model.safetensors`."""
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
