@@ -165,6 +165,28 @@ def autoencoder(
     _vision("autoencoder", out, options)
 
 
+@app.command(usage="Usage: unmirage train omniglot [OPTIONS]")
+def omniglot(
+    *, out: Annotated[Path, FOLDER] = Path("unmirage-omniglot"), options: VisionOptions | None = None
+) -> None:
+    """Train transformers to name handwritten characters in sequences.
+
+    Sizes are widths: 8, 10, 14, 32 and 128. A model reads image, label,
+    image, label ... and names each image; tasks are independent_1 to
+    independent_5, whose characters are drawn each on its own, and bursty_1
+    to bursty_5, of two characters at most. exact_match is the share of
+    sequences without a mistake. Drawings must have labels and, but for a
+    try, drawers.
+
+        unmirage train omniglot --data omniglot.npz --jobs 2
+        unmirage audit unmirage-omniglot/responses.parquet
+
+    Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
+    where it was interrupted.
+    """
+    _vision("omniglot", out, options)
+
+
 def _vision(network: Name, out: Path, options: VisionOptions | None) -> None:
     from unmirage.train.vision.train import train
 

@@ -183,7 +183,7 @@ def step(model: Autoencoder, x: Tensor, factor: Tensor, recipe: Recipe) -> bool:
         solve(model, x, recipe)
         after = _error(model, x)
         if after < before:
-            return before - after < recipe.enough * before / 2**halved
+            return bool((before - after) * 2**halved < recipe.enough * before)
     weight.copy_(first_weight)
     bias.copy_(first_bias)
     solve(model, x, recipe)

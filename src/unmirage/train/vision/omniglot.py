@@ -1,9 +1,9 @@
 """Transformers that name handwritten characters: sequences of images and labels, as in the paper's figure 8.
 
-Schaeffer et al. 2023 (arXiv 2304.15004), Sec. 5, after Chan et al. 2022 (arXiv 2205.05055). An image is embedded by
-two convolutions, a label by a table; the sequence image, label, image, label ... goes into a causal transformer,
-and each image's label is read where the image stands. Labels are the characters, the same in every sequence. Who
-drew the test images drew none of the training images. The settings are in docs/training.md.
+Schaeffer et al. 2023 (arXiv 2304.15004), Sec. 5, after Chan et al. 2022 (arXiv 2205.05055). An image is
+embedded by two convolutions, a label by a table; image, label, image, label ... go into a causal transformer,
+and each image's label is read where the image stands. Labels are the characters, the same in every sequence.
+Who drew the test images drew none of the training images. The settings are in docs/training.md.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Recipe:
     Attributes
     ----------
     steps, batch: sequences of five independent images a step.
-    rate: highest learning rate of AdamW with `weight_decay`; `wide_rate` from a width of 128 on. It rises over
-        `warm_up` steps, then falls to 0.
+    rate: highest learning rate of AdamW with `weight_decay`; `wide_rate` from a width of 128 on. It rises
+        over `warm_up` steps, then falls to 0.
     shift: pixels by which training images are moved at most, in each direction.
     asked: sequences of each test task.
     """
@@ -101,7 +101,7 @@ class Data:
 
 
 class Reader(nn.Module):
-    """(n, L, side, side) images and (n, L) labels to (n, L, kinds) logits; a label is not seen by its image."""
+    """(n, L, side, side) images and (n, L) labels to (n, L, kinds) logits; an image comes before its label."""
 
     def __init__(self, shape: Shape, side: int, kinds: int) -> None:
         super().__init__()
@@ -174,8 +174,8 @@ def sequences(
     Parameters
     ----------
     labels: of the images, from 0 on.
-    kind: "independent": every character is drawn at random on its own. "bursty": images are of two characters,
-        of one where `length` is 2 or less, as evenly as can be, in random order.
+    kind: "independent": every character is drawn at random on its own. "bursty": images are of two
+        characters, of one where `length` is 2 or less, as evenly as can be, in random order.
     """
     kinds = int(labels.max()) + 1
     if kind == "independent":
@@ -196,3 +196,116 @@ def sequences(
             rows[i, j] = by_label[starts[c] + order[c][seen[c]]]
             seen[c] += 1
     return rows
+
+
+def name(width: int, seed: int) -> str:
+    """ "omniglot-d32c8-seed0" """
+    return f"{FAMILY}-d{width}c{SHAPES[width].channels}-seed{seed}"
+
+
+def train(
+    key: tuple[int, int],
+    data: Data,
+    recipe: Recipe,
+    folder: Path,
+    device: str,
+    report: Callable[[int], None],
+) -> None:
+    """Train the model of (width, seed), and write what it says of the sequences of every task.
+
+    Tasks are `independent_1` ... `independent_5` and `bursty_1` ... `bursty_5`; the true labels before an
+    image are in its context.
+    """
+    if (folder / "responses.parquet").is_file():
+        return
+    torch.set_num_threads(1)
+    width, seed = key
+    side = data.images.shape[1]
+    model = seeded(lambda: Reader(SHAPES[width], side, data.kinds), seed, width).to(device)
+    images = torch.from_numpy(data.images).to(device)
+    labels = torch.from_numpy(data.labels).to(device)
+
+    def loss(step: int) -> Tensor:
+        rng = np.random.default_rng((seed, step))
+        rows = rng.choice(data.train, (recipe.batch, max(LENGTHS)))
+        moves = rng.integers(0, 2 * recipe.shift + 1, (2, *rows.shape))
+        shown = shifted(images[rows], torch.from_numpy(moves).to(device), recipe.shift)
+        return F.cross_entropy(model(shown, labels[rows]).flatten(0, 1), labels[rows].flatten())
+
+    rate = recipe.rate if width < 128 else recipe.wide_rate
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=recipe.weight_decay)
+    fit(model, [optimiser], loss, recipe.steps, recipe.warm_up, folder, SAVE_EVERY, report)
+
+    @torch.no_grad()
+    def logprobs(rows: NDArray[np.intp]) -> Tensor:
+        parts = np.array_split(rows, -(-len(rows) // 500))
+        return torch.cat([F.log_softmax(model(images[part], labels[part]), -1) for part in parts])
+
+    held = np.random.default_rng(0).choice(data.validation, (500, max(LENGTHS)))
+    about = {
+        "family": FAMILY,
+        "model": name(width, seed),
+        "n_params": float(parameters(model)),
+        "loss": float(F.nll_loss(logprobs(held).flatten(0, 1), labels[held].flatten())),
+        "kind": "generation",
+    }
+    tables = []
+    for k, kind in enumerate(KINDS):
+        for length in LENGTHS:
+            # Seeds of the test sequences: the same for all models.
+            rng = np.random.default_rng((k, length))
+            rows = data.test[sequences(data.labels[data.test], length, recipe.asked, kind, rng)]
+            tables.append(_table(f"{kind}_{length}", data.labels[rows], logprobs(rows), about))
+    write_table(pl.concat(tables), folder / "responses.parquet", "parquet")
+
+
+def shifted(images: Tensor, moves: Tensor, most: int) -> Tensor:
+    """Images (..., side, side) moved by `moves` - `most` pixels down and right (moves: 2, ...)."""
+    side = images.shape[-1]
+    wide = F.pad(images, (most,) * 4).flatten(0, -3)
+    at = 2 * most - moves.flatten(1)[:, :, None] + torch.arange(side, device=images.device)
+    which = torch.arange(len(wide), device=images.device)[:, None, None]
+    return wide[which, at[0][:, :, None], at[1][:, None, :]].reshape(images.shape)
+
+
+def _small(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Squares of `SIDE` pixels at most, each with a maximum of 1: means over blocks of pixels."""
+    side = min(SIDE, *images.shape[1:])
+    parts = [
+        F.adaptive_avg_pool2d(torch.from_numpy(part).float(), (side, side))
+        for part in np.array_split(images, -(-len(images) // 1000))
+    ]
+    found = torch.cat(parts)
+    small: NDArray[np.float32] = (found / found.amax((1, 2), keepdim=True).clamp(min=1e-9)).numpy()
+    return small
+
+
+def _table(task: str, labels: NDArray[np.int64], logprobs: Tensor, about: dict[str, object]) -> pl.DataFrame:
+    """Responses of one task: a sequence is an item, a label a token."""
+    said = logprobs.argmax(-1).cpu().numpy()
+    right = torch.from_numpy(labels).to(logprobs.device)[..., None]
+    targets, outputs = labels.astype(str).tolist(), said.astype(str).tolist()
+    known = {
+        **about,
+        "task": task,
+        "item_id": [str(i) for i in range(len(labels))],
+        "target": [" ".join(row) for row in targets],
+        "output": [" ".join(row) for row in outputs],
+        "target_tokens": targets,
+        "output_tokens": outputs,
+        "target_logprobs": rounded(logprobs.gather(-1, right)[..., 0]),
+        "greedy": (said == labels).all(1).tolist(),
+    }
+    return responses(known, len(labels))
+
+
+NETWORK = Network(
+    sizes=tuple(SHAPES),
+    quick_sizes=(8, 14, 32),
+    free=False,
+    recipe=Recipe(),
+    quick=Recipe(steps=200, batch=32, rate=1e-2, warm_up=20, shift=0, asked=200),
+    prepare=prepare,
+    name=name,
+    train=train,
+)
