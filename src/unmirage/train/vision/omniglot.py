@@ -101,7 +101,7 @@ class Data:
 
 
 class Reader(nn.Module):
-    """(n, L, side, side) images and (n, L) labels to (n, L, kinds) logits; an image comes before its label."""
+    """(n, L, side, side) images and (n, L) labels to (n, L, kinds) logits; images come before labels."""
 
     def __init__(self, shape: Shape, side: int, kinds: int) -> None:
         super().__init__()
