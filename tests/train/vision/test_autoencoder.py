@@ -104,10 +104,10 @@ def test_without_scaling_the_way_is_the_gradient(data):
     x = torch.from_numpy(data.pixels(data.train))
     loss = ((model(x) - x) ** 2).sum(1).mean() / 2
     loss.backward()
-    flat = Recipe(decay=0.0, ridge=1e12)
+    ridge = 1e12
     with torch.no_grad():
-        weight, bias = autoencoder.downhill(model, x, torch.eye(64), flat)
-    scale = (model.decoder.weight.T @ model.decoder.weight).diagonal().mean().item() * flat.ridge
+        weight, bias = autoencoder.downhill(model, x, torch.eye(64), 0.0, ridge)
+    scale = (model.decoder.weight.T @ model.decoder.weight).diagonal().mean().item() * ridge
     assert torch.allclose(weight * scale, -model.encoder.weight.grad, rtol=1e-3, atol=1e-5)
     assert torch.allclose(bias * scale, -model.encoder.bias.grad, rtol=1e-3, atol=1e-5)
 
@@ -121,8 +121,8 @@ def test_no_step_raises_the_error(data):
     with torch.no_grad():
         autoencoder.solve(model, x, recipe)
         seen = [autoencoder._error(model, x)]
-        for _ in range(5):
-            autoencoder.step(model, x, factor, recipe)
+        for k in range(5):
+            autoencoder.step(model, x, factor, recipe, k)
             seen.append(autoencoder._error(model, x))
     assert np.all(np.diff(seen) <= 0)
     assert seen[-1] < seen[0]

@@ -45,7 +45,8 @@ class Recipe:
         halved until the step lowers the error of the training images.
     enough: training ends when a step of the whole rate lowers that error by a smaller share, or one of half
         of it by half as much.
-    decay: ridge penalty of the encoder, in variances of a pixel.
+    decay: damping of the encoder's way and, at first, its ridge penalty, in variances of a pixel.
+    fading: steps over which the penalty falls to 0; training does not end before.
     ridge: of the decoder and of its inverse, in mean variances of a code.
     """
 
@@ -53,6 +54,7 @@ class Recipe:
     rate: float = 0.5
     enough: float = 5e-4
     decay: float = 0.1
+    fading: int = 10
     ridge: float = 1e-3
 
 
@@ -136,7 +138,7 @@ def train(
 
     solve(model, x, recipe)
     go_on(
-        lambda _: step(model, x, factor, recipe),
+        lambda k: step(model, x, factor, recipe, k),
         recipe.steps,
         model,
         [],
@@ -167,7 +169,7 @@ def solve(model: Autoencoder, x: Tensor, recipe: Recipe) -> None:
     model.decoder.bias.copy_(-model.decoder.weight @ middle)
 
 
-def step(model: Autoencoder, x: Tensor, factor: Tensor, recipe: Recipe) -> bool:
+def step(model: Autoencoder, x: Tensor, factor: Tensor, recipe: Recipe, k: int) -> bool:
     """Move the encoder downhill and solve the decoder again; returns whether the training has ended.
 
     `factor` is the Cholesky factor of the covariance of x and the decay.
@@ -175,7 +177,8 @@ def step(model: Autoencoder, x: Tensor, factor: Tensor, recipe: Recipe) -> bool:
     before = _error(model, x)
     weight, bias = model.encoder.weight, model.encoder.bias
     first_weight, first_bias = weight.clone(), bias.clone()
-    toward_weight, toward_bias = downhill(model, x, factor, recipe)
+    penalty = recipe.decay * max(0.0, 1 - k / recipe.fading)
+    toward_weight, toward_bias = downhill(model, x, factor, penalty, recipe.ridge)
     for halved in range(HALVINGS):
         rate = recipe.rate / 2**halved
         weight.copy_(first_weight + rate * toward_weight)
@@ -183,22 +186,24 @@ def step(model: Autoencoder, x: Tensor, factor: Tensor, recipe: Recipe) -> bool:
         solve(model, x, recipe)
         after = _error(model, x)
         if after < before:
-            return bool((before - after) * 2**halved < recipe.enough * before)
+            return k >= recipe.fading and (before - after) * 2**halved < recipe.enough * before
     weight.copy_(first_weight)
     bias.copy_(first_bias)
     solve(model, x, recipe)
-    return True
+    return k >= recipe.fading
 
 
-def downhill(model: Autoencoder, x: Tensor, factor: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
+def downhill(
+    model: Autoencoder, x: Tensor, factor: Tensor, penalty: float, ridge: float
+) -> tuple[Tensor, Tensor]:
     """The whole way of the encoder's weights and biases."""
     weight, decoder = model.encoder.weight, model.decoder.weight
     before = model.encoder(x)
     left = x - model.decoder(F.leaky_relu(before, SLOPE))
     slope = (left @ decoder) * torch.where(before > 0, 1.0, SLOPE)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(_loaded(decoder.T @ decoder, recipe.ridge)))
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(_loaded(decoder.T @ decoder, ridge)))
     wanted = slope @ inverse.float()
-    change = wanted.T @ x / len(x) - recipe.decay * weight
+    change = wanted.T @ x / len(x) - penalty * weight
     return torch.cholesky_solve(change.T, factor).T, wanted.mean(0)
 
 
