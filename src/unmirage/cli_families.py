@@ -10,20 +10,19 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from unmirage import cli_training
 from unmirage.cli_console import console, progress_line, said, write
 from unmirage.cli_options import (
     FAMILY,
     OUTPUT,
     READING,
-    ArithmeticOptions,
     CalibrationOptions,
     SimulationOptions,
 )
 from unmirage.errors import SettingsError
 
 app = App()
-training = App(name="train", help="Train a family of models that everything can be checked on.")
-app.command(training)
+app.command(cli_training.app)
 
 
 @app.command(usage="Usage: unmirage simulate --truth NAME OUT [OPTIONS]")
@@ -94,39 +93,6 @@ def calibrate(
         return
     show(sheets(table), console())
     print(f"The table is in {out}")
-
-
-@training.command(usage="Usage: unmirage train arithmetic [OPTIONS]")
-def arithmetic(
-    *,
-    out: Annotated[
-        Path, Parameter(group=OUTPUT, help="Folder for models, responses.parquet and checkpoints.parquet.")
-    ] = Path("unmirage-arithmetic"),
-    options: ArithmeticOptions | None = None,
-) -> None:
-    """Train transformers of many sizes to multiply and to add, and collect their answers.
-
-    The paper's two tasks: products of two 2-digit and sums of two 4-digit
-    integers, two examples in each prompt. Every model is kept as checkpoints
-    that transformers loads. responses.parquet holds the answers of the last
-    checkpoints at temperature 0 and 1 (tasks NAME and NAME_t1), and
-    checkpoints.parquet those along the training:
-
-        unmirage audit unmirage-arithmetic/responses.parquet
-        unmirage audit unmirage-arithmetic/checkpoints.parquet --axis n_tokens
-
-    Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
-    where it was interrupted.
-    """
-    from unmirage.train.arithmetic import train_arithmetic
-
-    options = options or ArithmeticOptions()
-    with progress_line(options.quiet) as progress:
-        try:
-            responses, _ = train_arithmetic(out, **options.arguments(), progress=progress)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"what is done is in {out}, and the same command goes on") from None
-    print(responses if options.quiet else f"The responses are in {responses}")
 
 
 @app.command(usage="Usage: unmirage reproduce [FIGURE...] --out DIR [OPTIONS]")

@@ -1,4 +1,7 @@
-"""The options of the commands, once each, in the groups that `--help` shows. The commands are in `cli`."""
+"""The options of the commands, once each, in the groups that `--help` shows. The commands are in `cli`.
+
+Those of `unmirage train` are in `cli_training`.
+"""
 
 from __future__ import annotations
 
@@ -322,41 +325,4 @@ class CalibrationOptions:
             "others": self.others,
             "seed": self.seed,
             "jobs": self.jobs,
-        }
-
-
-@Parameter(name="*")
-@dataclass
-class ArithmeticOptions:
-    """The arithmetic family that is trained."""
-
-    widths: Annotated[
-        tuple[int, ...],
-        _option(FAMILY, "A width of models; by default fourteen, 768 to 1.8 million parameters.", many=True),
-    ] = ()
-    seeds: Annotated[int, _option(FAMILY, "Models of each width, with seeds 0, 1, ...")] = 3
-    steps: Annotated[int | None, _option(FAMILY, "Of the training; by default the recipe's.")] = None
-    quick: Annotated[
-        bool,
-        Parameter(
-            group=FAMILY,
-            negative=(),
-            help="Two tiny models, few steps: under a minute, to see that it works.",
-        ),
-    ] = field(default=False)
-    device: Annotated[Literal["cpu", "cuda"], _option(FAMILY, "Where the models are trained.")] = "cpu"
-    jobs: Annotated[int, _option(OUTPUT, "Processes, of one thread each.")] = 1
-    quiet: Annotated[
-        bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the responses only.")
-    ] = field(default=False)
-
-    def arguments(self) -> dict[str, Any]:
-        """As arguments of the API."""
-        return {
-            "widths": self.widths or None,
-            "seeds": range(self.seeds),
-            "steps": self.steps,
-            "quick": self.quick,
-            "jobs": self.jobs,
-            "device": self.device,
         }

@@ -6,20 +6,25 @@ tasks at once; its last checkpoint answers every test question, the earlier ones
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import Manager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from unmirage.errors import MissingExtraError, OutputError, SettingsError
 from unmirage.export import write_table
-from unmirage.processes import in_processes
 from unmirage.result import Progress, silent
-from unmirage.tables import RESPONSES
+from unmirage.train.family import (
+    Report,
+    check,
+    common_rules,
+    join,
+    keep_settings,
+    needs_torch,
+    responses,
+    train_models,
+)
 from unmirage.train.problems import TASKS, VOCABULARY, Questions, Task, questions, text
 
 if TYPE_CHECKING:
@@ -89,37 +94,18 @@ def train_arithmetic(
     OutputError: the folder holds a family that was trained in another way, or files that cannot be read.
     """
     recipe, plan = _settings(widths, tuple(seeds), steps, quick, jobs, device)
-    _same_as_before(out, recipe, plan)
+    keep_settings(out, {"recipe": asdict(recipe), "asked": plan.asked, "asked_before": plan.asked_before})
     # Seed by seed, so that a family of one seed is whole early; the large models first, which take longest.
     models = [(width, seed) for seed in plan.seeds for width in sorted(plan.widths, reverse=True)]
     folders = {key: out / "models" / name(*key) for key in models}
-    total = len(models) * recipe.steps
-    done = dict.fromkeys(models, 0)
-    with Manager() as manager:
-        queue = manager.Queue()
-
-        def listen() -> None:
-            while (said := queue.get()) is not None:
-                key, step = said
-                done[key] = step
-                progress("training (steps)", sum(done.values()), total)
-
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
-        calls = {key: (key, recipe, plan, folders[key], device, queue) for key in models}
-        try:
-            for finished, (key, _) in enumerate(in_processes(_model, calls, jobs, long=True), start=1):
-                queue.put((key, recipe.steps))
-                progress("models", finished, len(models))
-        finally:
-            queue.put(None)  # the listener ends before its queue does
-            listener.join()
-    tables = []
-    for kind in ("responses", "checkpoints"):
-        parts = [pl.read_parquet(folders[key] / f"{kind}.parquet") for key in sorted(models)]
-        write_table(pl.concat(parts), out / f"{kind}.parquet", "parquet")
-        tables.append(out / f"{kind}.parquet")
-    return tables[0], tables[1]
+    train_models(
+        _model, {key: (recipe, plan, folders[key], device) for key in models}, recipe.steps, jobs, progress
+    )
+    last, along = (
+        join((folders[key] / f"{kind}.parquet" for key in sorted(models)), out / f"{kind}.parquet")
+        for kind in ("responses", "checkpoints")
+    )
+    return last, along
 
 
 def name(width: int, seed: int) -> str:
@@ -143,16 +129,9 @@ def _settings(
     jobs: int,
     device: str,
 ) -> tuple[Recipe, Plan]:
-    try:
-        import torch
+    needs_torch("train arithmetic")
+    from unmirage.train.loop import Recipe
 
-        from unmirage.train.loop import Recipe
-    except ModuleNotFoundError as problem:
-        raise MissingExtraError(
-            f"training needs {problem.name}",
-            where="train arithmetic",
-            hint="Install it with: pip install 'unmirage[models]'",
-        ) from None
     recipe, plan = Recipe(), Plan(seeds=seeds)
     if quick:
         recipe, plan = replace(recipe, steps=40, batch=16, warm_up=5), Plan(QUICK, seeds, 20, 10)
@@ -160,60 +139,33 @@ def _settings(
         plan = replace(plan, widths=tuple(dict.fromkeys(widths)))
     if steps is not None:
         recipe = replace(recipe, steps=steps)
-    rules = (
+    check(
         (
-            bool(plan.widths) and all(w > 0 and w % 2 == 0 for w in plan.widths),
-            "--widths",
-            "must be even numbers from 2 on",
-        ),
-        (all(w < 64 or w % 32 == 0 for w in plan.widths), "--widths", "must be multiples of 32 from 64 on"),
-        (all(w < 32 or w % 16 == 0 for w in plan.widths), "--widths", "must be multiples of 16 from 32 on"),
-        (bool(seeds) and min(seeds) >= 0, "--seeds", "there must be one at least, and none below 0"),
-        (len(set(seeds)) == len(seeds), "--seeds", "must differ"),
-        (recipe.steps >= 1, "--steps", "must be 1 at least"),
-        (jobs >= 1, "--jobs", "must be 1 at least"),
-        (
-            device != "cuda" or torch.cuda.is_available(),
-            "--device",
-            "PyTorch finds no CUDA GPU here; use cpu",
-        ),
+            (
+                bool(plan.widths) and all(w > 0 and w % 2 == 0 for w in plan.widths),
+                "--widths",
+                "must be even numbers from 2 on",
+            ),
+            (
+                all(w < 64 or w % 32 == 0 for w in plan.widths),
+                "--widths",
+                "must be multiples of 32 from 64 on",
+            ),
+            (
+                all(w < 32 or w % 16 == 0 for w in plan.widths),
+                "--widths",
+                "must be multiples of 16 from 32 on",
+            ),
+            (recipe.steps >= 1, "--steps", "must be 1 at least"),
+            *common_rules(seeds, jobs, device),
+        )
     )
-    for holds, where, rule in rules:
-        if not holds:
-            raise SettingsError(rule, where=where)
     return recipe, plan
 
 
-def _same_as_before(out: Path, recipe: Recipe, plan: Plan) -> None:
-    """Keep the settings beside the models, and refuse to mix models that were trained in two ways."""
-    import json
-
-    path = out / "recipe.json"
-    mine = {"recipe": asdict(recipe), "asked": plan.asked, "asked_before": plan.asked_before}
-    if path.is_file():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            before = None
-        if before != mine:
-            raise OutputError(
-                "the folder holds models that were trained in another way"
-                if before is not None
-                else "recipe.json cannot be read, so that it is not known how its models were trained",
-                where=str(out),
-                hint="Name another folder, or repeat the options that it was made with (recipe.json).",
-            )
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}")
-        draft.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
-        draft.replace(path)
-    except OSError as problem:
-        raise OutputError(f"cannot be written: {problem.strerror}", where=str(out)) from None
-
-
-def _model(key: tuple[int, int], recipe: Recipe, plan: Plan, folder: Path, device: str, queue: Any) -> None:
+def _model(
+    key: tuple[int, int], recipe: Recipe, plan: Plan, folder: Path, device: str, report: Report
+) -> None:
     """Train one model and write its responses, in a process of its own."""
     import torch
 
@@ -227,7 +179,7 @@ def _model(key: tuple[int, int], recipe: Recipe, plan: Plan, folder: Path, devic
     whole = [questions(task, "test", plan.asked) for task in TASKS]
     part = [questions(task, "test", plan.asked_before) for task in TASKS]
     validation = [questions(task, "validation", plan.asked_before) for task in TASKS]
-    made = train(shape(width), recipe, seed, folder, device, lambda step: queue.put((key, step)))
+    made = train(shape(width), recipe, seed, folder, device, report)
     last, along = [], []
     for step, place in made:
         model = checkpoints.load(place).to(device)
@@ -285,7 +237,6 @@ def frame(
         "family": FAMILY,
         "task": task.name if temperature == 0 else f"{task.name}_t{temperature}",
         "item_id": asked.item_ids,
-        "epoch": 0,
         "kind": "generation",
         "target": ["".join(t).rstrip("\n") for t in targets],
         "output": ["".join(t).rstrip("\n") for t in texts],
@@ -295,6 +246,4 @@ def frame(
         "greedy": answers.greedy.tolist(),
         **about,
     }
-    n = asked.a.size
-    columns = {c: v if isinstance(v := known.get(c), list) else [v] * n for c in RESPONSES}
-    return pl.DataFrame([pl.Series(c, columns[c], dtype) for c, dtype in RESPONSES.items()])
+    return responses(known, asked.a.size)

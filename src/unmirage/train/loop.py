@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from unmirage.errors import OutputError
 from unmirage.train import checkpoints
 from unmirage.train.muon import Muon
 from unmirage.train.problems import CONTEXT, training_batch
+from unmirage.train.states import go_on
 from unmirage.train.transformer import Shape, Transformer
 
 SAVE_EVERY = 200  # steps between the states that a killed training goes on from
@@ -97,44 +95,23 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     model = Transformer(shape, seed).to(device)
     optimisers = _optimisers(model, recipe)
-    first = 0
-    if state.is_file():
-        saved = _saved(state, device)
-        first = saved["step"]
-        model.load_state_dict(saved["model"])
-        for optimiser, values in zip(optimisers, saved["optimisers"], strict=True):
-            optimiser.load_state_dict(values)
-    for step in range(first, recipe.steps):
-        _step(model, optimisers, recipe, step, seed, device)
-        done = step + 1
+    places = dict(kept)
+
+    def after(done: int) -> None:
         on_step(done)
-        for at, place in kept:
-            if at == done:
-                checkpoints.save(model, place)
-        if done % SAVE_EVERY == 0 and done < recipe.steps:
-            draft = state.with_suffix(".draft")
-            values = {
-                "step": done,
-                "model": model.state_dict(),
-                "optimisers": [o.state_dict() for o in optimisers],
-            }
-            torch.save(values, draft)
-            os.replace(draft, state)
-    state.unlink(missing_ok=True)
+        if done in places:
+            checkpoints.save(model, places[done])
+
+    go_on(
+        lambda step: _step(model, optimisers, recipe, step, seed, device),
+        recipe.steps,
+        model,
+        optimisers,
+        state,
+        SAVE_EVERY,
+        after,
+    )
     return kept
-
-
-def _saved(state: Path, device: str) -> dict[str, Any]:
-    """The state of a training that was killed; OutputError where the file is not one."""
-    try:
-        saved: dict[str, Any] = torch.load(state, map_location=device, weights_only=True)
-        return {name: saved[name] for name in ("step", "model", "optimisers")}
-    except Exception as problem:  # of many kinds, as the bytes may be anything
-        raise OutputError(
-            f"cannot be read ({type(problem).__name__})",
-            where=str(state),
-            hint="Delete it: this model is then trained from its start, to the same weights.",
-        ) from None
 
 
 def _step(

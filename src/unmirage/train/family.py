@@ -1,0 +1,158 @@
+"""What every family that is trained here shares: settings kept beside it, models in processes, one table."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from multiprocessing import Manager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from unmirage.errors import MissingExtraError, OutputError, SettingsError
+from unmirage.export import write_table
+from unmirage.processes import in_processes
+from unmirage.result import Progress
+from unmirage.tables import RESPONSES
+
+Key = TypeVar("Key", bound=Hashable)
+Rule = tuple[bool, str, str]  # holds, option, what must hold
+
+
+@dataclass(frozen=True)
+class Report:
+    """Tells the process that waits how many steps of a model are done; sent to the process that trains."""
+
+    queue: Any
+    key: Hashable
+
+    def __call__(self, done: int) -> None:
+        self.queue.put((self.key, done))
+
+
+def needs_torch(command: str) -> None:
+    """MissingExtraError where what the extra `models` brings is not installed."""
+    try:
+        import safetensors
+        import torch  # noqa: F401
+    except ModuleNotFoundError as problem:
+        raise MissingExtraError(
+            f"training needs {problem.name}",
+            where=command,
+            hint="Install it with: pip install 'unmirage[models]'",
+        ) from None
+    del safetensors
+
+
+def check(rules: Iterable[Rule]) -> None:
+    """SettingsError for the first rule that does not hold."""
+    for holds, where, rule in rules:
+        if not holds:
+            raise SettingsError(rule, where=where)
+
+
+def common_rules(seeds: tuple[int, ...], jobs: int, device: str) -> tuple[Rule, ...]:
+    """The rules of the options that all families have."""
+    import torch
+
+    return (
+        (bool(seeds) and min(seeds) >= 0, "--seeds", "there must be one at least, and none below 0"),
+        (len(set(seeds)) == len(seeds), "--seeds", "must differ"),
+        (jobs >= 1, "--jobs", "must be 1 at least"),
+        (
+            device != "cuda" or torch.cuda.is_available(),
+            "--device",
+            "PyTorch finds no CUDA GPU here; use cpu",
+        ),
+    )
+
+
+def keep_settings(out: Path, settings: Mapping[str, Any]) -> None:
+    """Write `recipe.json` beside the models, and refuse to mix models that were trained in two ways.
+
+    Raises
+    ------
+    OutputError
+        The folder has other settings, settings that cannot be read, or cannot be written to.
+    """
+    path = out / "recipe.json"
+    if path.is_file():
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            before = None
+        if before != settings:
+            raise OutputError(
+                "the folder holds models that were trained in another way"
+                if before is not None
+                else "recipe.json cannot be read, so that it is not known how its models were trained",
+                where=str(out),
+                hint="Name another folder, or repeat the options that it was made with (recipe.json).",
+            )
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}")
+        draft.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as problem:
+        raise OutputError(f"cannot be written: {problem.strerror}", where=str(out)) from None
+
+
+def train_models(
+    function: Callable[..., None],
+    calls: Mapping[Key, tuple[Any, ...]],
+    steps: int,
+    jobs: int,
+    progress: Progress,
+) -> None:
+    """Train each model with `function(key, *arguments, report)`, where `report(done)` tells steps.
+
+    Parameters
+    ----------
+    function: importable; trains one model and leaves its files in its folder.
+    calls: key of a model -> arguments.
+    steps: of each model.
+    jobs: processes of one thread each.
+    progress: called as steps and models are done.
+    """
+    total = len(calls) * steps
+    done = dict.fromkeys(calls, 0)
+    with Manager() as manager:
+        queue = manager.Queue()
+
+        def listen() -> None:
+            while (said := queue.get()) is not None:
+                key, step = said
+                done[key] = step
+                progress("training (steps)", sum(done.values()), total)
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        sent = {key: (key, *arguments, Report(queue, key)) for key, arguments in calls.items()}
+        try:
+            for finished, (key, _) in enumerate(in_processes(function, sent, jobs, long=True), start=1):
+                queue.put((key, steps))
+                progress("models", finished, len(calls))
+        finally:
+            queue.put(None)  # the listener ends before its queue does
+            listener.join()
+
+
+def join(parts: Iterable[Path], out: Path) -> Path:
+    """Write the tables of the models as one; returns its path."""
+    write_table(pl.concat([pl.read_parquet(part) for part in parts]), out, "parquet")
+    return out
+
+
+def responses(known: Mapping[str, Any], n: int) -> pl.DataFrame:
+    """n rows in the schema `tables.RESPONSES`: a list is a column, anything else the same in each row.
+
+    Columns that are not known are null, but for `epoch`, which is 0.
+    """
+    known = {"epoch": 0, **known}
+    columns = {c: v if isinstance(v := known.get(c), list) else [v] * n for c in RESPONSES}
+    return pl.DataFrame([pl.Series(c, columns[c], dtype) for c, dtype in RESPONSES.items()])
