@@ -98,9 +98,7 @@ def train_arithmetic(
     # Seed by seed, so that a family of one seed is whole early; the large models first, which take longest.
     models = [(width, seed) for seed in plan.seeds for width in sorted(plan.widths, reverse=True)]
     folders = {key: out / "models" / name(*key) for key in models}
-    train_models(
-        _model, {key: (recipe, plan, folders[key], device) for key in models}, recipe.steps, jobs, progress
-    )
+    train_models(_model, (recipe, plan), folders, device, steps=recipe.steps, jobs=jobs, progress=progress)
     last, along = (
         join((folders[key] / f"{kind}.parquet" for key in sorted(models)), out / f"{kind}.parquet")
         for kind in ("responses", "checkpoints")
@@ -167,14 +165,10 @@ def _model(
     key: tuple[int, int], recipe: Recipe, plan: Plan, folder: Path, device: str, report: Report
 ) -> None:
     """Train one model and write its responses, in a process of its own."""
-    import torch
 
     from unmirage.train import checkpoints
     from unmirage.train.loop import train
 
-    if (folder / "responses.parquet").is_file():
-        return
-    torch.set_num_threads(1)
     width, seed = key
     whole = [questions(task, "test", plan.asked) for task in TASKS]
     part = [questions(task, "test", plan.asked_before) for task in TASKS]

@@ -104,23 +104,29 @@ def keep_settings(out: Path, settings: Mapping[str, Any]) -> None:
 
 def train_models(
     function: Callable[..., None],
-    calls: Mapping[Key, tuple[Any, ...]],
+    shared: tuple[Any, ...],
+    folders: Mapping[Key, Path],
+    device: str,
+    *,
     steps: int,
     jobs: int,
     progress: Progress,
 ) -> None:
-    """Train each model with `function(key, *arguments, report)`, where `report(done)` tells steps.
+    """Train each model that has no responses yet: `function(key, *shared, folder, device, report)`.
 
     Parameters
     ----------
-    function: importable; trains one model and leaves its files in its folder.
-    calls: key of a model -> arguments.
+    function: importable; trains one model and writes `responses.parquet` to its folder, last. It calls
+        `report(done)` as steps are done.
+    shared: what all models are trained by.
+    folders: key of a model -> its folder.
+    device: "cpu" or "cuda".
     steps: of each model.
     jobs: processes of one thread each.
     progress: called as steps and models are done.
     """
-    total = len(calls) * steps
-    done = dict.fromkeys(calls, 0)
+    total = len(folders) * steps
+    done = dict.fromkeys(folders, 0)
     with Manager() as manager:
         queue = manager.Queue()
 
@@ -132,14 +138,34 @@ def train_models(
 
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
-        sent = {key: (key, *arguments, Report(queue, key)) for key, arguments in calls.items()}
+        calls = {
+            key: (function, key, shared, folder, device, Report(queue, key))
+            for key, folder in folders.items()
+        }
         try:
-            for finished, (key, _) in enumerate(in_processes(function, sent, jobs, long=True), start=1):
+            for finished, (key, _) in enumerate(in_processes(_one, calls, jobs, long=True), start=1):
                 queue.put((key, steps))
-                progress("models", finished, len(calls))
+                progress("models", finished, len(folders))
         finally:
             queue.put(None)  # the listener ends before its queue does
             listener.join()
+
+
+def _one(
+    function: Callable[..., None],
+    key: Key,
+    shared: tuple[Any, ...],
+    folder: Path,
+    device: str,
+    report: Report,
+) -> None:
+    """One model, in a process of its own where there are several; nothing where it is there already."""
+    if (folder / "responses.parquet").is_file():
+        return
+    import torch
+
+    torch.set_num_threads(1)
+    function(key, *shared, folder, device, report)
 
 
 def join(parts: Iterable[Path], out: Path) -> Path:

@@ -39,6 +39,7 @@ def go_on(
     OutputError
         The state is there and cannot be read.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     first = 0
     if path.is_file():
         saved = _read(path, next(model.parameters()).device)

@@ -124,10 +124,6 @@ def train(
     report: Callable[[int], None],
 ) -> None:
     """Train the model of (h, seed), and write the error of every test image."""
-    if (folder / "responses.parquet").is_file():
-        return
-    torch.set_num_threads(1)
-    folder.mkdir(parents=True, exist_ok=True)
     h, seed = key
     x = torch.from_numpy(data.pixels(data.train, data.mirrored)).to(device)
     mean = x.mean(0)

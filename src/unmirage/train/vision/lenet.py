@@ -108,9 +108,6 @@ def train(
     report: Callable[[int], None],
 ) -> None:
     """Train the model of (k, seed), and write the log-probabilities of all labels for every test image."""
-    if (folder / "responses.parquet").is_file():
-        return
-    torch.set_num_threads(1)
     k, seed = key
     model = seeded(lambda: LeNet(k, data.images.shape[1], data.images.shape[2], data.kinds), seed, k).to(
         device

@@ -216,9 +216,6 @@ def train(
     Tasks are `independent_1` ... `independent_5` and `bursty_1` ... `bursty_5`; the true labels before an
     image are in its context.
     """
-    if (folder / "responses.parquet").is_file():
-        return
-    torch.set_num_threads(1)
     width, seed = key
     side = data.images.shape[1]
     model = seeded(lambda: Reader(SHAPES[width], side, data.kinds), seed, width).to(device)

@@ -122,8 +122,9 @@ def train(
     # Seed by seed, so that a family of one seed is whole early; the large models first, which take longest.
     models = [(size, seed) for seed in seeds for size in sorted(wanted, reverse=True)]
     folders = {key: out / "models" / about.name(*key) for key in models}
-    calls = {key: (prepared, recipe, folders[key], device) for key in models}
-    train_models(about.train, calls, recipe.steps, jobs, progress)
+    train_models(
+        about.train, (prepared, recipe), folders, device, steps=recipe.steps, jobs=jobs, progress=progress
+    )
     parts = (folders[key] / "responses.parquet" for key in sorted(models))
     return join(parts, out / "responses.parquet")
 
