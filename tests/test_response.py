@@ -72,6 +72,18 @@ def test_the_log_of_a_probability_is_a_loss_turned_over():
     assert turned.name == "target_logprob"
 
 
+def test_a_loss_without_a_unit_is_the_same_in_any():
+    """A squared error of pixels may be of 0 to 1 or of 0 to 255: only the response's level may tell."""
+    own, other = respond(name="reconstruction_error"), respond(1e-4 * LOSSES, name="reconstruction_error")
+    assert own.floor == pytest.approx(0.001 * LOSSES.mean(axis=0).max())
+    assert own.y == pytest.approx(np.log(LOSSES.mean(axis=0) + own.floor))
+    assert other.y == pytest.approx(own.y + np.log(1e-4))
+    assert other.items == pytest.approx(own.items)
+    assert other.log_means[0] == pytest.approx(np.log(1e-4 * LOSSES.mean(axis=0)))
+    perfect = respond(LOSSES * (np.arange(6) < 5), name="reconstruction_error")
+    assert np.isfinite(perfect.y).all()
+
+
 def test_any_other_metric_is_minus_its_mean():
     margins = np.linspace(-1, 2, 6) + RNG.normal(0, 1, (N, 6))
     found = respond(margins, name="margin")

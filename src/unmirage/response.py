@@ -1,8 +1,8 @@
 """The companion metric of a cell as the break test and the link see it.
 
-The response of a scale falls as models improve: for a metric that is a loss the log of its mean (and a
-hundredth of a nat, below which nothing is left to learn), minus the mean for any other. Its error from the
-sample of items is a covariance over scales, since all models answer the same items.
+The response of a scale falls as models improve: for a metric that is a loss the log of its mean (and of a
+floor: a hundredth of a nat, below which nothing is left to learn), minus the mean for any other. Its error
+from the sample of items is a covariance over scales, since all models answer the same items.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ Row = dict[str, Any]
 
 # Nats below which a loss is as good as none, a probability of 99%: what is left there is noise on a log axis.
 LEAST_LOSS = 0.01
+# A loss of items without a unit, such as a squared error, has this share of its largest mean for a floor.
+LEAST_SHARE = 0.001
 # With fewer the covariance of the response has no more than a few directions, and is no measure of its error.
 LEAST_UNITS = 10
 # A metric of items with no more values than these is a count of something.
@@ -36,7 +38,7 @@ class Response:
 
     Attributes
     ----------
-    name: of the companion metric; `logged` says whether the response is the log of its mean.
+    name: of the companion metric; `logged` says whether the response is the log of its mean and `floor`.
     training: whether the scales are points of a training run.
     scales: (S,) increasing; on an axis where small is good, the reciprocals.
     axis_values: (S,) the scales as the axis has them. models: (S,) the names at each, replicates among them.
@@ -50,6 +52,7 @@ class Response:
 
     name: str
     logged: bool
+    floor: float
     training: bool
     scales: Floats
     axis_values: Floats
@@ -67,7 +70,7 @@ class Response:
     def log_means(self) -> tuple[Floats, Floats]:
         """(S,) log of the mean loss without the floor, and its covariance (S, S); for a logged response."""
         whole = np.exp(self.y)
-        stretch = whole / np.maximum(whole - LEAST_LOSS, np.finfo(float).tiny)
+        stretch = whole / np.maximum(whole - self.floor, np.finfo(float).tiny)
         return np.log(whole / stretch), self.items * np.outer(stretch, stretch)
 
     @property
@@ -110,15 +113,16 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
         values = values[::-1]
     place = np.array([int(np.flatnonzero(values == v)[0]) for v in cell.axis_values[there]], dtype=np.int64)
     means = loss.mean(axis=0)
-    own = np.log(means + LEAST_LOSS) if logged else means
-    pull = (loss - means) / (
-        means + LEAST_LOSS if logged else 1.0
-    )  # what each item adds to the response, times n
+    own_unit = max(LEAST_SHARE * float(means.max()), float(np.finfo(float).tiny))
+    floor = LEAST_LOSS if card.unit else own_unit
+    own = np.log(means + floor) if logged else means
+    # What each item adds to the response, times n.
+    pull = (loss - means) / (means + floor if logged else 1.0)
     average = (place[:, None] == np.arange(values.size)) / np.bincount(place)
     gap = _covariance(pull @ average, cell.clusters)
     if not np.ptp(own) > 0:
         return f"{card.name} is the same for every model"
-    scores = -np.log(loss + LEAST_LOSS) if logged else -loss
+    scores = -np.log(loss + floor) if logged else -loss
     n = len(cell.items)
     worth = (
         effective(cell, headline)[there]
@@ -133,6 +137,7 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
     return Response(
         card.name,
         logged,
+        floor if logged else 0.0,
         axis in TRAINING,
         1 / values if axis in FALLING else values,
         values,
@@ -179,6 +184,7 @@ def reported_response(
     return Response(
         card.name,
         logged,
+        LEAST_LOSS if logged else 0.0,
         axis in TRAINING,
         1 / values if axis in FALLING else values,
         values,

@@ -132,7 +132,8 @@ BREAKS: dict[str, pl.DataType | type[pl.DataType]] = {
     "family": pl.String,
     "task": pl.String,
     "companion": pl.String,
-    "logged": pl.Boolean,  # whether y is the log of the mean; else it is minus the mean
+    "logged": pl.Boolean,  # whether y is the log of the mean and the floor; else it is minus the mean
+    "floor": pl.Float64,
     "axis_values": pl.List(pl.Float64),
     "y": pl.List(pl.Float64),  # falling is better
     "smooth": pl.List(pl.Float64),  # the best smooth curve
@@ -143,8 +144,7 @@ BREAKS: dict[str, pl.DataType | type[pl.DataType]] = {
     "statistic": pl.Float64,
     "step": pl.Float64,
     "step_share": pl.Float64,  # of the range of y
-    "step_from": pl.Float64,
-    "step_to": pl.Float64,
+    **dict.fromkeys(("step_from", "step_to"), pl.Float64),
     "w_min": pl.Float64,  # decades
     "scatter": pl.Float64,  # of one model, in the unit of y
     "scatter_df": pl.Float64,

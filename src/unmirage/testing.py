@@ -206,6 +206,7 @@ def _row(case: Case, response: Response, evidence: Evidence) -> dict[str, Any]:
         "task": case.task,
         "companion": response.name,
         "logged": response.logged,
+        "floor": response.floor,
         "axis_values": response.axis_values.tolist(),
         "y": response.y.tolist(),
         "smooth": test.smooth.tolist(),

@@ -10,7 +10,6 @@ import polars as pl
 
 from unmirage.metrics import Card
 from unmirage.report import slices, words
-from unmirage.response import LEAST_LOSS
 from unmirage.result import Audit
 from unmirage.verdict.outcome import ROBUST_BREAK
 
@@ -153,7 +152,7 @@ def _fit(audit: Audit, row: Row, metric: str, card: Card | None) -> Row:
     if metric == test["companion"]:
         broken = row["verdict"] == ROBUST_BREAK
         rising = card is not None and card.higher_is_better
-        ys = [_mean_of(y, test["logged"], rising) for y in test["broken" if broken else "smooth"]]
+        ys = [_mean_of(y, test, rising) for y in test["broken" if broken else "smooth"]]
         what = "the best trend and step" if broken else "the best smooth curve"
     else:
         ys = test["link_held_out"] or []
@@ -164,9 +163,9 @@ def _fit(audit: Audit, row: Row, metric: str, card: Card | None) -> Row:
     }
 
 
-def _mean_of(response: float, logged: bool, rising: bool) -> float:
+def _mean_of(response: float, test: Row, rising: bool) -> float:
     """The metric's mean from the response of the break test, which falls as models improve."""
-    level = math.exp(response) - LEAST_LOSS if logged else response
+    level = math.exp(response) - test["floor"] if test["logged"] else response
     return -level if rising else level
 
 
