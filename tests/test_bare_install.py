@@ -6,6 +6,7 @@ environment of the tests: no network is needed, and a dependency that is used bu
     there.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -79,8 +80,14 @@ def run(python, *arguments, cwd):
 def test_the_demo_runs(bare, tmp_path):
     done = run(bare, "-m", "unmirage", "demo", "--out", "report", "--charts", "png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "cannot-tell" in done.stdout
     assert (tmp_path / "report" / "report.html").is_file()
+    found = json.loads((tmp_path / "report" / "audit.json").read_text())
+    verdicts = {row["task"]: row["verdict"] for row in found["verdicts"]}
+    # Smooth, and a jump in cross-entropy too, for which a bump that recovers is another explanation.
+    assert verdicts == {"multiplication": "smooth", "addition": "cannot-tell"}
+    assert all(verdict in done.stdout for verdict in verdicts.values())
+    (addition,) = (row for row in found["verdicts"] if row["task"] == "addition")
+    assert addition["p_break_adjusted"] < 0.01
     assert list((tmp_path / "report" / "charts").glob("*.png"))
 
 
