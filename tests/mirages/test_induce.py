@@ -8,7 +8,6 @@ from scipy.stats import binomtest
 import unmirage
 from unmirage.cli import main
 from unmirage.errors import MetricError, ScaleError, SettingsError
-from unmirage.mirages.induce import groups_table
 from unmirage.mirages.search import MADE
 
 ITEMS = 400
@@ -127,30 +126,6 @@ def test_a_language_model_is_made_a_mirage_from_exact_match_in_groups(made_of_su
     plain = made_of_sums.search.row(0, named=True)
     assert groups.row["sharpness"] > 2 * plain["sharpness"]
     assert "cross_entropy" in made_of_sums.says[-2]
-
-
-def test_groups_are_disjoint_and_right_where_all_their_items_are():
-    rng = np.random.default_rng(0)
-    items = [f"i{n}" for n in range(11)]
-    keys = [{"family": "f", "model": m, "task": "t", "item_id": i, "epoch": 0} for m in "ab" for i in items]
-    rows = pl.DataFrame([{**key, "n_params": 1.0 + (key["model"] == "b")} for key in keys])
-    right = {(k["model"], k["item_id"]): float(rng.random() < 0.7) for k in keys}
-    scores = pl.DataFrame(
-        [
-            {**key, "metric": name, "score": value}
-            for key in keys
-            for name, value in (("x", right[key["model"], key["item_id"]]), ("y", float(key["item_id"][1:])))
-        ]
-    )
-    table = groups_table(rows, scores, "x", "all_of(x,3)", "y", 3, np.random.default_rng(7))
-    assert table["item_id"].n_unique() == 3
-    order = np.random.default_rng(7).permutation(11)[:9].reshape(3, 3)
-    for row in table.iter_rows(named=True):
-        members = [items[i] for i in order[int(row["item_id"].removeprefix("group-"))]]
-        made, mean = (entry["value"] for entry in row["recorded"])
-        assert made == min(right[row["model"], item] for item in members)
-        assert mean == pytest.approx(np.mean([float(item[1:]) for item in members]))
-        assert row["n_params"] == 1.0 + (row["model"] == "b")
 
 
 def test_the_same_seed_gives_the_same_bytes_and_the_groups_can_be_judged_again(

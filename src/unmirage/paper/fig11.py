@@ -10,7 +10,7 @@ import polars as pl
 
 from unmirage import statistics
 from unmirage.counts import size_label
-from unmirage.metrics import metric
+from unmirage.metrics import metric, score
 from unmirage.paper import published, vision
 from unmirage.paper.drawing import Panel, grid, points
 from unmirage.paper.figure import Figure, numbers
@@ -19,6 +19,8 @@ from unmirage.result import Progress, silent
 Floats = npt.NDArray[np.float64]
 
 ACCURACY = "multiple_choice_grade"
+COMPANION = "choice_logprob"
+ALL_RIGHT = "all_right"  # of a group
 GROUP_SIZES = (6, 8, 10)
 GROUPS = 5_000  # drawn for each model, as many as the paper's multiples of 1/5000 speak of
 SERIES = (vision.CLAIMED, "accuracy", *(f"K = {k}" for k in GROUP_SIZES))
@@ -50,9 +52,9 @@ def fig11(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) -
     drawn = _drawn(rows, single, seed)
     paper = _paper()
     grouped = audit(
-        pl.concat([sequences(rows, k, seed) for k in GROUP_SIZES]),
-        headline="exact_match",
-        companion="cross_entropy",
+        pl.concat([groups(rows, k, seed) for k in GROUP_SIZES]),
+        headline=ALL_RIGHT,
+        companion=COMPANION,
         metrics=[],
         seed=seed,
         progress=progress,
@@ -93,8 +95,8 @@ def fig11(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) -
         (
             "The paper draws subset accuracy at four of its fourteen sizes; panel C has all sizes.",
             "Subset accuracy has no score an image. So that it can be judged, the images are cut into groups "
-            "of K at random, each a sequence of K labels: exact match is subset accuracy there, and its "
-            "companion is the cross-entropy.",
+            "of K at random, each an item whose score is 1 where all are right, beside the mean "
+            "log-probability of the right label.",
             "The paper prints neither layers nor training: the sizes are its own, what else is alike is not "
             "known.",
             *_notes(result.warnings),
@@ -102,48 +104,18 @@ def fig11(responses: pl.DataFrame, seed: int = 0, progress: Progress = silent) -
     )
 
 
-def sequences(responses: pl.DataFrame, k: int, seed: int = 0) -> pl.DataFrame:
-    """Groups of k images as sequences of k labels: responses of kind generation.
-
-    The images are cut into groups at random, the same for all models, no image in two groups; less than k are
-    left over. A right label that shares its probability with a wrong one counts as wrong.
+def groups(responses: pl.DataFrame, k: int, seed: int = 0) -> pl.DataFrame:
+    """Groups of k images as items: whether all are right, and their mean log-probability of the right label.
 
     Parameters: responses of kind choice, every model on the same items, one row an item.
-    Returns a frame in the schema `tables.RESPONSES`, task "TASK, all of K".
+    Returns what :func:`unmirage.mirages.groups.groups_table` does, task "TASK, all of K".
     """
-    items = responses["item_id"].unique().sort()
-    count = items.len() // k
-    order = np.random.default_rng([seed, k]).permutation(items.len())[: count * k].reshape(count, k)
-    parts = []
-    for (_,), mine in responses.group_by(["model"], maintain_order=True):
-        mine = mine.sort("item_id")
-        logprobs = np.array(mine["choice_logprobs"].to_list(), dtype=np.float64)
-        answer = mine["answer"].to_numpy()
-        each = np.arange(len(answer))
-        own = logprobs[each, answer]
-        others = logprobs.copy()
-        others[each, answer] = -np.inf
-        label = np.where(own > others.max(axis=1), answer, others.argmax(axis=1))
-        targets, outputs = (
-            pl.Series([[str(int(v)) for v in row] for row in values[order]]) for values in (answer, label)
-        )
-        names = mine.select("family", "model", "n_params", "loss").head(1)
-        parts.append(
-            pl.DataFrame(
-                {
-                    "item_id": [str(i) for i in range(count)],
-                    "target_tokens": targets,
-                    "output_tokens": outputs,
-                    "target_logprobs": pl.Series(own[order].tolist()),
-                }
-            ).join(names, how="cross")
-        )
-    return pl.concat(parts).with_columns(
-        task=pl.lit(_task(str(responses["task"][0]), k)),
-        kind=pl.lit("generation"),
-        target=pl.col("target_tokens").list.join(" "),
-        output=pl.col("output_tokens").list.join(" "),
-    )
+    from unmirage.mirages.groups import groups_table
+
+    scores = score(responses, [ACCURACY, COMPANION]).scores
+    rng = np.random.default_rng([seed, k])
+    made = groups_table(responses, scores, ACCURACY, ALL_RIGHT, COMPANION, k, rng)
+    return made.with_columns(task=pl.lit(_task(str(responses["task"][0]), k)))
 
 
 def _task(task: str, k: int) -> str:
