@@ -164,7 +164,7 @@ def _chart(
         name = f"c = {plain(c)}"
         sharp += [*vision.layers(made[c], name), *vision.squares(list(paper[c].items()), name)]
     panels = [
-        vision.claimed_panel(7, "Claimed: periodic elements", "normalised score", (-1.0, 25.0)),
+        vision.claimed_panel(7, "Claimed: periodic elements", "normalised score", (-1.0, 26.5)),
         Panel(("B. Autoencoders: test error",), smooth, "mean square a pixel", domain, (least, most), True),
         Panel(("C. Images with an error below c",), sharp, "share of images", domain, UNIT),
     ]
