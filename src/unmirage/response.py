@@ -1,8 +1,9 @@
 """The companion metric of a cell as the break test and the link see it.
 
 The response of a scale falls as models improve: for a metric that is a loss the log of its mean (and of a
-floor: a hundredth of a nat, below which nothing is left to learn), minus the mean for any other. Its error
-from the sample of items is a covariance over scales, since all models answer the same items.
+floor: a hundredth of a nat, below which nothing is left to learn; for an error without a unit a share of its
+own size), minus the mean for any other. Its error from the sample of items is a covariance over scales, since
+all models answer the same items.
 """
 
 from __future__ import annotations
@@ -113,8 +114,7 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
         values = values[::-1]
     place = np.array([int(np.flatnonzero(values == v)[0]) for v in cell.axis_values[there]], dtype=np.int64)
     means = loss.mean(axis=0)
-    own_unit = max(LEAST_SHARE * float(means.max()), float(np.finfo(float).tiny))
-    floor = LEAST_LOSS if card.unit else own_unit
+    floor = _floor(card, means) if logged else 0.0
     own = np.log(means + floor) if logged else means
     # What each item adds to the response, times n.
     pull = (loss - means) / (means + floor if logged else 1.0)
@@ -137,7 +137,7 @@ def response_of(cell: Cell, headline: Layer, companion: Layer, axis: str) -> Res
     return Response(
         card.name,
         logged,
-        floor if logged else 0.0,
+        floor,
         axis in TRAINING,
         1 / values if axis in FALLING else values,
         values,
@@ -228,6 +228,13 @@ def _only(response: Response, kept: Ints) -> Response:
         place=new[response.place][models],
         trials=response.trials[kept],
     )
+
+
+def _floor(card: Card, means: Floats) -> float:
+    """What is added to the mean of a loss before its log is taken: above 0, in the loss's own unit."""
+    if card.unit:
+        return LEAST_LOSS
+    return max(LEAST_SHARE * float(means.max()), float(np.finfo(float).tiny))
 
 
 def _covariance(pull: Floats, clusters: Ints) -> Floats:

@@ -262,8 +262,8 @@ def _how(curve: Curve, shape: Sharpness, scales: Floats, limits: Thresholds) -> 
 
 def _not_sharp(curve: Curve, *, narrow: bool) -> str:
     if narrow:
-        return f"{curve.headline} rises from the first scale on, not out of a flat start"
-    return f"{curve.headline} rises gradually over the scales"
+        return f"{curve.headline} improves from the first scale on, not out of a flat start"
+    return f"{curve.headline} improves gradually over the scales"
 
 
 def _counted(n: int, thing: str) -> str:

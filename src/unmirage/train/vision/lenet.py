@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unmirage.errors import SourceError
 from unmirage.export import write_table
 from unmirage.train.family import responses
 from unmirage.train.vision.sources import Source
@@ -86,12 +85,8 @@ class LeNet(nn.Sequential):
 
 def prepare(source: Source) -> Data:
     """A tenth of the training images is for validation."""
-    if source.labels is None or source.images.ndim != 3:
-        lacks = "has no labels" if source.labels is None else "has images in colour"
-        raise SourceError(
-            f"{source.name} {lacks}", where="train lenet", hint="LeNet learns labels of grey images: MNIST."
-        )
-    return Data(source.name, source.images, source.labels, int(source.labels.max()) + 1, *source.split(0.1))
+    labels = source.labels_of_grey("train lenet", "LeNet learns labels of grey images: MNIST.")
+    return Data(source.name, source.images, labels, int(labels.max()) + 1, *source.split(0.1))
 
 
 def name(k: int, seed: int) -> str:

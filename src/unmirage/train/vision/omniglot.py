@@ -136,13 +136,9 @@ class Reader(nn.Module):
 
 def prepare(source: Source) -> Data:
     """The last quarter of the drawers is for the test, the last of the others for validation."""
-    if source.labels is None or source.images.ndim != 3:
-        lacks = "has no labels" if source.labels is None else "has images in colour"
-        raise SourceError(
-            f"{source.name} {lacks}",
-            where="train omniglot",
-            hint="It learns labels of grey drawings, of each label by many drawers: Omniglot.",
-        )
+    labels = source.labels_of_grey(
+        "train omniglot", "It learns labels of grey drawings, of each label by many drawers: Omniglot."
+    )
     drawers = source.drawers
     if drawers is None:
         drawers = np.random.default_rng(0).permutation(len(source.images)) % DRAWERS
@@ -154,8 +150,8 @@ def prepare(source: Source) -> Data:
         )
     test = np.isin(drawers, hands[-for_test:])
     validation = drawers == hands[-for_test - 1]
-    kinds = int(source.labels.max()) + 1
-    drawn = np.bincount(source.labels[test], minlength=kinds)
+    kinds = int(labels.max()) + 1
+    drawn = np.bincount(labels[test], minlength=kinds)
     if drawn.min() < max(LENGTHS):
         raise SourceError(
             f"label {drawn.argmin()} has {drawn.min()} test images",
@@ -163,7 +159,7 @@ def prepare(source: Source) -> Data:
             hint=f"Each needs {max(LENGTHS)}: sequences hold no image twice.",
         )
     parts = (np.flatnonzero(~test & ~validation), np.flatnonzero(validation), np.flatnonzero(test))
-    return Data(source.name, _small(source.images), source.labels, kinds, *parts)
+    return Data(source.name, _small(source.images), labels, kinds, *parts)
 
 
 def sequences(

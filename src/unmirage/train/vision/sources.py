@@ -50,6 +50,13 @@ class Source:
     test: NDArray[np.bool_] | None = None
     drawers: NDArray[np.int64] | None = None
 
+    def labels_of_grey(self, where: str, hint: str) -> NDArray[np.int64]:
+        """The labels; SourceError, with `hint`, where there are none or images have colour."""
+        if self.labels is None or self.images.ndim != 3:
+            lacks = "has no labels" if self.labels is None else "has images in colour"
+            raise SourceError(f"{self.name} {lacks}", where=where, hint=hint)
+        return self.labels
+
     def split(self, validation: float) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
         """Indices for training, validation and test, drawn with one seed for all models.
 
