@@ -8,64 +8,36 @@ warnings.
 from __future__ import annotations
 
 import warnings as python_warnings
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from unmirage import findings, recorded, tables
 from unmirage import images as pictures
 from unmirage.aggregate import curve_rows, curves_frame
-from unmirage.cells import Cell, cells
 from unmirage.differences import difference_rows, differences_frame
-from unmirage.errors import MetricError, SettingsError
-from unmirage.families import load as load_families
+from unmirage.errors import SettingsError
 from unmirage.fits import fit_losses, law_of
 from unmirage.judge import Case, judge_case, prepare, prepare_results
-from unmirage.metrics import ScoreResult, metric, tokenise
-from unmirage.metrics import score as score_rows
+from unmirage.metrics import ScoreResult
 from unmirage.predictions import prediction
 from unmirage.predictions.subjects import Subject, paired
 from unmirage.predictions.together import all_of
-from unmirage.readers import Loaded, Options, Source, read_sources
 from unmirage.readers import mapping as maps
 from unmirage.reported import result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
-from unmirage.scales import FALLING
-from unmirage.selection import Kept, only_tasks, select
+from unmirage.selection import Kept, select
+from unmirage.steps import Reading, Sources, canonical, gathered, generator, load, scored
 from unmirage.testing import examine
 from unmirage.verdict.outcome import ROBUST_BREAK
 from unmirage.verdict.thresholds import Thresholds
 
-Sources = Source | Sequence[Source]
-
 
 class UnmirageWarning(UserWarning):
     """Something that a step has to say about the data; `audit` lists these in `warnings` instead."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How sources are read: what the options that `read`, `score`, `curves` and `audit` share come to.
-
-    Attributes
-    ----------
-    format: a reader's name, or None to detect it.
-    family: one family name for all models, or None.
-    families: TOML files with families and models of the user's.
-    map: `SOURCE=NAME` entries and TOML files, for tables.
-    tasks: names of tasks, or patterns with * and ?, of which the rows are kept; none are all.
-    """
-
-    format: str | None = None
-    family: str | None = None
-    families: tuple[str | Path, ...] = ()
-    map: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
 
 
 def audit(
@@ -125,8 +97,8 @@ def audit(
     settings = checked(
         Settings(
             axis=axis,
-            headline=_canonical(headline),
-            companion=_canonical(companion),
+            headline=canonical(headline),
+            companion=canonical(companion),
             metrics=None if metrics is None else tuple(metrics),
             seed=seed,
             alpha=alpha,
@@ -142,12 +114,12 @@ def audit(
     )
     limits = Thresholds()
     pictured, unused = pictures.found(source, images)
-    loaded = _read(source, reading, progress)
+    loaded = load(source, reading, progress)
     kept = select(loaded, settings)
-    scored = _score(kept.responses, settings)
-    judged = _judge(kept, scored, settings, limits, progress)
+    scores = scored(kept.responses, settings)
+    judged = _judge(kept, scores, settings, limits, progress)
     curves_table = curves_frame(judged.curves)
-    compared = [recorded.compare_items(kept.responses, scored.scores)]
+    compared = [recorded.compare_items(kept.responses, scores.scores)]
     if kept.results is not None:
         compared.append(recorded.compare_aggregates(kept.results, curves_table))
     check = pl.concat(compared)
@@ -157,7 +129,7 @@ def audit(
     return Audit(
         verdicts=pl.DataFrame(judged.verdicts, schema=dict(tables.VERDICTS)),
         curves=curves_table,
-        scores=scored.scores,
+        scores=scores.scores,
         responses=kept.responses.drop("axis_value"),
         warnings=tables.warnings_frame(notes),
         differences=differences_frame(judged.differences, adjust),
@@ -165,7 +137,7 @@ def audit(
         breaks=judged.breaks,
         fits=judged.fits,
         predictions=judged.predictions,
-        skipped=scored.skipped,
+        skipped=scores.skipped,
         settings=settings,
         inputs=(*loaded.inputs, *([] if pictured is None else [pictured.input])),
         images=pictured,
@@ -187,7 +159,7 @@ def read(
     Parameters: source as in :func:`audit`; the others as in :class:`Reading`.
     Raises UnmirageError as :func:`audit`, and where the source holds no such table.
     """
-    loaded = _read(source, Reading(format, family, tuple(families), tuple(map), tuple(tasks)))
+    loaded = load(source, Reading(format, family, tuple(families), tuple(map), tuple(tasks)))
     _say(loaded.warnings)
     frames = {"responses": loaded.responses, "results": loaded.results}
     if table not in frames:
@@ -217,15 +189,15 @@ def score(
     Raises UnmirageError as :func:`audit`.
     """
     responses = read(source, format=format, family=family, families=families, map=map, tasks=tasks)
-    scored = _score(responses, Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics)))
+    scores = scored(responses, Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics)))
     _say(
         [
             tables.warning("skipped-metric", f"{r['task']}: {r['metric']} {r['reason']}")
-            for r in scored.skipped.iter_rows(named=True)
+            for r in scores.skipped.iter_rows(named=True)
         ]
-        + findings.partial_metrics(scored.partial)
+        + findings.partial_metrics(scores.partial)
     )
-    return scored.scores
+    return scores.scores
 
 
 def curves(source: Sources, *, axis: str = "n_params", **options: Any) -> pl.DataFrame:
@@ -244,47 +216,6 @@ def _say(notes: Sequence[Mapping[str, object]]) -> None:
         python_warnings.warn(f"{where}{note['message']}", UnmirageWarning, stacklevel=3)
 
 
-def _read(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
-    sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
-    mapping = maps.parse(reading.map)
-    options = Options(
-        families=load_families([Path(path) for path in reading.families]),
-        family=reading.family,
-        columns=mapping.columns,
-        constants=mapping.constants,
-    )
-    done = 0
-
-    def on_rows(n: int) -> None:
-        nonlocal done
-        done += n
-        progress("reading", done, None)
-
-    loaded = read_sources(sources, options, format=reading.format, on_rows=on_rows)
-    return only_tasks(loaded, reading.tasks)
-
-
-def _score(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
-    """Item scores of the metrics that were asked for, headline and companion among them."""
-    if responses.height == 0:
-        return score_rows(responses)
-    wanted = settings.metrics
-    if wanted is not None:
-        named = [name for name in (settings.headline, settings.companion) if name]
-        wanted = tuple(dict.fromkeys([*named, *wanted]))
-    result = score_rows(tokenise(responses, settings.tokens), wanted)
-    asked = [name for name in (settings.headline, settings.companion) if name]
-    extra = [name for name in asked if name not in result.scores["metric"].unique()] if wanted is None else []
-    if not extra:
-        return result
-    more = score_rows(tokenise(responses, settings.tokens), extra)
-    return ScoreResult(
-        pl.concat([result.scores, more.scores]),
-        pl.concat([result.skipped, more.skipped]),
-        pl.concat([result.partial, more.partial]),
-    )
-
-
 @dataclass
 class _Judged:
     """What judging gives: rows of the curves, verdicts and differences tables, the tests, and warnings."""
@@ -299,28 +230,19 @@ class _Judged:
 
 
 def _judge(
-    kept: Kept, scored: ScoreResult, settings: Settings, limits: Thresholds, progress: Progress
+    kept: Kept, scores: ScoreResult, settings: Settings, limits: Thresholds, progress: Progress
 ) -> _Judged:
     """Aggregate and judge every cell, then the tasks that have aggregates only."""
     out = _Judged()
     aggregated = [] if kept.results is None else result_rows(kept.results, settings)
-    found = list(
-        cells(
-            kept.responses,
-            scored.scores,
-            order=kept.families,
-            falling=settings.axis in FALLING,
-            chance=settings.chance,
-            wanted=_aggregates(settings),
-        )
-    )
+    found = list(gathered(kept, scores, settings))
     tasks = {cell.task for cell in found} | {str(row["task"]) for row in aggregated}
-    out.notes += findings.partial_metrics(scored.partial) + findings.unused_chance(settings, tasks)
+    out.notes += findings.partial_metrics(scores.partial) + findings.unused_chance(settings, tasks)
     dependent = findings.dependent_items(found, settings, limits)
     cases: list[Case] = []
     for done, cell in enumerate(found):
         progress("averaging", done, len(found))
-        mine = curve_rows(cell, settings, _generator(settings, cell))
+        mine = curve_rows(cell, settings, generator(settings, cell))
         without_items, notes = findings.aggregates_only(cell, mine, aggregated)
         message = dependent.get((cell.family, cell.task))
         cases.append(prepare(cell, without_items, settings, limits, message))
@@ -356,24 +278,3 @@ def _judge(
     place = {name: i for i, name in enumerate(kept.families)}
     out.verdicts.sort(key=lambda verdict: (place[verdict["family"]], verdict["task"]))
     return out
-
-
-def _aggregates(settings: Settings) -> list[str] | None:
-    """The aggregate metrics among those asked for; None for all that the rows allow."""
-    if settings.metrics is None:
-        return None
-    return [name for name in settings.metrics if metric(name).combine is not None]
-
-
-def _generator(settings: Settings, cell: Cell) -> np.random.Generator:
-    """A stream of the cell's own, so that adding a task changes no other's numbers."""
-    return np.random.default_rng([settings.seed, zlib.crc32(f"{cell.family}\0{cell.task}".encode())])
-
-
-def _canonical(name: str | None) -> str | None:
-    if name is None:
-        return None
-    try:
-        return metric(name).card.name
-    except MetricError:
-        return name  # a score that only the log knows; if it is not there either, the verdict says so

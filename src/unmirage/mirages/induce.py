@@ -38,7 +38,7 @@ from unmirage.scales import FALLING, TRAINING
 from unmirage.selection import Kept, select
 
 if TYPE_CHECKING:
-    from unmirage.audit import Sources
+    from unmirage.steps import Sources
 
 # As many groups as the paper draws: its Fig. 11 has multiples of 1/5000.
 DRAWN = 5000

@@ -28,7 +28,7 @@ from unmirage.paper.page import index
 from unmirage.result import Progress, silent
 
 if TYPE_CHECKING:
-    from unmirage.audit import Sources
+    from unmirage.steps import Sources
 
 ALL = "all"
 INDEX = "index.md"

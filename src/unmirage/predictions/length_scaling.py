@@ -22,7 +22,7 @@ from unmirage.predictions.subjects import Subject, audited, subjects
 from unmirage.result import Audit, Settings
 
 if TYPE_CHECKING:
-    from unmirage.audit import Sources
+    from unmirage.steps import Sources
 
 Floats = npt.NDArray[np.float64]
 

@@ -33,7 +33,7 @@ from unmirage.verdict.points import Point
 from unmirage.verdict.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    from unmirage.audit import Sources
+    from unmirage.steps import Sources
 
 # Beside the companion of the verdict: what the paper itself swaps in.
 LINEAR = {

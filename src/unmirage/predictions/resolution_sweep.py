@@ -28,7 +28,7 @@ from unmirage.verdict.points import needed_items
 from unmirage.verdict.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    from unmirage.audit import Sources
+    from unmirage.steps import Sources
 
 Floats = npt.NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from unmirage.scales import FALLING
 from unmirage.verdict.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    from unmirage.audit import Sources
+    from unmirage.steps import Sources
 
 
 @dataclass(frozen=True)

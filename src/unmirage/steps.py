@@ -1,0 +1,117 @@
+"""The first steps, which the audit and the meta-analysis share: read, score, gather in cells.
+
+What is compared is chosen in `selection`; nothing is judged here.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from unmirage.cells import Cell, cells
+from unmirage.errors import MetricError
+from unmirage.families import load as load_families
+from unmirage.metrics import ScoreResult, metric, tokenise
+from unmirage.metrics import score as score_rows
+from unmirage.readers import Loaded, Options, Source, read_sources
+from unmirage.readers import mapping as maps
+from unmirage.result import Progress, Settings, silent
+from unmirage.scales import FALLING
+from unmirage.selection import Kept, only_tasks
+
+Sources = Source | Sequence[Source]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How sources are read: what the options that `read`, `score`, `curves` and `audit` share come to.
+
+    Attributes
+    ----------
+    format: a reader's name, or None to detect it.
+    family: one family name for all models, or None.
+    families: TOML files with families and models of the user's.
+    map: `SOURCE=NAME` entries and TOML files, for tables.
+    tasks: names of tasks, or patterns with * and ?, of which the rows are kept; none are all.
+    """
+
+    format: str | None = None
+    family: str | None = None
+    families: tuple[str | Path, ...] = ()
+    map: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+
+def load(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
+    """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`."""
+    sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
+    mapping = maps.parse(reading.map)
+    options = Options(
+        families=load_families([Path(path) for path in reading.families]),
+        family=reading.family,
+        columns=mapping.columns,
+        constants=mapping.constants,
+    )
+    done = 0
+
+    def on_rows(n: int) -> None:
+        nonlocal done
+        done += n
+        progress("reading", done, None)
+
+    loaded = read_sources(sources, options, format=reading.format, on_rows=on_rows)
+    return only_tasks(loaded, reading.tasks)
+
+
+def scored(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
+    """Item scores of the metrics that were asked for, headline and companion among them."""
+    if responses.height == 0:
+        return score_rows(responses)
+    wanted = settings.metrics
+    if wanted is not None:
+        named = [name for name in (settings.headline, settings.companion) if name]
+        wanted = tuple(dict.fromkeys([*named, *wanted]))
+    result = score_rows(tokenise(responses, settings.tokens), wanted)
+    asked = [name for name in (settings.headline, settings.companion) if name]
+    extra = [name for name in asked if name not in result.scores["metric"].unique()] if wanted is None else []
+    if not extra:
+        return result
+    more = score_rows(tokenise(responses, settings.tokens), extra)
+    return ScoreResult(
+        pl.concat([result.scores, more.scores]),
+        pl.concat([result.skipped, more.skipped]),
+        pl.concat([result.partial, more.partial]),
+    )
+
+
+def gathered(kept: Kept, scores: ScoreResult, settings: Settings) -> Iterator[Cell]:
+    """The cells of what is compared: each a task of a family."""
+    wanted = settings.metrics  # of the aggregate metrics those asked for, or all that the rows allow
+    return cells(
+        kept.responses,
+        scores.scores,
+        order=kept.families,
+        falling=settings.axis in FALLING,
+        chance=settings.chance,
+        wanted=None if wanted is None else [name for name in wanted if metric(name).combine is not None],
+    )
+
+
+def generator(settings: Settings, cell: Cell) -> np.random.Generator:
+    """A stream of the cell's own, so that adding a task changes no other's numbers."""
+    return np.random.default_rng([settings.seed, zlib.crc32(f"{cell.family}\0{cell.task}".encode())])
+
+
+def canonical(name: str | None) -> str | None:
+    """Our name of a metric that is known by another, else the name as it is."""
+    if name is None:
+        return None
+    try:
+        return metric(name).card.name
+    except MetricError:
+        return name  # a score that only the log knows; if it is not there either, the verdict says so
