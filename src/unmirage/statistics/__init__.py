@@ -28,6 +28,7 @@ from unmirage.statistics.intervals import (
     wilson,
     zero_success_upper_bound,
 )
+from unmirage.statistics.jumps import emergence_scores, linearities, signed_range
 from unmirage.statistics.multiplicity import adjust
 from unmirage.statistics.resampling import percentile_interval, resample_means, resample_weights
 from unmirage.statistics.resolution import floor, items_needed, resolved
@@ -44,10 +45,12 @@ __all__ = [
     "design_effect",
     "drawn_groups",
     "effective_items",
+    "emergence_scores",
     "floor",
     "items_needed",
     "joint_accuracy",
     "korn_graubard",
+    "linearities",
     "mean_rate",
     "neighbour_differences",
     "p_above_chance",
@@ -60,6 +63,7 @@ __all__ = [
     "resample_weights",
     "resolved",
     "serial_dependence",
+    "signed_range",
     "subset_accuracy",
     "thin",
     "wald",

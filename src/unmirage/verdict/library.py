@@ -33,6 +33,8 @@ _BUMPS = (0.5, 0.75, 1.0)
 _PARTS = (0.0, 0.25, 0.5, 0.75)
 # log(9) on both sides of the centre take a logistic from 10% to 90%.
 _LOGISTIC = 2 * np.log(9)
+# As much takes exp(-exp(-z)) from 10% to 90%.
+_GOMPERTZ = float(np.log(np.log(10)) - np.log(np.log(10 / 9)))
 # Two shapes closer than this (radians) are one.
 _ANGLE = 0.02
 _CURVED_FROM = 8
@@ -121,7 +123,13 @@ class Library:
     gaps: Ints
 
 
-def library(scales: ArrayLike, models: ArrayLike | None = None, w_min: float | None = None) -> Library:
+def library(
+    scales: ArrayLike,
+    models: ArrayLike | None = None,
+    w_min: float | None = None,
+    *,
+    shares: bool = False,
+) -> Library:
     """The smooth shapes and the breaks for a grid of scales; made once a grid, then kept.
 
     With u the log scale: {1, u}; {1, u, u²}; {1, u, u², u³} from 7 scales on; {1, log(1 + (x/x0)^-a)}, which
@@ -129,6 +137,10 @@ def library(scales: ArrayLike, models: ArrayLike | None = None, w_min: float | N
     width of 1, 1.4 and 2 w_min. Breaks: a trend and a step at each gap that has two scales on both sides, one
     scale being part of the way where the step is soft. The trend is a line, and from 8 scales on a curved
     power law as well.
+
+    With `shares`, for a score that is no log of a loss: {1, u, g} as well, where g rises as a power of the
+    probability of a token does, exp(-(x/c)^-a) (the paper's accuracy), or falls short of 1 so, with the same
+    widths.
 
     Parameters: scales (S,), S >= 5, above 0, increasing; models (S,) number of models averaged at each, at
     least 1 (1 each when None); w_min in decades, above 0, `smallest_width` when None.
@@ -146,7 +158,7 @@ def library(scales: ArrayLike, models: ArrayLike | None = None, w_min: float | N
     least = smallest_width(t) if w_min is None else w_min
     if not 0 < least < np.inf:
         raise SettingsError("w_min must be above 0", where="w_min")
-    return _library(tuple(t.tolist()), tuple(np.sqrt(m).tolist()), least)
+    return _library(tuple(t.tolist()), tuple(np.sqrt(m).tolist()), least, shares)
 
 
 def smallest_width(t: Floats, *, training: bool = False) -> float:
@@ -160,14 +172,16 @@ def smallest_width(t: Floats, *, training: bool = False) -> float:
 
 
 @lru_cache(maxsize=64)
-def _library(log_scales: tuple[float, ...], weights: tuple[float, ...], w_min: float) -> Library:
+def _library(
+    log_scales: tuple[float, ...], weights: tuple[float, ...], w_min: float, shares: bool
+) -> Library:
     t, w = np.array(log_scales), np.array(weights)
     breaks = _breaks(t, w)
     gaps = np.diff(breaks.raw, axis=1).argmin(axis=1)
-    return Library(t, w, w_min, _smooth(t, w, w_min), breaks, _bumps(t, w), gaps)
+    return Library(t, w, w_min, _smooth(t, w, w_min, shares), breaks, _bumps(t, w), gaps)
 
 
-def _smooth(t: Floats, w: Floats, w_min: float) -> Shapes:
+def _smooth(t: Floats, w: Floats, w_min: float, shares: bool) -> Shapes:
     span, size = float(t[-1] - t[0]), t.size
     u = 2 * (t - t[0]) / span - 1
     one = np.ones_like(u)
@@ -184,6 +198,13 @@ def _smooth(t: Floats, w: Floats, w_min: float) -> Shapes:
         for k in _WIDTHS
         for c in _CENTRES
     ]
+    if shares:
+        made += [
+            (1, "power of a share", np.exp(-np.exp(-turn * _GOMPERTZ * (t - t[0] - c * span) / (k * w_min))))
+            for turn in (1, -1)
+            for k in _WIDTHS
+            for c in _CENTRES
+        ]
     if size >= 7:
         made.append((2, "cubic", u**3))
     return _shapes(bases, made, w)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from unmirage.errors import SettingsError
+from unmirage.statistics import emergence_scores, linearities
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,35 +46,13 @@ class Sharpness:
 
 
 def emergence_score(values: ArrayLike) -> float:
-    """sign(argmax - argmin) · (max - min) / sqrt(median of squared steps).
-
-    Schaeffer et al. 2023 (arXiv 2304.15004), Eq. 1 of version 2; BIG-bench's breakthroughness (Srivastava et
-    al. 2022, App. B).
-
-    Parameters: values (S,), S >= 2, in order of scale, finite.
-    Returns a number of at least 1 in absolute value; infinite where the median step is 0, NaN for a constant
-    curve. Raises SettingsError for fewer than two values or one that is not finite.
-    """
-    y = _curve(values)
-    size = _signed_range(y)
-    if size == 0:
-        return float("nan")
-    scatter = float(np.sqrt(np.median(np.diff(y) ** 2)))
-    return float(np.copysign(np.inf, size)) if scatter == 0 else size / scatter
+    """:func:`unmirage.statistics.emergence_scores` of one curve (S,)."""
+    return float(emergence_scores(_curve(values)))
 
 
 def linearity(values: ArrayLike) -> float:
-    """sign(argmax - argmin) · (max - min) / ((S-1) · sqrt(mean of squared steps)): 1 for an even climb.
-
-    BIG-bench (Srivastava et al. 2022, App. B) with the 1/(S-1) that makes it at most 1 in absolute value
-    (Cauchy-Schwarz). Parameters, errors as `emergence_score`; NaN for a constant curve.
-    """
-    y = _curve(values)
-    size = _signed_range(y)
-    if size == 0:
-        return float("nan")
-    steps = np.diff(y)
-    return size / (len(steps) * float(np.sqrt(np.mean(steps**2))))
+    """:func:`unmirage.statistics.linearities` of one curve (S,)."""
+    return float(linearities(_curve(values)))
 
 
 def isotonic(values: ArrayLike) -> Floats:
@@ -137,7 +116,3 @@ def _curve(values: ArrayLike) -> Floats:
     if not np.isfinite(y).all():
         raise SettingsError("a curve needs finite values", where="values")
     return y
-
-
-def _signed_range(y: Floats) -> float:
-    return float(np.sign(int(y.argmax()) - int(y.argmin())) * (y.max() - y.min()))
