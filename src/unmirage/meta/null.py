@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from unmirage.meta.smooth import Floats, Law, Points
 from unmirage.statistics import emergence_scores, linearities
@@ -104,5 +105,5 @@ def _drawn(
     return scores, lines
 
 
-def _share(beyond: Floats) -> float:
+def _share(beyond: npt.NDArray[np.bool_]) -> float:
     return (1 + int(beyond.sum())) / (beyond.size + 1)

@@ -62,7 +62,8 @@ class Points:
         share = np.clip(-curve if self.turned else curve, 0.0, 1.0)
         least = 1 / (self.n + 2)  # a share that was never seen is not known to be 0
         share = np.clip(share, least, 1 - least)
-        return np.where(self.n > 0, share * (1 - share) / np.maximum(self.n, 1.0), self.variance)
+        counted = share * (1 - share) / np.maximum(self.n, 1.0)
+        return np.asarray(np.where(self.n > 0, counted, self.variance))
 
     @property
     def guard(self) -> float:
@@ -92,7 +93,7 @@ class Points:
         counted = self.n > 0
         if not counted.any():
             made = true + rng.standard_normal(shape) * np.sqrt(self.variance)
-            return np.clip(made, self.low, self.high)
+            return np.asarray(np.clip(made, self.low, self.high))
         share, n = np.abs(true), np.maximum(self.n, 1.0)
         room = share * (1 - share)
         made = share + rng.standard_normal(shape) * np.sqrt(room / n)
@@ -101,7 +102,7 @@ class Points:
             made[few] = rng.binomial(np.broadcast_to(n, shape)[few].astype(np.int64), share[few])
             made[few] /= np.broadcast_to(n, shape)[few]
         np.clip(made, 0.0, 1.0, out=made)
-        return -made if self.turned else made
+        return np.asarray(-made if self.turned else made)
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,7 @@ def residuals(points: Sequence[Points], shapes: Library) -> tuple[Floats, Floats
     """
     y = np.stack([one.y for one in points]) * shapes.weights
     best = shapes.smooth.all_rss(y).argmin(axis=1)
-    fitted = np.stack([shapes.smooth.fitted(row, int(k)) for row, k in zip(y, best, strict=True)])
-    return y - fitted, np.array([_item_sum(one) for one in points])
+    return y - shapes.smooth.all_fitted(y, best), np.array([_item_sum(one) for one in points])
 
 
 def law(one: Points, shapes: Library, known: Scatter | None) -> Law:

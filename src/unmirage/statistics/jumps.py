@@ -21,7 +21,8 @@ def signed_range(curves: ArrayLike) -> Floats:
     Parameters: curves (..., S), S >= 2, finite. Returns (...). Raises SettingsError on anything else.
     """
     y = _curves(curves)
-    return np.sign(y.argmax(axis=-1) - y.argmin(axis=-1)) * (y.max(axis=-1) - y.min(axis=-1))
+    way = np.sign(y.argmax(axis=-1) - y.argmin(axis=-1))
+    return np.asarray(way * (y.max(axis=-1) - y.min(axis=-1)), dtype=np.float64)
 
 
 def emergence_scores(curves: ArrayLike, least_step: ArrayLike = 0.0) -> Floats:

@@ -92,8 +92,16 @@ class Shapes:
 
     def fitted(self, y: Floats, member: int) -> Floats:
         """The least-squares curve (S,) of one member, weighted, for a weighted curve (S,)."""
-        q, d = self.bases[int(self.base[member])], self.directions[member]
-        return np.asarray(q @ (q.T @ y) + self._along(d @ y) * d, dtype=np.float64)
+        return np.asarray(self.all_fitted(y[None], np.array([member]))[0])
+
+    def all_fitted(self, y: Floats, members: Ints) -> Floats:
+        """The least-squares curves (B, S) of one member (B,) for each of many weighted curves (B, S)."""
+        d = self.directions[members]
+        out = self._along(np.einsum("bs,bs->b", y, d))[:, None] * d
+        for k in np.unique(self.base[members]):
+            rows = self.base[members] == k
+            out[rows] += y[rows] @ self.bases[k] @ self.bases[k].T
+        return np.asarray(out, dtype=np.float64)
 
     def _along(self, coefficients: Floats) -> Floats:
         return np.maximum(coefficients, 0.0) if self.one_sided else coefficients
