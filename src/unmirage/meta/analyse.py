@@ -16,7 +16,7 @@ from unmirage import findings, statistics, tables
 from unmirage.aggregate import curve_rows, curves_frame
 from unmirage.choosing import choose, choose_reported
 from unmirage.meta.concentration import GROUPINGS, concentration, groups
-from unmirage.meta.found import CELLS, SCORES, Meta
+from unmirage.meta.found import CELLS, LAWS, SCORES, Meta
 from unmirage.meta.null import tested
 from unmirage.meta.shapes import shape
 from unmirage.meta.smooth import Law, Points, law, residuals
@@ -258,29 +258,18 @@ def _described(one: Series, preferred: bool) -> dict[str, object]:
 
 
 def _laws(of: Sequence[tuple[Series, Law]]) -> pl.DataFrame:
-    parts = []
+    """One row a scale of each tested curve: the mean, and the best smooth law."""
+    rows: dict[str, list[object]] = {name: [] for name in LAWS}
     for one, smooth in of:
-        assert one.points is not None
-        sign = -1.0 if one.points.turned else 1.0
-        parts.append(
-            pl.DataFrame(
-                {
-                    "family": one.family,
-                    "task": one.task,
-                    "shots": one.shots,
-                    "metric": one.metric,
-                    "axis_value": one.values,
-                    "mean": sign * one.points.y,
-                    "law": sign * smooth.curves[0],
-                },
-                schema_overrides={"shots": pl.Int64},
-            )
-        )
-    if not parts:
-        names = dict.fromkeys(("family", "task"), pl.String)
-        numbers = dict.fromkeys(("axis_value", "mean", "law"), pl.Float64)
-        return pl.DataFrame(schema={**names, "shots": pl.Int64, "metric": pl.String, **numbers})
-    return pl.concat(parts)
+        points = _points(one)
+        sign = -1.0 if points.turned else 1.0
+        size = points.y.size
+        for name in ("family", "task", "shots", "metric"):
+            rows[name] += [getattr(one, name)] * size
+        rows["axis_value"] += one.values.tolist()
+        rows["mean"] += (sign * points.y).tolist()
+        rows["law"] += (sign * points.back(smooth.curves[0])).tolist()
+    return pl.DataFrame(rows, schema=LAWS)
 
 
 def _shapes(one: Series, settings: Settings) -> Library:
@@ -301,7 +290,7 @@ def _known(found: Sequence[Series], shaped: Mapping[int, Library]) -> dict[int, 
         left, items = residuals(points, shaped[group[0]])
         # Of metrics without a range tasks differ in their unit.
         unit = np.array(
-            [1.0 if np.isfinite(one.high - one.low) else float(np.ptp(one.y)) for one in points]
+            [1.0 if one.logged or np.isfinite(one.high - one.low) else float(np.ptp(one.y)) for one in points]
         )
         for place, i in enumerate(group):
             other = None
@@ -354,9 +343,7 @@ def _notes(found: Sequence[Series], settings: Settings) -> list[dict[str, object
         if one.why_not:
             untested[one.why_not] = untested.get(one.why_not, 0) + 1
     for why, count in sorted(untested.items()):
-        notes.append(
-            tables.warning("untested-curves", f"{count} curves are not tested: {why}", count=count)
-        )
+        notes.append(tables.warning("untested-curves", f"{count} curves are not tested: {why}", count=count))
     bare = sum(one.noise == "none known" for one in found)
     if bare:
         notes.append(

@@ -61,6 +61,17 @@ SCORES: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
+LAWS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "family": pl.String,
+    "task": pl.String,
+    "shots": pl.Int64,
+    "metric": pl.String,
+    "axis_value": pl.Float64,
+    "mean": pl.Float64,
+    "law": pl.Float64,
+}
+
+
 @dataclass(frozen=True)
 class Meta:
     """The result of `unmirage.meta`.
@@ -68,7 +79,7 @@ class Meta:
     Attributes
     ----------
     cells: one row a family, task, number of shots and metric, in the columns `CELLS`.
-    laws: the best smooth law of each tested cell: family, task, shots, metric, axis_value, mean, law.
+    laws: the means of each tested cell and its best smooth law, in the columns `LAWS`.
     scores: of each score how many cells are beyond their null, in the columns `SCORES`.
     groups: the same by metric, task and family: `concentration.GROUPS`.
     concentration: `concentration.CONCENTRATION`.

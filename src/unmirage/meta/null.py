@@ -33,8 +33,9 @@ class Scores:
     linearity: in [-1, 1].
     median, high: of the guarded score under the smooth law: median and 95% quantile.
     linearity_median, linearity_low: of the linearity: median and 5% quantile.
-    p: chance of a guarded score as high, under the least favourable of the laws that fit; p_linearity: of a
-        linearity as low. NaN for a constant curve.
+    p: chance of a guarded score as high, under the least favourable of the laws that fit; 1 where the score
+        is below 0, since a fall is no emergence. NaN for a constant curve.
+    p_linearity: chance of a linearity as low.
     draws: smooth curves that p rests on.
     """
 
@@ -63,7 +64,7 @@ def tested(one: Points, smooth: Law, rng: np.random.Generator) -> Scores:
     worst: Scores | None = None
     for curve, spread in ((c, s) for c in smooth.curves for s in one.spreads(c, smooth.t)):
         drawn, lines = _drawn(one, curve, spread, smooth, guard, seen, rng)
-        p = _share(drawn >= seen)
+        p = _share(drawn >= seen) if seen > 0 else 1.0
         if worst is None or p > worst.p:
             worst = Scores(
                 emergence,
@@ -96,7 +97,7 @@ def _drawn(
     scores, lines = np.empty(0), np.empty(0)
     for count, below in ((FIRST, 1.0), (AGAIN, PROMISING), (LAST, RARE)):
         more = min(count, max(BUDGET // one.y.size, FIRST)) - scores.size
-        if more <= 0 or (scores.size and _share(scores >= seen) >= below):
+        if more <= 0 or (scores.size and (seen < 0 or _share(scores >= seen) >= below)):
             continue
         made = one.drawn(curve, smooth.scatters(more, rng), spread, rng)
         # A constant curve has no rise.

@@ -63,20 +63,19 @@ def shape(
     rng: np.random.Generator,
 ) -> Shape:
     """The class of a curve; `beyond` says whether its score is beyond the null after adjustment."""
-    error = one.sampling(smooth.curves[0]) + smooth.scatter**2 / one.models
-    y = one.y[None]
-    mine, p = _classes(y, one, shapes, error, np.array([beyond]))
-    drawn = one.y + rng.standard_normal((REPLICATES, one.y.size)) * np.sqrt(error)
-    np.clip(drawn, one.low, one.high, out=drawn)
+    error = one.errors(smooth.curves[0]) + smooth.scatter**2 / one.models
+    mine, p = _classes(one.z[None], one, shapes, error, np.array([beyond]))
+    means = one.back(one.z + rng.standard_normal((REPLICATES, one.y.size)) * np.sqrt(error))
     high = np.inf if np.isnan(scores.high) else scores.high
-    theirs, _ = _classes(drawn, one, shapes, error, emergence_scores(drawn, one.guard) >= high)
+    score = emergence_scores(means, one.guard)
+    theirs, _ = _classes(one.forth(means), one, shapes, error, (score >= high) & (score > 0))
     return Shape(str(mine[0]), float(np.mean(theirs == mine[0])), float(p[0]))
 
 
 def _classes(
     y: Floats, one: Points, shapes: Library, error: Floats, beyond: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.str_], Floats]:
-    """(B,) classes of curves (B, S) of one task, and the p-values of equal means."""
+    """(B,) classes of curves (B, S), in the unit of the laws, and the p-values of equal means."""
     from scipy.special import chdtrc
 
     size = one.y.size

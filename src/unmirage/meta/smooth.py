@@ -1,8 +1,9 @@
 """The smooth law of a curve and its noise: what a score, or a shape, would be without any breakthrough.
 
 The law is the best of the verdict's library of smooth curves (`verdict.library`), fitted to the metric as it
-is. So "smooth" is said of the curve in the metric's own unit: a nonlinear metric of a steady improvement may
-well be sharper than any smooth law, and that is what the meta-analysis counts.
+is, or to the log of a loss without an upper bound, which falls as a power. So "smooth" is said of the curve
+of that metric: a nonlinear metric of a steady improvement may well be sharper than any smooth law, and that
+is what the meta-analysis counts.
 """
 
 from __future__ import annotations
@@ -57,8 +58,31 @@ class Points:
     high: float
     turned: bool = False
 
+    @property
+    def logged(self) -> bool:
+        """Whether laws are fitted to the log: of a loss that is above 0 and has no upper bound."""
+        return self.turned and bool(np.isinf(self.low)) and bool((self.y < 0).all())
+
+    @property
+    def z(self) -> Floats:
+        """(S,) what laws are fitted to; up is better."""
+        return self.forth(self.y)
+
+    def forth(self, y: Floats) -> Floats:
+        """From means to what laws are fitted to."""
+        return -np.log(-y) if self.logged else y
+
+    def back(self, z: Floats) -> Floats:
+        """From what laws are fitted to to means, within the range of the metric."""
+        return np.clip(-np.exp(-z) if self.logged else z, self.low, self.high)
+
+    def errors(self, z: Floats) -> Floats:
+        """(S,) variance of `z` from the items, where the true curve is `z` (S,)."""
+        y = self.back(z)
+        return np.asarray(self.sampling(y) / y**2 if self.logged else self.sampling(y))
+
     def sampling(self, curve: Floats) -> Floats:
-        """(S,) variance of the means from the items, where the true curve is `curve` (S,)."""
+        """(S,) variance of the means from the items, where the true means are `curve` (S,)."""
         share = np.clip(-curve if self.turned else curve, 0.0, 1.0)
         least = 1 / (self.n + 2)  # a share that was never seen is not known to be 0
         share = np.clip(share, least, 1 - least)
@@ -83,13 +107,14 @@ class Points:
         return [same, slope / size] if size > 0 else [same]
 
     def drawn(self, curve: Floats, scatter: Floats, spread: Floats, rng: np.random.Generator) -> Floats:
-        """(B, S) curves as they would be measured, with a scatter of the models for each (B,).
+        """(B, S) means as they would be measured, with a scatter of the models for each (B,).
 
-        `spread` (S,) says how the scatter goes along the curve.
+        `curve` (S,) is a law; `spread` (S,) says how the scatter goes along it.
         """
         shape = (scatter.size, curve.size)
-        true = curve + rng.standard_normal(shape) * (scatter[:, None] * (spread / np.sqrt(self.models)))
-        np.clip(true, self.low, self.high, out=true)
+        true = self.back(
+            curve + rng.standard_normal(shape) * (scatter[:, None] * (spread / np.sqrt(self.models)))
+        )
         counted = self.n > 0
         if not counted.any():
             made = true + rng.standard_normal(shape) * np.sqrt(self.variance)
@@ -112,9 +137,10 @@ class Law:
     Attributes
     ----------
     t: (S,) log10 of the scales.
-    curves: (K, S) the best law and those of other kinds that fit about as well, within the metric's range.
+    curves: (K, S) the best law and those of other kinds that fit about as well, in the unit of `Points.z`.
     kinds: their names, the best first.
-    scatter: standard deviation of one model, the items' share taken out. df: what that is worth.
+    scatter: standard deviation of one model, in that unit, the items' share taken out.
+    df: what that is worth.
     r2: share of the variance of the means that the best law explains, adjusted for its parameters; may be
         below 0, NaN for a constant curve.
     """
@@ -137,7 +163,7 @@ def residuals(points: Sequence[Points], shapes: Library) -> tuple[Floats, Floats
     Parameters: curves on one grid, and the library of that grid.
     Returns (C, S) and (C,), as `verdict.scatter.pooled` takes them.
     """
-    y = np.stack([one.y for one in points]) * shapes.weights
+    y = np.stack([one.z for one in points]) * shapes.weights
     best = shapes.smooth.all_rss(y).argmin(axis=1)
     return y - shapes.smooth.all_fitted(y, best), np.array([_item_sum(one) for one in points])
 
@@ -149,21 +175,22 @@ def law(one: Points, shapes: Library, known: Scatter | None) -> Law:
     None where there are too few.
     """
     w = shapes.weights
-    y = one.y * w
+    y = one.z * w
     rss = shapes.smooth.rss(y)
     df = max(y.size - LOST, 1)
     left = max(float(rss.min()) - _item_sum(one), 0.0)
-    prior = known or Scatter(max(SHARE * float(np.ptp(one.y)), float(np.finfo(float).tiny)), WORTH)
+    least = SHARE * (1.0 if one.logged else float(np.ptp(one.y)))
+    prior = known or Scatter(max(least, float(np.finfo(float).tiny)), WORTH)
     variance = (left + prior.df * prior.sigma**2) / (df + prior.df)
     if known is not None:
         variance = min(variance, _most(known))
-    chosen = _chosen(rss, shapes, variance + float(np.mean(one.models * one.sampling(one.y))))
+    chosen = _chosen(rss, shapes, variance + float(np.mean(one.models * one.errors(one.z))))
     curves = np.stack([shapes.smooth.fitted(y, k) / w for k in chosen])
-    spread = float((one.models * (one.y - np.average(one.y, weights=one.models)) ** 2).sum())
+    spread = float((one.models * (one.z - np.average(one.z, weights=one.models)) ** 2).sum())
     r2 = np.nan if spread == 0 else 1 - float(rss.min()) / df / (spread / (y.size - 1))
     return Law(
         shapes.t,
-        np.clip(curves, one.low, one.high),
+        curves,
         tuple(shapes.smooth.kinds[k] for k in chosen),
         float(np.sqrt(variance)),
         df + prior.df,
@@ -184,7 +211,7 @@ def _chosen(rss: Floats, shapes: Library, variance: float) -> list[int]:
 def _item_sum(one: Points) -> float:
     """What the items add to the residual sum of squares."""
     size = one.y.size
-    return float((one.models * one.sampling(one.y)).sum()) * max(size - LOST, 1) / size
+    return float((one.models * one.errors(one.z)).sum()) * max(size - LOST, 1) / size
 
 
 def _most(known: Scatter) -> float:

@@ -1,28 +1,16 @@
-"""report.html: one file that works offline, in light and dark, on a phone and on paper.
-
-The template and its style and script lie beside this module. Every name and text of a log goes through the
-template's escaping; chart definitions are JSON blocks in which "<" cannot occur, and no script runs but the
-two whose hashes the page's own policy lists.
-"""
+"""report.html of an audit: what is on the page. How pages are made is in `html`."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from unmirage.report import charts, grids, items, slices, text, themes, words
-from unmirage.report.document import version
 from unmirage.report.grids import Grid
+from unmirage.report.html import json_block, render
 from unmirage.result import Audit, Progress, silent
-
-_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -65,28 +53,12 @@ class Section:
 
 def page(audit: Audit, progress: Progress = silent) -> str:
     """The whole page; the same audit gives the same text. `progress` is told of each task drawn."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     sections = []
     for number, row in enumerate(audit.verdicts.iter_rows(named=True), start=1):
         sections.append(_section(audit, number, row))
         progress("drawing", number, audit.verdicts.height)
-    scripts = [_library(), (_HERE / "page.js").read_text(encoding="utf-8")]
-    return environment.get_template("page.html.j2").render(
-        version=version(),
-        policy=_policy(scripts),
-        scripts=scripts,
-        style=(_HERE / "page.css").read_text(encoding="utf-8"),
-        font=themes.FONT,
-        palettes=themes.PALETTES,
-        config=_json(themes.page_theme()),
+    return render(
+        "page.html.j2",
         sections=sections,
         strip=items.strip,
         bar=items.BAR,
@@ -104,35 +76,6 @@ def page(audit: Audit, progress: Progress = silent) -> str:
         settings=grids.settings_grid(audit),
         meanings=[(word, themes.TONES[word], meaning) for word, meaning in words.MEANINGS.items()],
     )
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script."""
-    import vl_convert
-
-    # Inside a script element only "</script" and "<!--" are special; within the strings of JavaScript a
-    # backslash changes neither. A lone carriage return would be changed by the browser and break the hash of
-    # the policy.
-    bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--").replace("\r", "\n")
-
-
-def _policy(scripts: list[str]) -> str:
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-        for script in scripts
-    )
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _json(value: Any) -> str:
-    """JSON for a script element: no character in it can end the element or start a comment."""
-    plain = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _section(audit: Audit, number: int, row: dict[str, Any]) -> Section:
@@ -158,7 +101,7 @@ def _section(audit: Audit, number: int, row: dict[str, Any]) -> Section:
         title=words.metric_title(row["headline"]) if row["headline"] else words.NOTHING,
         reasons=[words.printable(reason) for reason in row["reasons"] or []],
         would_settle=[words.printable(one) for one in row["would_settle"] or []],
-        chart=None if spec is None else _json(spec),
+        chart=None if spec is None else json_block(spec),
         label="" if spec is None else spec["description"],
         fits=charts.fits(audit, family, task),
         rates=text.error_rates(audit, row),

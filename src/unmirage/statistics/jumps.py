@@ -20,9 +20,7 @@ def signed_range(curves: ArrayLike) -> Floats:
 
     Parameters: curves (..., S), S >= 2, finite. Returns (...). Raises SettingsError on anything else.
     """
-    y = _curves(curves)
-    way = np.sign(y.argmax(axis=-1) - y.argmin(axis=-1))
-    return np.asarray(way * (y.max(axis=-1) - y.min(axis=-1)), dtype=np.float64)
+    return _signed_range(_curves(curves))
 
 
 def emergence_scores(curves: ArrayLike, least_step: ArrayLike = 0.0) -> Floats:
@@ -59,7 +57,7 @@ def emergence_scores(curves: ArrayLike, least_step: ArrayLike = 0.0) -> Floats:
     squares.partition(sorted({(squares.shape[-1] - 1) // 2, squares.shape[-1] // 2}), axis=-1)
     low, high = squares[..., (squares.shape[-1] - 1) // 2], squares[..., squares.shape[-1] // 2]
     ordinary = np.maximum(np.sqrt((low + high) / 2), guard)
-    size = signed_range(y)
+    size = _signed_range(y)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(size == 0, np.nan, np.asarray(size / ordinary))
 
@@ -71,10 +69,18 @@ def linearities(curves: ArrayLike) -> Floats:
     (Cauchy-Schwarz). Parameters and errors as :func:`emergence_scores`; NaN for a constant curve.
     """
     y = _curves(curves)
-    size, steps = signed_range(y), np.diff(y, axis=-1)
+    size, steps = _signed_range(y), np.diff(y, axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        even = np.asarray(size / (steps.shape[-1] * np.sqrt(np.mean(steps**2, axis=-1))))
+        even = np.asarray(
+            size / (steps.shape[-1] * np.sqrt(np.einsum("...s,...s->...", steps, steps) / steps.shape[-1]))
+        )
     return np.where(size == 0, np.nan, even)
+
+
+def _signed_range(y: Floats) -> Floats:
+    top, bottom = y.argmax(axis=-1, keepdims=True), y.argmin(axis=-1, keepdims=True)
+    height = np.take_along_axis(y, top, -1) - np.take_along_axis(y, bottom, -1)
+    return np.asarray((np.sign(top - bottom) * height)[..., 0], dtype=np.float64)
 
 
 def _curves(values: ArrayLike) -> Floats:
