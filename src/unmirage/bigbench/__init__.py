@@ -1,7 +1,7 @@
 """BIG-bench's tasks, and the list of tasks that were claimed emergent, as tables that ship with the package.
 
-`tasks.csv` was extracted from the task files of the `bigbench` package, 1.0.0, by `benchmarks/bigbench_tasks.py`;
-nothing in it was typed in. What BIG-bench does with scores is in `scores`.
+`tasks.csv` was extracted from the task files of the `bigbench` package, 1.0.0, by
+`benchmarks/bigbench_tasks.py`; nothing in it was typed in. What BIG-bench does with scores is in `scores`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,21 @@ def tasks() -> pl.DataFrame:
     DataFrame
         task: the folder. subtask: "" for the folder itself, else as score files write it after "task:".
         kind: "json", "container" (a folder whose items are in its subtasks), "subtask" or "programmatic".
-        preferred_score: list[str], sorted; one name, except where subtasks or a programmatic task have several.
+        preferred_score: list[str], sorted: one name, except where subtasks or a programmatic task have more.
         metrics: list[str] as declared, empty for programmatic tasks.
         n_items: examples, equal ones counted once as BIG-bench's loader does; null for programmatic tasks.
         choices: the most frequent number of choices, the smaller of two; null where nothing is chosen.
-        chance: in [0, 1), the `low_score` of multiple_choice_grade, the mean over items of sum(target scores) /
-        number of choices; of a container the mean over its subtasks, where all prefer that metric.
+        chance: in [0, 1), the `low_score` of multiple_choice_grade: the mean over items of the sum of the
+            target scores over the number of choices; of a container the mean over its subtasks, where all
+            prefer that metric.
         binary: whether all target scores are 0 or 1, so that a grade is a share of items.
         keywords: list[str], of folders.
 
-    Source: bigbench 1.0.0, benchmark_tasks and api/json_task.py. The preferred metric of a programmatic task is
-    what its source assigns to `preferred_score`.
+    Source: bigbench 1.0.0, benchmark_tasks and api/json_task.py. The preferred metric of a programmatic task
+    is what its source assigns to `preferred_score`.
     """
-    frame = pl.read_csv(FOLDER / "tasks.csv", schema_overrides=_TYPES, missing_utf8_is_empty_string=True)
+    frame = pl.read_csv(FOLDER / "tasks.csv", schema_overrides=_TYPES)
+    frame = frame.with_columns(pl.col(pl.String).fill_null(""))
     lists = [
         pl.col(name).str.split("|").list.filter(pl.element() != "").alias(name)
         for name in ("preferred_score", "metrics", "keywords")

@@ -1,4 +1,4 @@
-"""What BIG-bench does with the scores of a task: ranges, aggregates over subtasks, and the scale from 0 to 100.
+"""What BIG-bench does with the scores of a task: ranges, aggregates over subtasks, the scale of 0 to 100.
 
 The rules are those of `bigbench` 1.0.0: `SCORE_RANGES` of api/json_task.py, `add_aggregate_scores` and
 `_renormalize_score_data` of api/results.py. Reading files is not done here.
@@ -7,6 +7,7 @@ The rules are those of `bigbench` 1.0.0: `SCORE_RANGES` of api/json_task.py, `ad
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import mean
 
@@ -70,8 +71,8 @@ def normalised(value: float, low: float, high: float) -> float:
 
 
 def as_loaded(score: Score) -> Score:
-    """The score as BIG-bench's loader gives it: the metrics of `HUNDREDFOLD` times 100, low and high too where
-    the preferred metric is one of them."""
+    """The score as BIG-bench's loader gives it: the metrics of `HUNDREDFOLD` times 100, and low and high too
+    where the preferred metric is one of them."""
     times = 100 if score.preferred in HUNDREDFOLD else 1
     return msgspec.structs.replace(
         score,
@@ -90,12 +91,13 @@ def with_aggregates(task: str, scores: Sequence[Score]) -> list[Score]:
     By BIG-bench's rule, `add_aggregate_scores`: every metric is the mean over the subtasks that have it;
     `normalized_aggregate_score` the mean of the preferred scores' `normalised`; the preferred metric is
     multiple_choice_grade where all subtasks prefer it (with the mean low score, and 1 for high), else
-    `normalized_aggregate_score`, from 0 to 100. Subtasks that a programmatic task reports several times at one
-    number of shots are told apart by "trial_0", "trial_1", ..., which follows the name without a separator, as
-    in BIG-bench. What the file holds is not computed again; aggregates come last, in the order of shots.
+    `normalized_aggregate_score`, from 0 to 100. Subtasks that a programmatic task reports several times at
+    one number of shots are told apart by "trial_0", "trial_1", ..., which follows the name without a
+    separator, as in BIG-bench. What the file holds is not computed again; aggregates come last, in the order
+    of shots.
 
-    An aggregate's `normalized_aggregate_score` is None where a preferred score is missing or a high score is not
-    above its low score: BIG-bench has no rule for these.
+    An aggregate's `normalized_aggregate_score` is None where a preferred score is missing or a high score is
+    not above its low score: BIG-bench has no rule for these.
     """
     named = _trials(scores)
     added = []
@@ -108,13 +110,13 @@ def with_aggregates(task: str, scores: Sequence[Score]) -> list[Score]:
 
 def _trials(scores: Sequence[Score]) -> list[Score]:
     keys = [(one.shots, one.subtask) for one in scores]
-    seen: dict[tuple[int, str], int] = {}
+    times, seen = Counter(keys), Counter[tuple[int, str]]()
     named = []
     for key, one in zip(keys, scores, strict=True):
-        trial = seen.get(key, 0)
-        seen[key] = trial + 1
-        several = keys.count(key) > 1
-        named.append(msgspec.structs.replace(one, subtask=f"{one.subtask}trial_{trial}") if several else one)
+        several = times[key] > 1
+        trial = f"{one.subtask}trial_{seen[key]}"
+        named.append(msgspec.structs.replace(one, subtask=trial) if several else one)
+        seen[key] += 1
     return named
 
 
