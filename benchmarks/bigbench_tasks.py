@@ -1,6 +1,6 @@
 """The table of BIG-bench's tasks, `src/unmirage/bigbench/tasks.csv`, from the files of its package.
 
-The package, `bigbench`, is no dependency. Unpack its source distribution (bigbench 1.0.0) and give its folder:
+The package, `bigbench`, is no dependency. Unpack its source distribution, 1.0.0, and give its folder:
 
     python benchmarks/bigbench_tasks.py SRC
 

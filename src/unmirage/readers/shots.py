@@ -10,6 +10,7 @@ from collections.abc import Collection, Hashable, Mapping
 from typing import TypeVar
 
 from unmirage import tables
+from unmirage.counts import listed
 
 Key = TypeVar("Key", bound=Hashable)
 Note = dict[str, object]
@@ -36,5 +37,5 @@ def split_note(tasks: Collection[str], *, where: str = "") -> list[Note]:
     """The warning that these tasks were split by their numbers of examples; none for no task."""
     if not tasks:
         return []
-    message = f"tasks with several shot counts are kept apart: {', '.join(tasks)}"
+    message = f"tasks with several shot counts are kept apart: {listed(list(tasks), 10)}"
     return [tables.warning("shots-split", message, where=where, count=len(tasks))]
