@@ -233,7 +233,8 @@ def _in_our_units(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
     def of_word(values: dict[str, float], default: float | None = None) -> pl.Expr:
         return pl.col("word").replace_strict(values, default=default, return_dtype=pl.Float64)
 
-    hundred = {word: 100.0 for word in words if RANGES.get(word) == (0.0, 100.0) and cards[word].high == 1}
+    ours = [word for word, name in names.items() if name in REGISTRY]
+    hundred = {word: 100.0 for word in ours if RANGES.get(word) == (0.0, 100.0)}
     frame = frame.with_columns(
         metric=pl.col("word").replace_strict(names, return_dtype=pl.String),
         share=pl.col("word").is_in([word for word, card in cards.items() if card.binary]),
@@ -257,7 +258,7 @@ def _in_our_units(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
         frame = frame.with_columns(
             pl.when("percent").then(pl.col(name) / 100).otherwise(name).alias(name) for name in numbers
         )
-    bounded = {word: card for word, card in cards.items() if names[word] in REGISTRY or card.binary}
+    bounded = {word: card for word, card in cards.items() if word in ours or card.binary}
     low, high = (of_word({w: getattr(card, end) for w, card in bounded.items()}) for end in ("low", "high"))
     value = pl.col("value")
     odd = (value.is_finite() & ((value < low - 1e-6) | (value > high + 1e-6))).fill_null(value=False)
