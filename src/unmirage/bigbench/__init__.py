@@ -50,8 +50,18 @@ def tasks() -> pl.DataFrame:
 
 @cache
 def folders(*, templates: bool = True) -> pl.DataFrame:
-    """One row a task folder: task, kind, preferred (list[str], pooled over its subtasks), subtasks, n_items,
-    chance, keywords, template.
+    """One row a task folder.
+
+    Returns
+    -------
+    DataFrame
+        task, kind, n_items, chance and keywords as in :func:`tasks`; subtasks: how many JSON subtasks.
+        preferred: list[str], sorted: the preferred metrics of the folder's subtasks, pooled.
+        whole: what BIG-bench judges the folder as a whole by, as figure 5 of Schaeffer et al. 2023 does: the
+        preferred metric of a task without subtasks; with subtasks multiple_choice_grade where all prefer it,
+        else "normalized_aggregate_score". Null for a programmatic task with one other metric, whose source
+        does not tell whether it has subtasks.
+        template: whether it is an example for contributors.
 
     Parameters
     ----------
@@ -59,6 +69,13 @@ def folders(*, templates: bool = True) -> pl.DataFrame:
         2022 count.
     """
     everything = tasks()
+    names, grade = pl.col("preferred_score"), pl.lit(["multiple_choice_grade"])
+    whole = (
+        pl.when((pl.col("kind") == "json") | (names == grade))
+        .then(names.list.first())
+        .when((pl.col("kind") == "container") | (names.list.len() > 1))
+        .then(pl.lit("normalized_aggregate_score"))
+    )
     parts = everything.filter(kind="subtask").group_by("task").agg(subtasks=pl.len())
     found = (
         everything.filter(pl.col("kind") != "subtask")
@@ -71,6 +88,7 @@ def folders(*, templates: bool = True) -> pl.DataFrame:
             "chance",
             "keywords",
             preferred="preferred_score",
+            whole=whole,
             template=pl.col("keywords").list.contains(TEMPLATE),
         )
     )
