@@ -49,11 +49,11 @@ def base_rates(
     DataFrame
         A row a name, in the order of `claimed`: metric, claimed (count), claimed_share with its exact
         (Clopper-Pearson) interval low and high, all (count), all_share, enrichment = claimed_share over
-        all_share with enrichment_low and enrichment_high, and two one-sided p-values for so many claimed tasks
-        or more: p_binomial, each claimed task a draw with all_share, and p_hypergeometric, the claimed tasks
-        drawn from all tasks without putting back. all_share is that of a whole benchmark and carries no error,
-        so the interval of the enrichment is that of claimed_share over it. Enrichment is null where no task
-        uses the metric.
+        all_share with enrichment_low and enrichment_high, and two one-sided p-values for so many claimed
+        tasks or more: p_binomial, each claimed task a draw with all_share, and p_hypergeometric, the claimed
+        tasks drawn from all tasks without putting back. all_share is that of a whole benchmark and carries no
+        error, so the interval of the enrichment is that of claimed_share over it. Enrichment is null where no
+        task uses the metric.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def base_rates(
         total = everything[name]
         if not (0 <= k <= total and k <= claimed_tasks and claimed_tasks - k <= all_tasks - total):
             raise SettingsError(
-                f"{k} of {claimed_tasks} claimed tasks and {total} of all {all_tasks} are impossible together",
+                f"{k} of {claimed_tasks} claimed and {total} of all {all_tasks} tasks cannot both be",
                 where=name,
                 hint="The claimed tasks must be some of all tasks, counted by the same rule.",
             )

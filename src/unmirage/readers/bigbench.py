@@ -69,7 +69,8 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
                 "queries-not-read", f"full logs: {logs}{left}; their queries are not read", count=logs
             )
         )
-    files, empty = [], []
+    files: list[tuple[Path, ScoreFile]] = []
+    empty: list[tuple[Path, ScoreFile]] = []
     for path in used:
         content = _decode(path)
         size = sum(len(score.values) for score in content.scores)
