@@ -227,7 +227,7 @@ def test_percentages_and_values_out_of_range(write, load_all):
             entry({"mean_accuracy": 62.5}, "a", **low),
             entry({"mean_accuracy": -0.5, "exact_str_match": 0.5}, "b", preferred="exact_str_match"),
             entry({"rouge1": 40.0, "log_likelihood": 3.0, "bleu": 25.0}, "c"),
-            entry({"multiple_choice_grade": 1 + 1e-9}, "d"),
+            entry({"multiple_choice_grade": 1 + 1e-10}, "d"),
         )
     )
     rows = {(r["task"], r["metric"]): r for r in results(loaded).iter_rows(named=True)}
@@ -237,7 +237,7 @@ def test_percentages_and_values_out_of_range(write, load_all):
     assert ("t:c", "target_logprob") not in rows
     assert rows["t:c", "rouge1"]["value"] == 40.0
     assert rows["t:c", "bleu"]["value"] == 0.25
-    assert rows["t:d", "multiple_choice_grade"]["value"] == 1 + 1e-9
+    assert rows["t:d", "multiple_choice_grade"]["value"] == 1 + 1e-10
     notes = {note["code"]: note for note in loaded.warnings}
     assert "mean_accuracy of t:a" in str(notes["percentages"]["message"])
     assert notes["out-of-range"]["count"] == 3  # and the aggregate of log_likelihood
@@ -259,12 +259,24 @@ def test_values_and_ranges_that_are_missing(write, load_all):
     ]
 
 
-def test_our_word_beside_theirs(write, load_all):
-    loaded = load_all(write(entry({"exact_str_match": 0.5, "exact_match": 0.25})))
-    assert dict(results(loaded).select("metric", "value").rows()) == {
-        "exact_str_match": 0.5,
-        "exact_match": 0.25,
-    }
+def test_our_word_beside_theirs_in_one_task(write, load_all):
+    loaded = load_all(
+        write(
+            entry(
+                {"exact_str_match": 0.5, "exact_match": 0.25, "sequence_f1": 50.0, "token_accuracy": 0.1}, "a"
+            ),
+            entry({"exact_str_match": 0.75, "sequence_f1": 50.0}, "b"),
+        )
+    )
+    rows = results(loaded).filter(pl.col("task") != "t")
+    assert rows.select("task", "metric", "value").rows() == [
+        ("t:a", "exact_str_match", 0.5),
+        ("t:a", "exact_match", 0.25),
+        ("t:a", "sequence_f1", 50.0),
+        ("t:a", "token_accuracy", 0.1),
+        ("t:b", "exact_match", 0.75),
+        ("t:b", "token_accuracy", 0.5),
+    ]
 
 
 def test_the_same_scores_in_two_files(write, load_all, codes):

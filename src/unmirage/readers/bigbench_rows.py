@@ -223,22 +223,21 @@ def _in_our_units(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
     from unmirage.metrics.registry import REGISTRY
 
     notes: list[Note] = []
-    words = [str(word) for word in frame["word"].unique(maintain_order=True)]
-    names = {word: by_alias(TOOL, word) or word for word in words}
-    # A task may use our word for a metric of its own beside BIG-bench's word for ours.
-    names = {word: word if name != word and name in words else name for word, name in names.items()}
-    cards = {word: aggregate_card(name, [0.0]) for word, name in names.items()}
+    aliases = {str(word): by_alias(TOOL, str(word)) or str(word) for word in frame["word"].unique()}
+    frame = frame.with_columns(metric=pl.col("word").replace_strict(aliases, return_dtype=pl.String))
+    # A task may use our word for a metric of its own, beside BIG-bench's word for ours.
+    taken = frame.filter(pl.col("metric") == pl.col("word")).select("label", "metric", taken=True).unique()
+    frame = frame.join(taken, on=["label", "metric"], how="left", maintain_order="left").with_columns(
+        metric=pl.when("taken").then("word").otherwise("metric")
+    )
+    cards = {str(name): aggregate_card(str(name), [0.0]) for name in frame["metric"].unique()}
+    ours = [name for name in cards if name in REGISTRY]
     numbers = ("value", "low_score", "high_score")
-
-    def of_word(values: dict[str, float], default: float | None = None) -> pl.Expr:
-        return pl.col("word").replace_strict(values, default=default, return_dtype=pl.Float64)
-
-    ours = [word for word, name in names.items() if name in REGISTRY]
-    hundred = {word: 100.0 for word in ours if RANGES.get(word) == (0.0, 100.0)}
+    hundred = [word for word, ends in RANGES.items() if ends == (0.0, 100.0)]
+    unit = pl.when(pl.col("word").is_in(hundred) & pl.col("metric").is_in(ours)).then(100.0).otherwise(1.0)
     frame = frame.with_columns(
-        metric=pl.col("word").replace_strict(names, return_dtype=pl.String),
-        share=pl.col("word").is_in([word for word, card in cards.items() if card.binary]),
-        **{name: pl.col(name) / of_word(hundred, 1.0) for name in numbers},
+        share=pl.col("metric").is_in([name for name, card in cards.items() if card.binary]),
+        **{name: pl.col(name) / unit for name in numbers},
     )
     group = ["label", "word"]
     highest, lowest = (getattr(pl.col("value").fill_nan(None), end)().over(group) for end in ("max", "min"))
@@ -258,10 +257,17 @@ def _in_our_units(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
         frame = frame.with_columns(
             pl.when("percent").then(pl.col(name) / 100).otherwise(name).alias(name) for name in numbers
         )
-    bounded = {word: card for word, card in cards.items() if word in ours or card.binary}
-    low, high = (of_word({w: getattr(card, end) for w, card in bounded.items()}) for end in ("low", "high"))
+    bounded = {name: card for name, card in cards.items() if name in ours or card.binary}
+    low, high = (
+        pl.col("metric").replace_strict(
+            {name: getattr(card, end) for name, card in bounded.items()},
+            default=None,
+            return_dtype=pl.Float64,
+        )
+        for end in ("low", "high")
+    )
     value = pl.col("value")
-    odd = (value.is_finite() & ((value < low - 1e-6) | (value > high + 1e-6))).fill_null(value=False)
+    odd = (value.is_finite() & ((value < low - 1e-9) | (value > high + 1e-9))).fill_null(value=False)
     outside = frame.filter(odd)
     if outside.height:
         row = outside.row(0, named=True)
