@@ -14,7 +14,7 @@ from unmirage.families import suggestion
 Note = dict[str, object]
 NOT_AXES = frozenset((*tables.RESPONSES, *tables.RESULTS)) - frozenset(tables.AXES)
 # On a size axis a run is one point, its last checkpoint; on any other axis all checkpoints are points.
-SIZE_AXES = ("n_params", "flops")
+SIZE_AXES = ("n_params", "flops", "total_params", "non_embedding_params")
 # On these axes a model is better the smaller its value: curves run from large to small.
 FALLING = ("loss",)
 PROGRESS = ("n_tokens", "step")  # columns that order the checkpoints of a run

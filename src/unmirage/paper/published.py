@@ -45,6 +45,12 @@ def text_scores(figure: int) -> pl.DataFrame:
 
 
 @cache
+def claimed_metrics() -> dict[str, int]:
+    """Figure 5C: metric, in BIG-bench's words -> how many of the 67 claimed tasks are judged by it."""
+    return {str(metric): int(tasks) for metric, tasks in _read("fig5c").iter_rows()}
+
+
+@cache
 def autoencoder() -> pl.DataFrame:
     """Figure 7: quantity ("test_error" or "reconstruction"), c of the latter, width, n_params, value."""
     return _read("fig7_autoencoder")
