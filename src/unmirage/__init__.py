@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from unmirage.audit import UnmirageWarning, audit, curves, read, score
     from unmirage.errors import UnmirageError
     from unmirage.examples import example
+    from unmirage.meta.analyse import meta
+    from unmirage.meta.found import Meta
     from unmirage.metrics import Card, Metric, metric
     from unmirage.mirages.found import Induced, Mirage
     from unmirage.mirages.induce import induce
@@ -28,6 +30,7 @@ _HOME = {
     "Audit": "unmirage.result",
     "Card": "unmirage.metrics",
     "Induced": "unmirage.mirages.found",
+    "Meta": "unmirage.meta.found",
     "Metric": "unmirage.metrics",
     "Mirage": "unmirage.mirages.found",
     "Prediction": "unmirage.predictions",
@@ -39,6 +42,7 @@ _HOME = {
     "example": "unmirage.examples",
     "induce": "unmirage.mirages.induce",
     "length_scaling": "unmirage.predictions",
+    "meta": "unmirage.meta.analyse",
     "metric": "unmirage.metrics",
     "metric_swap": "unmirage.predictions",
     "read": "unmirage.audit",
@@ -51,6 +55,7 @@ __all__ = [
     "Audit",
     "Card",
     "Induced",
+    "Meta",
     "Metric",
     "Mirage",
     "Prediction",
@@ -63,6 +68,7 @@ __all__ = [
     "example",
     "induce",
     "length_scaling",
+    "meta",
     "metric",
     "metric_swap",
     "read",

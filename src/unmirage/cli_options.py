@@ -106,8 +106,8 @@ class ScoringOptions:
 
 @Parameter(name="*")
 @dataclass
-class CurveOptions:
-    """What the curves are drawn against, and with what."""
+class AxisOptions:
+    """What the curves are drawn against."""
 
     axis: Annotated[
         str,
@@ -128,19 +128,7 @@ class CurveOptions:
             many=True,
         ),
     ] = ()
-    samples: Annotated[
-        int | None,
-        _option(
-            JUDGING,
-            "Keep this many of the counted attempts an item, drawn at random: what a smaller evaluation "
-            "would have shown.",
-        ),
-    ] = None
     confidence: Annotated[float, _option(JUDGING, "Of every interval.")] = 0.95
-    interval: Annotated[Literal["clopper-pearson", "wilson"], _option(JUDGING, "For 0/1 scores.")] = (
-        "clopper-pearson"
-    )
-    replicates: Annotated[int, _option(JUDGING, "Resamples of the items.")] = 2000
     seed: Annotated[int, _option(JUDGING, "Of every resampling; the same seed gives the same bytes.")] = 0
 
     def arguments(self) -> dict[str, Any]:
@@ -149,10 +137,7 @@ class CurveOptions:
             "axis": self.axis,
             "checkpoint": self.checkpoint,
             "chance": self._levels(),
-            "samples": self.samples,
             "confidence": self.confidence,
-            "interval": self.interval,
-            "replicates": self.replicates,
             "seed": self.seed,
         }
 
@@ -167,6 +152,34 @@ class CurveOptions:
                     f"cannot read {entry!r}", where="--chance", hint="Write TASK=0.25, or 0.25 for all."
                 ) from None
         return levels
+
+
+@Parameter(name="*")
+@dataclass
+class CurveOptions(AxisOptions):
+    """What the curves are drawn against, and with what."""
+
+    samples: Annotated[
+        int | None,
+        _option(
+            JUDGING,
+            "Keep this many of the counted attempts an item, drawn at random: what a smaller evaluation "
+            "would have shown.",
+        ),
+    ] = None
+    interval: Annotated[Literal["clopper-pearson", "wilson"], _option(JUDGING, "For 0/1 scores.")] = (
+        "clopper-pearson"
+    )
+    replicates: Annotated[int, _option(JUDGING, "Resamples of the items.")] = 2000
+
+    def arguments(self) -> dict[str, Any]:
+        """As arguments of the API."""
+        return {
+            **AxisOptions.arguments(self),
+            "samples": self.samples,
+            "interval": self.interval,
+            "replicates": self.replicates,
+        }
 
 
 @Parameter(name="*")

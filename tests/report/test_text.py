@@ -76,7 +76,7 @@ def test_warnings_of_one_code_are_one_line(audit: Audit) -> None:
         tables.warning("a", "second", count=3),
     ]
     many = replace(audit, warnings=tables.warnings_frame(rows))
-    assert text.grouped_warnings(many) == [("a", 2, "first"), ("b", 1, "x")]
+    assert text.grouped_warnings(many.warnings) == [("a", 2, "first"), ("b", 1, "x")]
 
 
 def test_on_a_loss_axis_the_largest_scale_has_the_smallest_value(audit: Audit) -> None:

@@ -83,10 +83,9 @@ class Meta:
     scores: of each score how many cells are beyond their null, in the columns `SCORES`.
     groups: the same by metric, task and family: `concentration.GROUPS`.
     concentration: `concentration.CONCENTRATION`.
-    base_rates: the metrics of BIG-bench's tasks and of those among them that were claimed to be emergent, in
-        the columns of `base_rate.base_rates`; no rows for other sources.
-    links, losses: where along the chain from log-probability to accuracy the scale is lost, of tasks with
-        choices and items; see `predictions.choice_chain`.
+    claims: how often a metric is the one that tasks are judged by, among those that were claimed to be
+        emergent and among all of the source, in the columns `base_rate.COLUMNS`; no rows where none of the
+        claimed tasks is there.
     curves: the means, as in an audit. warnings: as in an audit.
     says: what was found, a sentence each.
     settings: what decided the numbers. inputs: the files that were read.
@@ -97,6 +96,7 @@ class Meta:
     scores: pl.DataFrame
     groups: pl.DataFrame
     concentration: pl.DataFrame
+    claims: pl.DataFrame
     curves: pl.DataFrame
     warnings: pl.DataFrame
     says: tuple[str, ...]

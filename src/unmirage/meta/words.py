@@ -1,2 +1,126 @@
-def sentences(*a):
-    return ()
+"""What a meta-analysis found, a sentence each. Every number in them is in a table of the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from unmirage.counts import listed
+from unmirage.meta.shapes import RULES
+from unmirage.report.words import interval, number, p_value
+from unmirage.result import Settings
+
+# A raw score that is often read as emergence; the paper gives no limit.
+RAW = 10.0
+NAMED = 3
+
+
+def sentences(
+    cells: pl.DataFrame,
+    scores: pl.DataFrame,
+    groups: pl.DataFrame,
+    concentration: pl.DataFrame,
+    claims: pl.DataFrame,
+    settings: Settings,
+) -> tuple[str, ...]:
+    """The findings, the plainest first; see `found.Meta` for the tables."""
+    emergence, line = scores.rows(named=True)
+    if emergence["tested"] == 0:
+        return ("No curve can be tested: five scales are needed, and means that are known and differ.",)
+    says = [_beyond(emergence, cells, settings), _raw(cells)]
+    says += [_linearity(line, settings), _groups(groups), _shapes(cells)]
+    says += [_concentrated(concentration, by) for by in ("metric", "task", "family")]
+    return tuple(one for one in (*says, _claims(claims)) if one)
+
+
+def _beyond(row: dict[str, Any], cells: pl.DataFrame, settings: Settings) -> str:
+    left = row["cells"] - row["tested"]
+    untested = f" ({left:,} more are not tested; the table of curves says why)" if left else ""
+    many = "" if row["beyond"] > row["expected"] else ", so there are no more than chance makes"
+    return (
+        f"Of {row['tested']:,} curves{untested} {row['beyond']:,} ({_percent(row)}) have an emergence score "
+        f"beyond that of {1 - settings.alpha:.0%} of smooth curves on the same scales with the same errors; "
+        f"{number(row['expected'])} would, were all smooth{many}. After adjustment for the number of curves "
+        f"({settings.adjust}) {row['adjusted']:,} are."
+    )
+
+
+def _percent(row: dict[str, Any]) -> str:
+    return f"{row['share']:.1%}, 95% interval {row['low']:.1%} to {row['high']:.1%}"
+
+
+def _raw(cells: pl.DataFrame) -> str:
+    high = cells.filter(pl.col("p").is_not_null(), pl.col("emergence_score") > RAW)
+    if high.is_empty():
+        return ""
+    infinite = int(high["emergence_score"].is_infinite().sum())
+    endless = f" (infinite for {infinite:,}: half of their steps or more are flat)" if infinite else ""
+    return (
+        f"The raw score is above {RAW:g} for {high.height:,} curves{endless}; for "
+        f"{high.height - int(high['beyond'].sum()):,} of these a smooth curve would score as high, since the "
+        "score grows with the number of scales and where ordinary steps are small."
+    )
+
+
+def _linearity(row: dict[str, Any], settings: Settings) -> str:
+    return (
+        f"Linearity is below that of {1 - settings.alpha:.0%} of smooth curves for {row['beyond']:,} "
+        f"({row['share']:.1%}), {row['adjusted']:,} after adjustment."
+    )
+
+
+def _groups(groups: pl.DataFrame) -> str:
+    parts = []
+    for by in ("metric", "family"):
+        some = groups.filter(pl.col("by") == by, pl.col("beyond") > 0)
+        if groups.filter(pl.col("by") == by).height < 2 or some.is_empty():
+            continue
+        named = [
+            f"{r['group']} ({r['beyond']} of {r['tested']}, interval of the share "
+            f"{interval(r['low'], r['high'])})"
+            for r in some.head(NAMED).iter_rows(named=True)
+        ]
+        parts.append(f"by {by}: {listed(named)}")
+    return f"Most often beyond, {'; '.join(parts)}." if parts else ""
+
+
+def _shapes(cells: pl.DataFrame) -> str:
+    known = cells["shape"].drop_nulls()
+    counts = [(name, int((known == name).sum())) for name in RULES]
+    parts = [f"{name} {n:,}" for name, n in sorted(counts, key=lambda one: -one[1]) if n]
+    return f"Shapes: {', '.join(parts)}." if parts else ""
+
+
+def _concentrated(table: pl.DataFrame, by: str) -> str:
+    """On the cells that are beyond after adjustment, where there are enough, else on all beyond."""
+    for counted in ("adjusted", "beyond"):
+        rows = {
+            r["measure"]: r
+            for r in table.filter(pl.col("by") == by, pl.col("counted") == counted).iter_rows(named=True)
+            if r["value"] is not None
+        }
+        if not rows:
+            continue
+        many, two = rows["effective number"], rows["two largest shares"]
+        plural = {"metric": "metrics", "task": "tasks", "family": "families"}[by]
+        which = "beyond after adjustment" if counted == "adjusted" else "beyond"
+        return (
+            f"The {many['cells']:,} curves {which} are spread as over {number(many['value'])} {plural} of "
+            f"equal share ({interval(many['low'], many['high'])}), all tested curves as over "
+            f"{number(many['base'])}; two {plural} have {two['value']:.0%} of them, "
+            f"{two['by_chance']:.0%} if they fell by chance (p = {p_value(two['p'])})."
+        )
+    return ""
+
+
+def _claims(claims: pl.DataFrame) -> str:
+    if claims.is_empty():
+        return ""
+    row = claims.row(0, named=True)
+    return (
+        f"Of the tasks that were claimed emergent {row['claimed_share']:.0%} are judged by {row['metric']}, "
+        f"of all tasks here {row['all_share']:.0%}: {number(row['enrichment'])} times as many "
+        f"({interval(row['enrichment_low'], row['enrichment_high'])}, p = "
+        f"{p_value(row['p_hypergeometric'])})."
+    )

@@ -73,6 +73,15 @@ def fits(audit: Audit, family: str, task: str) -> str:
     return "; ".join(f"{one.title[0]}: {one.fit_words}" for one in shown if one.fit)
 
 
+def check_formats(formats: Sequence[str]) -> None:
+    """SettingsError unless all are image formats."""
+    for fmt in formats:
+        if fmt not in FORMATS:
+            raise SettingsError(
+                f"{fmt!r} is not an image format", where="formats", hint=f"Use {', '.join(FORMATS)}."
+            )
+
+
 def render(spec: dict[str, Any], fmt: str, theme: str = "light") -> bytes:
     """The image of a chart: PNG at twice its size, SVG, or PDF.
 

@@ -43,18 +43,23 @@ def document(audit: Audit) -> dict[str, Any]:
         "unmirage": version(),
         "schema": SCHEMA,
         "inputs": [asdict(one) for one in audit.inputs],
-        "settings": _plain(audit.settings.as_dict() | {"w_min": audit.w_min}),
-        **{name: _rows(getattr(audit, name)) for name in FRAMES},
+        "settings": plain(audit.settings.as_dict() | {"w_min": audit.w_min}),
+        **{name: rows(getattr(audit, name)) for name in FRAMES},
     }
 
 
 def to_json(audit: Audit) -> bytes:
-    """:func:`document` as UTF-8 JSON, one row of a table a line; the same audit gives the same bytes.
+    """:func:`document` as UTF-8 JSON, one row of a table a line; the same audit gives the same bytes."""
+    return written(document(audit))
+
+
+def written(values: Mapping[str, Any]) -> bytes:
+    """Plain values as UTF-8 JSON, one entry of a list a line.
 
     Floats are written with as many digits as it takes to read the same float back.
     """
     parts = []
-    for key, value in document(audit).items():
+    for key, value in values.items():
         if isinstance(value, list) and value:
             text = "[\n  " + ",\n  ".join(_dump(row) for row in value) + "\n ]"
         else:
@@ -78,15 +83,17 @@ def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _rows(frame: pl.DataFrame) -> list[Any]:
-    return [_plain(row) for row in frame.iter_rows(named=True)]
+def rows(frame: pl.DataFrame) -> list[Any]:
+    """The rows of a frame as plain values, for JSON."""
+    return [plain(row) for row in frame.iter_rows(named=True)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value of a frame or of settings for JSON; NaN and infinity become null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return value

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import polars as pl
 
-from unmirage.errors import SettingsError
 from unmirage.folders import whole
 from unmirage.report import charts, document, sheets
 from unmirage.report.page import page
@@ -37,11 +36,7 @@ def write(
     OutputError
         The folder cannot be made or written.
     """
-    for fmt in formats:
-        if fmt not in charts.FORMATS:
-            raise SettingsError(
-                f"{fmt!r} is not an image format", where="formats", hint=f"Use {', '.join(charts.FORMATS)}."
-            )
+    charts.check_formats(formats)
     with whole(directory, "the audit") as draft:
         _build(audit, draft, formats, progress)
     return directory / PAGE
@@ -74,7 +69,7 @@ def _build(audit: Audit, draft: Path, formats: tuple[str, ...], progress: Progre
     (draft / "verdicts.csv").write_bytes(sheets.verdicts_csv(audit))
     (draft / "differences.csv").write_bytes(sheets.differences_csv(audit))
     for name in TABLES:
-        _parquet(getattr(audit, name), draft / f"{name}.parquet")
+        parquet(getattr(audit, name), draft / f"{name}.parquet")
     if not formats:
         return
     (draft / "charts").mkdir()
@@ -85,7 +80,8 @@ def _build(audit: Audit, draft: Path, formats: tuple[str, ...], progress: Progre
                 (draft / "charts" / f"{name}.{fmt}").write_bytes(charts.render(spec, fmt))
 
 
-def _parquet(frame: pl.DataFrame, path: Path) -> None:
+def parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table; the same table gives the same bytes."""
     try:
         # Fixed settings, so that a new default of the library does not change the bytes unseen.
         frame.write_parquet(

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from unmirage.readers.base import Input
 from unmirage.report import slices, words
 from unmirage.result import Audit
 
@@ -130,11 +131,11 @@ def prediction_grids(audit: Audit) -> tuple[Grid, Grid]:
     )
 
 
-def input_grid(audit: Audit) -> Grid:
+def input_grid(inputs: Sequence[Input]) -> Grid:
     """The files that were read."""
     cells = [
         (words.printable(one.path), words.printable(one.format), words.number(one.rows), one.sha256[:12])
-        for one in audit.inputs
+        for one in inputs
     ]
     head = ("file", "format", "rows", "SHA-256 (first 12)")
     return Grid("Files that were read", head, _numeric(head, {"rows"}), cells)
@@ -156,9 +157,9 @@ def frame_grid(frame: pl.DataFrame, caption: str, *, leave_out: Iterable[str] = 
     )
 
 
-def settings_grid(audit: Audit) -> Grid:
-    """What decided the numbers."""
-    cells = [(name.replace("_", " "), _setting(value)) for name, value in audit.settings.as_dict().items()]
+def settings_grid(settings: Mapping[str, Any]) -> Grid:
+    """What decided the numbers: name -> value."""
+    cells = [(name.replace("_", " "), _setting(value)) for name, value in settings.items()]
     return Grid("What decided the numbers", ("setting", "value"), (False, False), cells)
 
 

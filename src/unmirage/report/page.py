@@ -67,13 +67,13 @@ def page(audit: Audit, progress: Progress = silent) -> str:
         axes=_axes(audit),
         checkpoint=audit.settings.checkpoint,
         checkpoint_notes=_checkpoint_notes(audit),
-        inputs=grids.input_grid(audit),
+        inputs=grids.input_grid(audit.inputs),
         predictions=grids.prediction_grids(audit),
         says=audit.predictions.select("prediction", "says").unique(maintain_order=True).rows(),
         warnings=grids.frame_grid(audit.warnings, "Warnings"),
         skipped=grids.frame_grid(audit.skipped, "Metrics that could not be computed"),
         recorded=grids.frame_grid(audit.recorded, "Our scores against those that the source tool recorded"),
-        settings=grids.settings_grid(audit),
+        settings=grids.settings_grid(audit.settings.as_dict()),
         meanings=[(word, themes.TONES[word], meaning) for word, meaning in words.MEANINGS.items()],
     )
 

@@ -43,12 +43,12 @@ def verdicts_csv(audit: Audit) -> bytes:
     "; ". Texts are made safe as in :func:`safe`.
     """
     rows = [_flat(audit, row) for row in audit.verdicts.iter_rows(named=True)]
-    return _csv(pl.DataFrame(rows, schema=VERDICT_COLUMNS))
+    return csv(pl.DataFrame(rows, schema=VERDICT_COLUMNS))
 
 
 def differences_csv(audit: Audit) -> bytes:
     """The differences table as it is, its texts made safe as in :func:`safe`."""
-    return _csv(audit.differences)
+    return csv(audit.differences)
 
 
 def safe(column: str) -> pl.Expr:
@@ -70,7 +70,8 @@ def _flat(audit: Audit, row: dict[str, Any]) -> dict[str, Any]:
     return {name: flat.get(name) for name in VERDICT_COLUMNS}
 
 
-def _csv(frame: pl.DataFrame) -> bytes:
+def csv(frame: pl.DataFrame) -> bytes:
+    """A flat table for a spreadsheet: texts made safe as in :func:`safe`, no infinities."""
     texts = [name for name, dtype in frame.schema.items() if not dtype.is_numeric() and dtype != pl.Boolean]
     floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
     written = frame.with_columns(pl.col(texts).cast(pl.String)).with_columns(

@@ -10,8 +10,10 @@ from unmirage.theory.shapes import MARGIN
 from unmirage.verdict.error_rates import sentence
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 STYLES = {
     "smooth": "bold blue",
@@ -65,11 +67,20 @@ def summary(audit: Audit, console: Console) -> None:
     tested = predictions_line(audit)
     if tested:
         console.print(Text("predictions: ", style="bold").append(tested, style="not bold"))
-    for code, count, message in grouped_warnings(audit):
+    for line in warning_lines(audit.warnings):
+        console.print(line, soft_wrap=False)
+
+
+def warning_lines(warnings: pl.DataFrame) -> list[Text]:
+    """A line a warning code: its first message, and how many more there are."""
+    from rich.text import Text
+
+    lines = []
+    for code, count, message in grouped_warnings(warnings):
         line = Text(f"{words.printable(code)}: ", style="yellow")
         more = f" (and {words.number(count - 1)} more)" if count > 1 else ""
-        line.append(words.printable(message) + more, style="default")
-        console.print(line, soft_wrap=False)
+        lines.append(line.append(words.printable(message) + more, style="default"))
+    return lines
 
 
 def predictions_line(audit: Audit) -> str:
@@ -100,10 +111,10 @@ def error_rates(audit: Audit, row: dict[str, Any]) -> str:
     return sentence(kind, len(test["axis_values"]), items, scatter) or ""
 
 
-def grouped_warnings(audit: Audit) -> list[tuple[str, int, str]]:
+def grouped_warnings(warnings: pl.DataFrame) -> list[tuple[str, int, str]]:
     """(code, number of warnings, first message), in the order they were met."""
     groups: dict[str, tuple[int, str]] = {}
-    for row in audit.warnings.iter_rows(named=True):
+    for row in warnings.iter_rows(named=True):
         count, message = groups.get(row["code"], (0, row["message"] or ""))
         groups[row["code"]] = (count + 1, message)
     return [(code, count, message) for code, (count, message) in groups.items()]

@@ -46,6 +46,9 @@ PALETTES: dict[str, dict[str, str]] = {
     },
 }
 
+# Of categories, in order; those that matter least are the palest.
+CATEGORIES = ("line", "axis", "limited", "artifact", "break", "smooth")
+
 # The colour of a verdict's badge: its name in PALETTES.
 TONES = {
     "smooth": "smooth",
@@ -93,12 +96,17 @@ def _config(colours: Mapping[str, str]) -> dict[str, Any]:
             "size": 46,
             "opacity": 1,
         }
+        roles[f"{role}-box"] = {"color": own, "opacity": 0.45}
+        roles[f"{role}-tick"] = {"color": own, "opacity": 1}
+        roles[f"{role}-dot"] = {"color": own, "filled": True, "size": 14, "opacity": 0.8}
     return {
         "font": FONT,
         "background": colours["paper"],
         "padding": 10,
         "view": {"stroke": None},
         "concat": {"spacing": 22},
+        "range": {"category": [colours[name] for name in CATEGORIES]},
+        "legend": {"labelColor": colours["ink"], "labelFont": FONT, "labelFontSize": 12},
         "axis": {
             "labelColor": colours["muted"],
             "titleColor": colours["ink"],
