@@ -253,22 +253,26 @@ def _chain_words(links: list[Linked], losses: list[Loss]) -> str:
     first = CORRELATIONS[0]
     chain = [one for one in links if one.against == "scale" and one.correlation == first]
     means = ", ".join(f"{one.link} {one.mean:.2f}" for one in chain if not one.link.endswith("mass"))
-    parts = []
+    places: dict[str, list[str]] = {}
     for kind in CORRELATIONS:
-        mine = [one for one in losses if one.correlation == kind]
-        most = next((one for one in mine if one.largest), None)
-        gains = [one for one in mine if one.named and one.change > 0]
-        word = "no step that can be told from 0 loses any" if most is None else (
-            f"most is lost from {most.start} to {most.end} ({most.change:+.2f} [{most.low:+.2f}, "
-            f"{most.high:+.2f}])"
-        )  # fmt: skip
-        if gains:
-            word += f", and {', '.join(f'{one.start} to {one.end}' for one in gains)} gains"
-        parts.append(f"{kind}: {word}")
+        most = next((one for one in losses if one.correlation == kind and one.largest), None)
+        place = "no step loses any that can be told from 0"
+        estimate = ""
+        if most is not None:
+            place = f"most is lost from {most.start} to {most.end}"
+            estimate = f" {most.change:+.2f} [{most.low:+.2f}, {most.high:+.2f}]"
+        places.setdefault(place, []).append(f"{kind}{estimate}")
+    parts = [f"{place} ({', '.join(kinds)})" for place, kinds in places.items()]
+    gains = [one for one in losses if one.correlation == first and one.named and one.change > 0]
+    if gains:
+        parts.append(f"there are gains from {', '.join(f'{one.start} to {one.end}' for one in gains)}")
     constant = {one.link: one.constant for one in chain if one.constant}
     counted = ", ".join(f"{n:,} by {link}" for link, n in constant.items())
     left = f" Items with one score at every scale, left out: {counted}." if counted else ""
-    return f"Mean per-item correlation with log scale ({first}): {means}. Along the chain, {'; '.join(parts)}.{left}"
+    return (
+        f"Mean per-item correlation with log scale ({first}): {means}. Along the chain, "
+        f"{'; '.join(parts)}.{left}"
+    )
 
 
 def _mass_words(links: list[Linked]) -> str | None:

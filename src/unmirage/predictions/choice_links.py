@@ -1,4 +1,4 @@
-"""The chain from log-probability to accuracy on arrays: how well scale orders each link's scores, item by item.
+"""The chain from log-probability to accuracy on arrays: how each link's scores go with scale, item by item.
 
 Schaeffer et al. 2024 (arXiv 2406.04391): log p_vocab(right) -> p_vocab(right) -> p_choices(right) -> Brier
 score -> accuracy. Tables and sentences are made in `choice_chain`.
