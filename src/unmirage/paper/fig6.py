@@ -3,6 +3,7 @@ skill that the paper does not draw, and the same of a user's own items and score
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,11 +217,9 @@ def _chart(table: pl.DataFrame) -> dict[str, Any]:
     panels = []
     for shots in SHOTS:
         mine = table.filter(pl.col("shots") == shots)
-        chance: list[Layer] = []
-        uniform: list[Layer] = []
-        for k in mine["choices"].unique().sort().to_list():
-            chance += level(1 / k, f"K = {k}")
-            uniform += level((k - 1) / k**2, f"K = {k}")
+        ks = mine["choices"].unique().sort().to_list()
+        chance = _grounds({k: 1 / k for k in ks})
+        uniform = _grounds({k: (k - 1) / k**2 for k in ks})
         panels += [
             Panel(
                 (f"{shots}-shot: multiple-choice grade",),
@@ -250,13 +249,24 @@ def _chart(table: pl.DataFrame) -> dict[str, Any]:
         title="Figure 6. LaMDA on four BIG-bench tasks: the grade jumps, and the Brier score?",
         subtitle=(
             "The paper's numbers, read off its drawing. Bars of the grade: 95% of so many items.",
-            "Grey, with K choices: chance 1/K, and the Brier score of a uniform forecast (K-1)/K^2, which the "
-            "paper does not draw.",
+            "Grey, with K choices: chance 1/K, and the Brier score of a uniform forecast (K-1)/K^2, which "
+            "the paper does not draw.",
         ),
         series=tasks(table),
         legend="",
         colours=COLOURS,
     )
+
+
+def _grounds(levels: Mapping[int, float]) -> list[Layer]:
+    """A grey line a number of choices, its words above it, or below the lowest."""
+    layers: list[Layer] = []
+    for k, value in levels.items():
+        rule, words = level(value, f"K = {k}")
+        if value > min(levels.values()):
+            words["mark"] |= {"baseline": "bottom", "dy": -2}
+        layers += [rule, words]
+    return layers
 
 
 def _layers(rows: pl.DataFrame, value: str, *, interval: bool = False) -> list[Layer]:

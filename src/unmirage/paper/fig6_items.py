@@ -126,7 +126,10 @@ def _chart(found: ChoiceChain, tasks: Sequence[str], families: Sequence[str]) ->
         ):
             rows = mine.filter(pl.col("metric") == metric, pl.col("mean").is_not_null())
             drawn = _layers(rows, "axis_value", ground)
-            panels.append(Panel((task, title), drawn, y, reach, _domain(rows)))
+            domain = _domain(rows)
+            if domain is not None and metric == HEADLINE:
+                domain = max(domain[0], 0.0), min(domain[1], 1.0)
+            panels.append(Panel((task, title), drawn, y, reach, domain))
         panels.append(_chain_panel(found, task, families))
     return grid(
         panels,
@@ -159,7 +162,7 @@ def _domain(rows: pl.DataFrame) -> tuple[float, float] | None:
 
 
 def round_range(values: Sequence[float]) -> tuple[float, float]:
-    """A range that begins and ends at round numbers, with a little room: panels line up by their last tick."""
+    """A range from one round number to another, with a little room: panels line up by their last tick."""
     low, high = min(values), max(values)
     room = 0.03 * (high - low or 1.0)
     step = 10.0 ** np.floor(np.log10((high - low or 1.0) / 2))

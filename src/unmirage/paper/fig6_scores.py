@@ -32,8 +32,8 @@ def scores_part(scores: pl.DataFrame | None) -> Part:
     if scores is None:
         return Part(
             notes=(
-                "Transliteration to IPA, where exact match is zero and BLEU is not, is not drawn: give scores "
-                "of the task ipa_transliterate by exact_match and bleu with --scores PATH.",
+                "Transliteration to IPA, where exact match is zero and BLEU is not, is not drawn: give "
+                "scores of the task ipa_transliterate by exact_match and bleu with --scores PATH.",
             )
         )
     both = _both(scores)
@@ -46,8 +46,8 @@ def scores_part(scores: pl.DataFrame | None) -> Part:
     )
     if flat.is_empty():
         what = (
-            f"{sizes.height} families have it by exact match and by BLEU, and none of at least {FEWEST} sizes "
-            "has an exact match of zero at all of them"
+            f"{sizes.height} families have it by exact match and by BLEU, and none of at least {FEWEST} "
+            "sizes has an exact match of zero at all of them"
             if sizes.height
             else "the scores hold no task ipa_transliterate by exact match and by BLEU"
         )
@@ -59,12 +59,15 @@ def scores_part(scores: pl.DataFrame | None) -> Part:
         for family, task in flat.head(MOST_FAMILIES).select("family", "task").iter_rows()
     ]
     top = float(both["bleu"].max())  # type: ignore[arg-type]
+    hundred = top > 1
     says.append(
         f"Of {sizes.filter(pl.col('sizes') >= FEWEST).height} families with at least {FEWEST} sizes, "
         f"{flat.height} have an exact match of zero at every size; the largest BLEU of any model is {top:.3g}"
-        + (", so it is on a scale of 0 to 100." if top > 1 else ".")
+        + (", so it is on a scale of 0 to 100." if hundred else ".")
     )
-    return Part({"fig6_ipa": _chart(drawn, n)}, _rows(drawn, n), tuple(says))
+    return Part(
+        {"fig6_ipa": _chart(drawn, n, "BLEU (of 100)" if hundred else "BLEU")}, _rows(drawn, n), tuple(says)
+    )
 
 
 def _both(scores: pl.DataFrame) -> pl.DataFrame:
@@ -99,8 +102,8 @@ def _items(both: pl.DataFrame) -> tuple[int | None, str]:
         return None, ""
     n = int(fits[0]) + 2
     return n, (
-        f"{n:,} items, which the table does not say but {int(whole[fits[0]].sum())} of the {values.size} exact "
-        f"matches above zero in it are multiples of 1/{n}"
+        f"{n:,} items, which the table does not say but {int(whole[fits[0]].sum())} of the {values.size} "
+        f"exact matches above zero in it are multiples of 1/{n}"
     )
 
 
@@ -141,7 +144,7 @@ def _rows(drawn: pl.DataFrame, n: int | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _chart(drawn: pl.DataFrame, n: int | None) -> dict[str, Any]:
+def _chart(drawn: pl.DataFrame, n: int | None, bleu_title: str) -> dict[str, Any]:
     bound = _bound(n)
     sizes = drawn["n_params"]
     reach = (float(sizes.min()) / 1.25, float(sizes.max()) * 1.25)  # type: ignore[arg-type]
@@ -158,8 +161,8 @@ def _chart(drawn: pl.DataFrame, n: int | None) -> dict[str, Any]:
     highest = float(drawn["bleu"].max())  # type: ignore[arg-type]
     bleu = [line(dots["bleu"]), points(dots["bleu"])]
     panels = [
-        Panel(("Exact match",), exact, "exact match", reach, round_range([0.0, 4 * (bound or 0.005)])),
-        Panel(("BLEU of the same outputs",), bleu, "BLEU", reach, round_range([0.0, highest])),
+        Panel(("Exact match",), exact, "exact match", reach, _from_zero(3.5 * (bound or 0.005))),
+        Panel(("BLEU of the same outputs",), bleu, bleu_title, reach, _from_zero(highest)),
     ]
     families = drawn["family"].unique(maintain_order=True).to_list()
     return grid(
@@ -176,3 +179,9 @@ def _chart(drawn: pl.DataFrame, n: int | None) -> dict[str, Any]:
         colours=COLOURS,
         width=300,
     )
+
+
+def _from_zero(top: float) -> tuple[float, float]:
+    """From a little below 0 to a round number."""
+    high = round_range([0.0, top])[1]
+    return -high / 20, high

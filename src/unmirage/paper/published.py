@@ -82,6 +82,6 @@ def claimed_chance(figure: int) -> float | None:
 
 def _read(name: str) -> pl.DataFrame:
     frame = pl.read_csv(FOLDER / f"{name}.csv", comment_prefix="#", infer_schema_length=None)
-    exact = ("length", "temperature", "references", "figure", "order", "width", "group_size")
-    exact += ("shots", "choices", "items")
+    whole = ("length", "temperature", "references", "figure", "order", "width", "group_size")
+    exact = (*whole, "shots", "choices", "items")
     return frame.with_columns(pl.selectors.numeric().exclude(exact).cast(pl.Float64))

@@ -182,6 +182,8 @@ def chains(audit: Audit, brier: str = "brier_mean") -> ChoiceChain:
 def _one(task: ChoiceTask, settings: Settings, brier: str, rows: dict[str, list[dict[str, Any]]]) -> None:
     def say(about: str, sentence: str | None) -> None:
         if sentence is not None:
+            if task.dependent is not None and about in ("worse", "skill", "chain", "mass"):
+                sentence += " The items depend on each other, so these intervals are too narrow."
             rows["says"].append({**task.where, "about": about, "says": sentence})
 
     cell = task.cell

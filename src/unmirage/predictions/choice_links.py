@@ -136,17 +136,25 @@ def linked(cell: Cell, names: tuple[str, ...], settings: Settings) -> tuple[list
         infinite = int(one.infinite.sum()) if kind == "pearson" else 0
         rows.append(
             Linked(
-                link, against, kind, each[:, k], means[k], low[k], high[k], *middle,
-                int(one.constant.sum()), infinite,
+                link,
+                against,
+                kind,
+                each[:, k],
+                means[k],
+                low[k],
+                high[k],
+                *middle,
+                int(one.constant.sum()),
+                infinite,
             )
-        )  # fmt: skip
+        )
     return rows, _losses(names, keys, pairs, both, changes)
 
 
 def _correlated(x: Floats, y: Floats) -> statistics.RowCorrelations:
     """Row by row; a row that holds a NaN counts as one with an infinite value and has no correlation."""
     wide = np.broadcast_to(x, y.shape)
-    bad = np.isnan(y).any(axis=1) | np.isnan(wide).any(axis=1)
+    bad: npt.NDArray[np.bool_] = np.asarray(np.isnan(y).any(axis=1) | np.isnan(wide).any(axis=1))
     found = statistics.row_correlations(
         np.where(bad[:, None], 0.0, wide) if x.ndim == 2 else x, np.where(bad[:, None], 0.0, y)
     )
@@ -238,4 +246,4 @@ def mass_means(cell: Cell, settings: Settings) -> Mapping[str, tuple[Floats, Flo
         )
         low[able], high[able] = bounds(drawn, settings.confidence, cell.units)
     parts = (np.split(one, len(found)) for one in (mean, low, high))
-    return {name: tuple(part) for name, part in zip(found, zip(*parts, strict=True), strict=True)}  # type: ignore[misc]
+    return {name: tuple(part) for name, part in zip(found, zip(*parts, strict=True), strict=True)}
