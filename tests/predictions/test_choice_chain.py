@@ -1,5 +1,7 @@
 """The chain from log-probability to accuracy: correlations item by item, what is lost, and the masses."""
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 import pytest
@@ -109,7 +111,7 @@ def test_correlations_are_scipys_item_by_item(frame, found):
 
 
 def test_the_three_summaries_are_one_number(made, frame):
-    """The area under the complementary CDF is 1 + mean, minus the distance to perfect correlation mean - 1."""
+    """The area under the complementary CDF is 1 + mean, minus the distance to perfection mean - 1."""
     (task,) = choice_tasks(made, "brier_mean")
     rows, _ = linked(task.cell, CHAIN, made.settings)
     links = choice_chain(made).links
@@ -135,7 +137,7 @@ def test_losses_are_paired_on_the_items_that_have_both(frame, found):
         for link in CHAIN
     }
     mine = found.losses.filter(pl.col("correlation") == "kendall")
-    assert mine.select("from", "to").rows() == list(zip(CHAIN[:-1], CHAIN[1:], strict=True))
+    assert mine.select("from", "to").rows() == list(pairwise(CHAIN))
     for row in mine.iter_rows(named=True):
         both = each[row["to"]] - each[row["from"]]
         assert row["items"] == np.isfinite(both).sum()

@@ -154,7 +154,7 @@ def test_a_simulated_artifact_goes():
     sharp = dict(result.swaps.select("metric", "sharp").iter_rows())
     assert sharp["multiple_choice_grade"]
     assert not sharp["choice_logprob"]
-    assert "the sharpness goes" in result.says.filter(pl.col("about") == "swap")["says"][0]
+    assert "the sharpness disappears" in result.says.filter(pl.col("about") == "swap")["says"][0]
 
 
 def test_a_grade_that_rises_while_brier_gets_worse_is_said():
@@ -181,7 +181,7 @@ def test_words_where_nothing_can_be_judged():
     none = Swap("multiple_choice_grade", None, None, None, np.nan, np.nan, np.nan)
     assert "4 scales sharpness cannot be judged" in swap_words(none, [], 4)
     flat = Swap("multiple_choice_grade", None, False, None, np.nan, np.nan, np.nan)
-    assert "none can go" in swap_words(flat, [none], 7)
+    assert "none can disappear" in swap_words(flat, [none], 7)
     assert not worse_where_it_rises(none, flat)
 
 

@@ -28,7 +28,7 @@ SHOTS = (2, 3)
 READING = 0.005  # what reading the drawing costs, as `published/fig6.csv` says
 RANGE = (0.8e9, 6e11)  # room for the words on the right
 
-GOES, STAYS, NO_JUMP = "goes", "stays", "none"
+GOES, STAYS, NO_JUMP = "disappears", "stays", "none"
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _says(found: list[Honest]) -> list[str]:
         mine = [one for one in found if one.shots == shots]
         parts = []
         for word, words in (
-            (GOES, "the sharpness of the grade goes on"),
+            (GOES, "the sharpness of the grade disappears on"),
             (STAYS, "it stays on"),
             (NO_JUMP, "the grade is not sharp to begin with on"),
         ):

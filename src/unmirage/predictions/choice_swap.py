@@ -17,6 +17,7 @@ import polars as pl
 from unmirage import statistics
 from unmirage.aggregate import curve_rows
 from unmirage.cells import Cell
+from unmirage.counts import size_label
 from unmirage.judge import prepare
 from unmirage.predictions.choice_tasks import (
     HEADLINE,
@@ -249,19 +250,19 @@ def worse_where_it_rises(head: Swap, other: Swap) -> bool:
 
 
 def swap_words(head: Swap, others: Sequence[Swap], scales: int) -> str:
-    """Does the sharpness go when the grade is swapped? One sentence."""
+    """Does the sharpness disappear when the grade is swapped? One sentence."""
     scores = ", ".join(f"{one.metric} {score_text(one.emergence_score)}" for one in (head, *others))
     told = f"emergence scores: {scores}"
     if head.sharp is None:
         fewest = Thresholds().min_scales
         return f"With {scales} scales sharpness cannot be judged ({fewest} are needed); {told}."
     if not head.sharp:
-        return f"{head.metric} is not sharp by the rule of the verdicts, so none can go; {told}."
+        return f"{head.metric} is not sharp by the rule of the verdicts, so none can disappear; {told}."
     stays = [one.metric for one in others if one.sharp]
     goes = [one.metric for one in others if one.sharp is False]
     parts = []
     if goes:
-        parts.append(f"under {', '.join(goes)} the sharpness goes")
+        parts.append(f"under {', '.join(goes)} the sharpness disappears")
     if stays:
         parts.append(f"under {', '.join(stays)} it stays")
     return f"{head.metric} is sharp by the rule of the verdicts; {'; '.join(parts)}; {told}."
@@ -292,7 +293,12 @@ def worse_words(head: Swap, others: Sequence[Swap]) -> str | None:
         return None
     parts = [f"{one.metric} by {-one.change:.3g} [{-one.high:.3g}, {-one.low:.3g}]" for one in worse]
     return (
-        f"Where {head.metric} rises most, from {head.jump[0]:.3g} to {head.jump[1]:.3g} (by "
+        f"Where {head.metric} rises most, from {_scale(head.jump[0])} to {_scale(head.jump[1])} (by "
         f"{head.change:.3g} [{head.low:.3g}, {head.high:.3g}]), other metrics of the same outputs get "
         f"worse: {', '.join(parts)}."
     )
+
+
+def _scale(value: float) -> str:
+    """A value of the axis: counts with K, M, B or T."""
+    return size_label(value) if value >= 1000 else f"{value:.3g}"
