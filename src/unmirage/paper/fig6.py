@@ -169,11 +169,13 @@ def _says(found: list[Honest]) -> list[str]:
                 f"by {one.worse:.3f}."
             )
         out.append(f"Skill against a uniform forecast, {shots}-shot: {_skill_words(mine)}.")
-    told = [f"{one.task} ({one.shots}-shot)" for one in found if one.told]
+    looks = [one for one in found if one.outcome != NO_JUMP]
+    told = [f"{one.task} ({one.shots}-shot)" for one in looks if one.told]
+    few = [f"{one.task} ({one.shots}-shot)" for one in looks if not one.told]
     out.append(
-        "Sharp here is the rule of the verdicts on the values that were read. With the binomial error of "
-        f"its items counted, too, the grade is sharp on {', '.join(told) if told else 'none of the tasks'}: "
-        "the other tasks have too few items to tell their jump from chance by that rule."
+        "Sharp here is the rule of the verdicts on the values that were read, which have no error. With the "
+        f"binomial error of its items the grade is still sharp on {', '.join(told) or 'none of the tasks'}"
+        + (f", and the items are too few to say so on {', '.join(few)}." if few else ".")
     )
     return out
 

@@ -19,6 +19,9 @@ from unmirage.result import Settings
 
 Floats = npt.NDArray[np.float64]
 
+# Intervals that hold together reach far into the tails, which fewer resamples do not know.
+FEWEST_REPLICATES = 2_000
+
 CORRELATIONS = ("pearson", "spearman", "kendall")
 # What is correlated beside the links: the mass on the wrong choices and on all, against scale and against the
 # mass on the right one.
@@ -104,7 +107,7 @@ def linked(cell: Cell, names: tuple[str, ...], settings: Settings) -> tuple[list
     ----------
     cell: with a layer of each of `names` that all its models have.
     names: the links in order; Brier scores are turned, so that higher is better everywhere.
-    settings: seed, replicates, confidence.
+    settings: seed, confidence, replicates (2,000 at least).
     """
     values, place = scale_places(cell)
     order = np.log(values) * (1.0 if values[0] <= values[-1] else -1.0)
@@ -174,7 +177,10 @@ def _means(
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = filled.sum(axis=0) / there.sum(axis=0)
         drawn = statistics.resample_means(
-            np.hstack([filled, there]), cell.clusters, settings.replicates, generator(cell, settings)
+            np.hstack([filled, there]),
+            cell.clusters,
+            max(settings.replicates, FEWEST_REPLICATES),
+            generator(cell, settings),
         )
         replicates = drawn[:, : each.shape[1]] / drawn[:, each.shape[1] :]
     low, high = bounds(replicates[:, :single], settings.confidence, cell.units)
