@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unmirage.metrics import Card, Metric, metric
     from unmirage.mirages.found import Induced, Mirage
     from unmirage.mirages.induce import induce
+    from unmirage.predictions.choice_chain import ChoiceChain, choice_chain
     from unmirage.predictions.length_scaling import length_scaling
     from unmirage.predictions.metric_swap import metric_swap
     from unmirage.predictions.prediction import Prediction
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Audit": "unmirage.result",
     "Card": "unmirage.metrics",
+    "ChoiceChain": "unmirage.predictions",
     "Induced": "unmirage.mirages.found",
     "Meta": "unmirage.meta.found",
     "Metric": "unmirage.metrics",
@@ -38,6 +40,7 @@ _HOME = {
     "UnmirageError": "unmirage.errors",
     "UnmirageWarning": "unmirage.audit",
     "audit": "unmirage.audit",
+    "choice_chain": "unmirage.predictions",
     "curves": "unmirage.audit",
     "example": "unmirage.examples",
     "induce": "unmirage.mirages.induce",
@@ -54,6 +57,7 @@ _HOME = {
 __all__ = [
     "Audit",
     "Card",
+    "ChoiceChain",
     "Induced",
     "Meta",
     "Metric",
@@ -64,6 +68,7 @@ __all__ = [
     "UnmirageWarning",
     "__version__",
     "audit",
+    "choice_chain",
     "curves",
     "example",
     "induce",

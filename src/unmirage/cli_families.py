@@ -99,7 +99,7 @@ def calibrate(
 def reproduce(
     *figures: Annotated[
         str,
-        Parameter(name="FIGURE", help="fig2, fig3, fig4, fig7 to fig11, or all, which is the default."),
+        Parameter(name="FIGURE", help="fig2, fig3, fig4, fig6 to fig11, or all, which is the default."),
     ],
     out: Annotated[Path, Parameter(group=OUTPUT, help="Folder for the pictures and tables.")] = Path(
         "unmirage-paper"
@@ -138,6 +138,24 @@ def reproduce(
             help="The networks of figure 11: responses of kind choice. By default the embedded ones.",
         ),
     ] = None,
+    choices: Annotated[
+        list[Path] | None,
+        Parameter(
+            group=READING,
+            negative=(),
+            help="Choice tasks for figure 6: responses with the log-probability of each choice. Without them "
+            "the panels that need items are left out.",
+        ),
+    ] = None,
+    scores: Annotated[
+        list[Path] | None,
+        Parameter(
+            group=READING,
+            negative=(),
+            help="Scores of tasks by several metrics, a table or logs of aggregates: for figure 6 the task "
+            "ipa_transliterate by exact_match and bleu.",
+        ),
+    ] = None,
     seed: Annotated[int, Parameter(group=OUTPUT, help="Of sampled strings and resampling.")] = 0,
     quiet: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the page only.")
@@ -148,6 +166,7 @@ def reproduce(
     fig2   the mathematical model: one smooth loss, sharp and smooth scores
     fig3   accuracy and edit distance by length of the answer
     fig4   the same accuracy on log-log axes, and what a test set resolves
+    fig6   choice tasks by grade, Brier score and skill, and the chain to accuracy
     fig7   autoencoders of images: test error, and images that are good enough
     fig8   transformers on sequences of images: one right, and three right
     fig9   ROUGE-L-Sum, as published and as claimed
@@ -172,6 +191,8 @@ def reproduce(
             lenet=lenet,
             autoencoder=autoencoder,
             omniglot=omniglot,
+            choices=choices,
+            scores=scores,
         )
     if quiet:
         print(made.index)

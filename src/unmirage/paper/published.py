@@ -39,6 +39,12 @@ def chance() -> dict[str, float]:
 
 
 @cache
+def lamda() -> pl.DataFrame:
+    """Figure 6: task, shots (2 or 3), choices, items, n_params, grade, brier (mean over the choices)."""
+    return _read("fig6")
+
+
+@cache
 def text_scores(figure: int) -> pl.DataFrame:
     """Figures 9 and 10: length, references, n_params, value."""
     return _read("fig9_fig10").filter(pl.col("figure") == figure).drop("figure")
@@ -82,5 +88,6 @@ def claimed_chance(figure: int) -> float | None:
 
 def _read(name: str) -> pl.DataFrame:
     frame = pl.read_csv(FOLDER / f"{name}.csv", comment_prefix="#", infer_schema_length=None)
-    exact = ("length", "temperature", "references", "figure", "order", "width", "group_size")
+    whole = ("length", "temperature", "references", "figure", "order", "width", "group_size")
+    exact = (*whole, "shots", "choices", "items")
     return frame.with_columns(pl.selectors.numeric().exclude(exact).cast(pl.Float64))

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from unmirage.errors import SettingsError
+from unmirage.errors import SettingsError, SourceError
 from unmirage.folders import whole
 from unmirage.paper import three
 from unmirage.paper.family import Arithmetic, arithmetic
 from unmirage.paper.fig2 import fig2
 from unmirage.paper.fig3 import fig3
 from unmirage.paper.fig4 import fig4
+from unmirage.paper.fig6 import fig6
 from unmirage.paper.fig7 import fig7
 from unmirage.paper.fig8 import fig8
 from unmirage.paper.fig9 import fig9
@@ -28,6 +29,7 @@ from unmirage.paper.page import index
 from unmirage.result import Progress, silent
 
 if TYPE_CHECKING:
+    from unmirage.predictions.choice_chain import ChoiceChain
     from unmirage.steps import Sources
 
 ALL = "all"
@@ -39,6 +41,7 @@ FIGURES: dict[str, Callable[[Families, int, Progress], Figure]] = {
     "fig2": lambda found, seed, progress: fig2(),
     "fig3": lambda found, seed, progress: fig3(found.arithmetic),
     "fig4": lambda found, seed, progress: fig4(found.arithmetic),
+    "fig6": lambda found, seed, progress: fig6(found.choices, found.scores),
     "fig7": lambda found, seed, progress: fig7(found.vision["autoencoder"], seed, progress),
     "fig8": lambda found, seed, progress: fig8(found.vision["omniglot"], seed, progress),
     "fig9": lambda found, seed, progress: fig9(seed, progress),
@@ -51,16 +54,19 @@ VISION = {"fig7": "autoencoder", "fig8": "omniglot", "fig11": "lenet"}
 
 @dataclass(frozen=True)
 class Families:
-    """The trained families that figures draw.
+    """The trained families, and the data of the user's, that figures draw.
 
     Attributes
     ----------
     arithmetic: the transformers of figures 3 and 4.
     vision: name ("lenet", "autoencoder", "omniglot") -> responses, of the figures that are made.
+    choices: choice tasks for figure 6, or None. scores: aggregates in the schema `tables.RESULTS`, or None.
     """
 
     arithmetic: Arithmetic
     vision: Mapping[str, pl.DataFrame]
+    choices: ChoiceChain | None = None
+    scores: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,8 @@ def reproduce(
     lenet: Sources | None = None,
     autoencoder: Sources | None = None,
     omniglot: Sources | None = None,
+    choices: Sources | None = None,
+    scores: Sources | None = None,
 ) -> Reproduction:
     """Draw figures of the paper, set their numbers beside the paper's, and test its three predictions.
 
@@ -106,6 +114,8 @@ def reproduce(
     progress: called with (step, done, total or None).
     lenet, autoencoder, omniglot: the vision families of figures 11, 7 and 8, as `source`; the embedded ones
         where None. With a family "pca" among the autoencoders figure 7 draws it as a reference.
+    choices: responses of kind choice, for the panels of figure 6 that need items; left out where None.
+    scores: aggregates of tasks and metrics, for those of figure 6 that need them; left out where None.
 
     Raises
     ------
@@ -121,7 +131,12 @@ def reproduce(
     responses = unmirage.read(unmirage.example() if source is None else source)
     named: dict[str, Sources | None] = {"lenet": lenet, "autoencoder": autoencoder, "omniglot": omniglot}
     shown = [VISION[name] for name in names if name in VISION]
-    found = Families(arithmetic(responses), {one: _vision(one, named[one]) for one in shown})
+    found = Families(
+        arithmetic(responses),
+        {one: _vision(one, named[one]) for one in shown},
+        _choices(choices, seed, progress) if choices is not None and "fig6" in names else None,
+        unmirage.read(scores, table="results") if scores is not None else None,
+    )
     made = []
     for done, name in enumerate(names):
         progress("making figures", done, len(names))
@@ -139,6 +154,22 @@ def _vision(name: str, source: Sources | None) -> pl.DataFrame:
     from unmirage.examples import vision
 
     return unmirage.read(vision(name) if source is None else source)
+
+
+def _choices(source: Sources, seed: int, progress: Progress) -> ChoiceChain:
+    """The choice tasks of a source under many metrics; SourceError where it has none."""
+    import unmirage
+
+    responses = unmirage.read(source)
+    rows = responses.filter(pl.col("kind") == "choice")
+    if rows.is_empty():
+        there = ", ".join(map(str, responses["kind"].unique(maintain_order=True)))
+        raise SourceError(
+            f"there are no responses of kind choice (there are: {there})",
+            where="--choices",
+            hint="Rows need choice_logprobs and answer.",
+        )
+    return unmirage.choice_chain(rows, seed=seed, progress=progress)
 
 
 def chosen(figures: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from unmirage.statistics.clustered import (
     neighbour_differences,
     paired_difference,
 )
+from unmirage.statistics.correlations import RowCorrelations, row_correlations
 from unmirage.statistics.counts import (
     mean_rate,
     pass_at_k,
@@ -37,6 +38,7 @@ from unmirage.statistics.serial import SerialDependence, serial_dependence
 __all__ = [
     "JointAccuracy",
     "PairedDifference",
+    "RowCorrelations",
     "SerialDependence",
     "adjust",
     "binomial_tail",
@@ -62,6 +64,7 @@ __all__ = [
     "resample_means",
     "resample_weights",
     "resolved",
+    "row_correlations",
     "serial_dependence",
     "signed_range",
     "subset_accuracy",
