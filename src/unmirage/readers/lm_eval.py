@@ -20,6 +20,7 @@ from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
 from unmirage.readers.lm_eval_frames import frame_of
 from unmirage.readers.lm_eval_records import Columns, read_columns
 from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, step_of
+from unmirage.readers.shots import labels
 
 __all__ = ["NAME", "axes", "claims", "group_of", "read"]
 
@@ -120,17 +121,7 @@ def _shots(runs: Sequence[Run]) -> tuple[dict[tuple[int, str], str], list[dict[s
             config = run.config(task)
             if config is not None:
                 counts.setdefault(task, {})[id(run)] = int(config.get("num_fewshot") or 0)
-    several = sorted(task for task, of_run in counts.items() if len(set(of_run.values())) > 1)
-    if not several:
-        return {}, []
-    labels = {(run, task): f" ({n}-shot)" for task in several for run, n in counts[task].items()}
-    return labels, [
-        tables.warning(
-            "shots-split",
-            f"tasks with several shot counts are kept apart: {', '.join(several)}",
-            count=len(several),
-        )
-    ]
+    return labels(counts)
 
 
 def _without_empty_step(frame: pl.DataFrame) -> pl.DataFrame:

@@ -13,6 +13,7 @@ import polars as pl
 from unmirage import tables
 from unmirage.counts import size_label
 from unmirage.readers.base import Options, families_of
+from unmirage.readers.shots import split_note
 
 ALIASES = {
     "item_id": ("item", "doc_id", "example_id", "question_id", "problem_id", "sample_id", "id"),
@@ -72,17 +73,8 @@ def _shots(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
         shots = shots.cast(pl.Int64)  # a column of counts with a gap in it is read as 0.0, 5.0
     label = pl.format("{} ({}-shot)", "task", shots.cast(pl.String).fill_null("?"))
     named = frame.with_columns(task=pl.when(several).then(label).otherwise("task")).drop(name)
-    if not several.any():
-        return named, []
-    split = frame.filter(several)["task"].unique().sort()
-    return named, [
-        tables.warning(
-            "shots-split",
-            f"tasks with several shot counts are kept apart: {', '.join(split)}",
-            where=where,
-            count=len(split),
-        )
-    ]
+    split = frame.filter(several)["task"].unique().sort().to_list()
+    return named, split_note(split, where=where)
 
 
 def _families(
