@@ -65,9 +65,9 @@ def aggregate_card(name: str, values: npt.ArrayLike) -> Card:
     """The card of a metric of which a log holds one value a model: what is known of its direction and range.
 
     If `name` is a metric of ours and the values fit its range, or it is 0/1, its card. Any other is made: 0/1
-    if all metrics of ours that a tool calls so are, or a word of the name is accuracy, acc or em, or it ends in
-    exact_match; the direction is taken from the words (a tool may call a transform of ours by the same word), and the range
-    is [0, 1] if all values are in it.
+    if all metrics of ours that a tool calls so are, a word of the name is accuracy, acc or em, or it ends in
+    exact_match; the direction is taken from the words (a tool may call a transform of ours by the same word),
+    and the range is [0, 1] if all values are in it.
 
     Parameters: values (n,), all that the log holds of the metric.
     """

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -80,7 +80,7 @@ class Stat(msgspec.Struct):
 
     name: Name
     count: int
-    mean: float | str | None = None
+    mean: float | Literal["NaN", "Infinity", "-Infinity"] | None = None
 
     @property
     def value(self) -> float | None:
