@@ -6,11 +6,13 @@ gets the number behind it where two differ.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from unmirage import tables
+from unmirage.counts import listed
 
+SHOWN = 8  # names of tasks in the warning
 Key = TypeVar("Key", bound=Hashable)
 Note = dict[str, object]
 
@@ -32,9 +34,9 @@ def labels(counts: Mapping[str, Mapping[Key, int]]) -> tuple[dict[tuple[Key, str
     return suffixes, split_note(several)
 
 
-def split_note(tasks: Collection[str], *, where: str = "") -> list[Note]:
-    """The warning that these tasks were split by their numbers of examples; none for no task."""
+def split_note(tasks: Sequence[str], *, where: str = "") -> list[Note]:
+    """The warning that these tasks were split by their numbers of examples, the first by name; none for no task."""
     if not tasks:
         return []
-    message = f"tasks with several shot counts are kept apart: {', '.join(tasks)}"
+    message = f"tasks with several shot counts are kept apart: {listed(tasks, SHOWN)}"
     return [tables.warning("shots-split", message, where=where, count=len(tasks))]
