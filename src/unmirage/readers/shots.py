@@ -35,7 +35,7 @@ def labels(counts: Mapping[str, Mapping[Key, int]]) -> tuple[dict[tuple[Key, str
 
 
 def split_note(tasks: Sequence[str], *, where: str = "") -> list[Note]:
-    """The warning that these tasks were split by their numbers of examples, the first by name; none for no task."""
+    """The warning that these tasks were split by shot count, the first ones by name; none for no task."""
     if not tasks:
         return []
     message = f"tasks with several shot counts are kept apart: {listed(tasks, SHOWN)}"
