@@ -214,7 +214,7 @@ def judge_case(case: Case, evidence: Evidence | str | None, settings: Settings, 
     if case.aggregates is not None:
         verdict.reasons.append(said(choice.headline, choice.companion, case.aggregates))
         if verdict.verdict in (CANNOT_TELL, RESOLUTION_LIMITED):
-            verdict.would_settle += asked(choice.headline, choice.companion, case.aggregates)
+            verdict.would_settle.extend(asked(choice.headline, choice.companion, case.aggregates))
     verdict.reasons.extend(case.remarks)
     if isinstance(evidence, Evidence):
         verdict.reasons.extend(evidence.notes)

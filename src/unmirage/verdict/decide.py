@@ -215,8 +215,8 @@ def _no_rise(
             CANNOT_TELL,
             shape,
             [
-                f"{curve.headline} {what}, but nothing is known of the errors of its values, so nobody can say "
-                "how large a rise would have been seen",
+                f"{curve.headline} {what}, but nothing is known of the errors of its values, so nobody can "
+                "say how large a rise would have been seen",
                 rise,
             ],
         )
