@@ -190,5 +190,6 @@ def said(headline: str, companion: str | None, errors: str) -> str:
 def asked(headline: str, companion: str | None, errors: str) -> list[str]:
     """What would tell more, where a verdict on aggregates is open: errors, and the records of the items."""
     n = [] if errors else [f"n, the number of items of each value of {headline}, or its standard error"]
-    beside = companion if companion not in (None, headline) else "the log-probability of its right answer"
-    return [*n, f"records of the items: whether {beside} tells, item by item, which answers are right"]
+    beside = companion is not None and companion != headline
+    what = f"{companion} tells" if beside else "the log-probabilities of right answers tell"
+    return [*n, f"records of the items, to see whether {what}, item by item, which answers are right"]

@@ -210,7 +210,7 @@ def _no_rise(
 ) -> Verdict:
     rise = f"the monotone curve rises by {shape.rise:.3g}, below the {needed:.3g} that a jump needs"
     if not curve.errors_known and _scales(leading) < 2:
-        what = "gets worse with scale" if fall is not None else "does not rise"
+        what = "gets worse with scale" if fall is not None else "shows no jump"
         return Verdict(
             CANNOT_TELL,
             shape,
