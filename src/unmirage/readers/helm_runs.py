@@ -21,7 +21,7 @@ STATS, SPEC = "stats.json", "run_spec.json"
 # Records of items, and what the page of a run shows; not read.
 ITEMS = ("per_instance_stats.json", "scenario_state.json", "instances.json")
 OTHERS = ("scenario.json", "display_predictions.json", "display_requests.json")
-# "--suite v1" is told by the folder above; these parts of a run's name are told by the file's own entries.
+# Parts of a run's name that are no part of the task: `adapter_spec` holds them.
 OWN_ARGUMENTS = ("model", "model_deployment", "method", "max_train_instances")
 
 _STATS_HEAD = re.compile(rb'^\s*\[\s*\{\s*"name"\s*:\s*\{\s*"name"\s*:')
