@@ -27,7 +27,7 @@ from unmirage.predictions import prediction
 from unmirage.predictions.subjects import Subject, paired
 from unmirage.predictions.together import all_of
 from unmirage.readers import mapping as maps
-from unmirage.reported import result_rows
+from unmirage.reported import cards_of, result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.selection import Kept, select
 from unmirage.steps import Reading, Sources, canonical, gathered, generator, load, scored
@@ -257,9 +257,10 @@ def _judge(
     for row in aggregated:
         if (row["family"], row["task"]) not in itemised:
             reported.setdefault((str(row["family"]), str(row["task"])), []).append(row)
+    cards = cards_of(aggregated)
     for rows in reported.values():
         out.curves += rows
-        cases.append(prepare_results(rows, settings, limits))
+        cases.append(prepare_results(rows, cards, settings, limits))
     out.fits = fit_losses(cases, settings)
     evidence, out.breaks = examine(cases, settings, limits, progress)
     for done, (case, one) in enumerate(zip(cases, evidence, strict=True)):

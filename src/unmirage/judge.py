@@ -6,8 +6,9 @@ into the table's words.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,7 @@ from unmirage.cells import Cell, Layer
 from unmirage.choosing import Choice, choose, choose_reported
 from unmirage.counts import listed
 from unmirage.metrics import Card
-from unmirage.metrics.recorded import aggregate_card
-from unmirage.reported import COUNTED
+from unmirage.reported import COUNTED, asked, known_errors, said
 from unmirage.response import Response, at, reported_response, response_of
 from unmirage.result import Settings
 from unmirage.scales import FALLING, TRAINING
@@ -27,7 +27,7 @@ from unmirage.summary import effective, errors_of, means_of
 from unmirage.verdict.curve import Curve, few_scales
 from unmirage.verdict.decide import decide
 from unmirage.verdict.evidence import Evidence
-from unmirage.verdict.outcome import Verdict
+from unmirage.verdict.outcome import CANNOT_TELL, RESOLUTION_LIMITED, Verdict
 from unmirage.verdict.points import Point, rate_point
 from unmirage.verdict.thresholds import Thresholds
 
@@ -86,6 +86,8 @@ class Case:
     dependent: what is to be said of items that depend on each other, or None. remarks: what else.
     chance_unknown: whether the headline is 0/1 and its chance level is not known.
     finite: metrics that would do instead of an infinite headline.
+    aggregates: of logs without items, what is known of the headline's errors (:func:`reported.known_errors`);
+        None where there are items.
     scales: how many there are, of which the curve may hold fewer.
     """
 
@@ -100,6 +102,7 @@ class Case:
     remarks: tuple[str, ...] = ()
     chance_unknown: bool = False
     finite: tuple[str, ...] = ()
+    aggregates: str | None = None
     scales: int = 0
 
 
@@ -208,6 +211,10 @@ def judge_case(case: Case, evidence: Evidence | str | None, settings: Settings, 
             f"{judged} of {case.scales:,} scales are judged: of each stretch of the log range the one whose "
             f"{choice.companion or choice.headline} is the median"
         )
+    if case.aggregates is not None:
+        verdict.reasons.append(said(choice.headline, choice.companion, case.aggregates))
+        if verdict.verdict in (CANNOT_TELL, RESOLUTION_LIMITED):
+            verdict.would_settle.extend(asked(choice.headline, choice.companion, case.aggregates))
     verdict.reasons.extend(case.remarks)
     if isinstance(evidence, Evidence):
         verdict.reasons.extend(evidence.notes)
@@ -230,15 +237,17 @@ def judge_case(case: Case, evidence: Evidence | str | None, settings: Settings, 
     return row
 
 
-def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds) -> Case:
-    """The headline and companion of a task that has aggregates only; `rows` are its curve rows."""
+def prepare_results(
+    rows: Sequence[Row], known: Mapping[str, Card], settings: Settings, limits: Thresholds
+) -> Case:
+    """The headline and companion of a task that has aggregates only.
+
+    Parameters: rows its curve rows; known the card of each metric (:func:`reported.cards_of`).
+    """
     by_metric: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: str(row["metric"])):
         by_metric.setdefault(str(row["metric"]), []).append(row)
-    cards = {
-        name: aggregate_card(name, [row["mean"] for row in part if row["mean"] is not None])
-        for name, part in by_metric.items()
-    }
+    cards = {name: known[name] for name in by_metric}
     family, task = str(rows[0]["family"]), str(rows[0]["task"])
     choice = choose_reported(cards, settings)
     if choice.headline is None:
@@ -249,7 +258,7 @@ def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds)
         found = reported_response(mine, by_metric[choice.companion], cards[choice.companion], settings.axis)
     scales = len({row["axis_value"] for row in mine})
     points = _result_points(mine, settings, limits, _kept(_pairs(mine), found), scales=scales)
-    card = cards[choice.headline]
+    card, errors = cards[choice.headline], known_errors(mine)
     curve = Curve(
         tuple(points),
         choice.headline,
@@ -258,6 +267,7 @@ def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds)
         _bounded(card),
         falling=settings.axis in FALLING,
         training=settings.axis in TRAINING,
+        errors_known=bool(errors),
     )
     response, why = None, ""
     if choice.companion is not None:
@@ -273,6 +283,7 @@ def prepare_results(rows: Sequence[Row], settings: Settings, limits: Thresholds)
         why,
         remarks=_remark(choice),
         chance_unknown=unknown,
+        aggregates=errors,
         scales=scales,
     )
 
@@ -299,7 +310,11 @@ def _result_points(
                 )
             )
         else:
-            points.append(Point(*place, n=row["n"]))
+            # No number of items tells a 0 from zero.
+            nothing = mean == 0 and row["chance"] == 0 and row["n"] is None
+            points.append(
+                Point(*place, n=row["n"], chance=row["chance"], resolved=False if nothing else None)
+            )
     return points
 
 
@@ -321,7 +336,8 @@ def _decide(
 def _say_chance_unknown(verdict: Verdict, headline: str, task: str) -> None:
     verdict.reasons.append(f"the chance level of {headline} is not known, so no scale was tested against it")
     verdict.would_settle.append(
-        f"the chance level, with --chance {task}=LEVEL (0.25 for four choices, 0 where nobody guesses right)"
+        f"the chance level, with --chance {quote(task)}=LEVEL (0.25 for four choices, 0 where nobody guesses "
+        "right)"
     )
 
 

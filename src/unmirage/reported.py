@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,8 @@ ROUNDED = 6
 EXACT = 1e-6  # relative: a share that went through 32 bits
 
 COUNTED = "of the aggregate"
+FOUND = "n is not in the log; it follows from the value and its standard error"
+WHOLE = 1e-3  # how near a number of items must come to a whole one to be it
 
 
 def result_rows(results: pl.DataFrame, settings: Settings) -> list[dict[str, Any]]:
@@ -28,23 +31,57 @@ def result_rows(results: pl.DataFrame, settings: Settings) -> list[dict[str, Any
 
     A share of right items whose value is a whole number out of n, as far as its decimals go, gets the exact
     interval of that number; any other value the one from the standard error that the tool reported; without
-    either there is none.
+    either there is none. Where the log gives no n, :func:`counted` may find it.
 
     Raises
     ------
     TableError
         A value is outside the range of its metric.
     """
-    cards = {
-        str(name): aggregate_card(str(name), part["value"].to_numpy())
-        for (name,), part in results.group_by(["metric"], maintain_order=True)
-    }
+    parts = results.group_by(["metric"], maintain_order=True)
+    cards = {str(name): aggregate_card(str(name), part["value"].to_numpy()) for (name,), part in parts}
     group = ("family", "task", "metric")
     scales = {key: part["axis_value"].n_unique() for key, part in results.group_by(group)}
     return [
         _row(row, cards[row["metric"]], scales[row["family"], row["task"], row["metric"]], settings)
-        for row in results.iter_rows(named=True)
+        for row in counted(results, [name for name, card in cards.items() if card.binary]).iter_rows(
+            named=True
+        )
     ]
+
+
+def cards_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Card]:
+    """Metric name -> its card, from all values in the curve rows: one range for all families and tasks."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        values.setdefault(str(row["metric"]), []).extend([] if row["mean"] is None else [row["mean"]])
+    return {name: aggregate_card(name, means) for name, means in values.items()}
+
+
+def counted(results: pl.DataFrame, shares: Sequence[str]) -> pl.DataFrame:
+    """The same rows with n where standard errors tell it, and `n_found`, whether they did.
+
+    The standard error of a mean of zeros and ones is sqrt(v (1 - v) / (n - 1)), as lm-eval computes it, or
+    has n below the line. Where all rows of a family, task and metric that have one give the same whole n by
+    one of the two, and every value is a whole number out of it, that is the n. Bootstrapped, clustered and
+    rounded errors give none.
+
+    Parameters: results as in :func:`result_rows`; shares the metrics that are 0 or 1 on an item.
+    """
+    value, squared = pl.col("value"), pl.col("stderr") ** 2
+    asked = pl.col("n").is_null() & pl.col("metric").is_in(list(shares)) & pl.col("stderr").is_not_null()
+    telling = asked & (value > 0) & (value < 1) & (squared > 0)
+    group = ["family", "task", "metric"]
+    found = pl.lit(None, dtype=pl.Int64)
+    for more in (0, 1):  # the last one that is tried is the first that counts
+        n = value * (1 - value) / squared + more
+        whole = n.round()
+        fits = (n - whole).abs().le(WHOLE) & (value * whole - (value * whole).round()).abs().le(WHOLE)
+        told = pl.when(telling & fits & whole.is_between(2, 2**53)).then(whole)
+        alike = (told.min() == told.max()) & (told.count() == telling.sum())
+        found = pl.when(alike.over(group)).then(told.max().over(group).cast(pl.Int64)).otherwise(found)
+    filled = results.with_columns(n_found=asked & found.is_not_null(), found=found)
+    return filled.with_columns(n=pl.when("n_found").then("found").otherwise("n")).drop("found")
 
 
 def successes_of(value: float, n: int) -> int | None:
@@ -77,7 +114,7 @@ def _row(row: dict[str, Any], card: Card, scales: int, settings: Settings) -> di
         bounds = interval(successes, n, settings.confidence)
         low, high = float(bounds[0]), float(bounds[1])
         method = f"{settings.interval} {COUNTED}"
-        note = "" if stderr else "the log gives no standard error above 0"
+        note = FOUND if row["n_found"] else "" if stderr else "the log gives no standard error above 0"
         if chance is not None:
             level = settings.alpha / scales if chance > 0 else settings.alpha
             floor = _floor(n, chance, level)
@@ -86,6 +123,8 @@ def _row(row: dict[str, Any], card: Card, scales: int, settings: Settings) -> di
         half = quantile(settings.confidence) * stderr
         low, high = max(value - half, card.low), min(value + half, card.high)
         method, note = "normal, reported standard error", ""
+    elif stderr == 0:
+        note = "the reported standard error is 0: the scores do not vary"
     elif n and card.binary:
         note = f"the value is no whole number of {n:,} items, and the log gives no standard error"
     elif n:
@@ -125,3 +164,32 @@ def _in_range(row: dict[str, Any], card: Card) -> None:
         where="results",
         hint="Percentages are divided by 100 first." if percent else "See `unmirage metrics` for its range.",
     )
+
+
+def known_errors(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What is known of the errors of a metric's curve rows: "counts" (n of a 0/1 metric), "errors", or ""."""
+    if any(row["method"].endswith(COUNTED) for row in rows):
+        return "counts"
+    return "errors" if any(row["stderr"] or row["low"] is not None for row in rows) else ""
+
+
+def said(headline: str, companion: str | None, errors: str) -> str:
+    """What a verdict says of a log of aggregates: what it holds, and what can therefore not be said."""
+    holds = {
+        "counts": "with numbers of items",
+        "errors": "with standard errors",
+        "": "with neither numbers of items nor standard errors, and its values are taken as they stand",
+    }[errors]
+    beside = companion is not None and companion != headline
+    why = (
+        f": no item links {companion} to {headline}, so no jump is called the metric's own" if beside else ""
+    )
+    return f"the log holds aggregates only, {holds}{why}"
+
+
+def asked(headline: str, companion: str | None, errors: str) -> list[str]:
+    """What would tell more, where a verdict on aggregates is open: errors, and the records of the items."""
+    n = [] if errors else [f"n, the number of items of each value of {headline}, or its standard error"]
+    beside = companion is not None and companion != headline
+    what = f"{companion} tells" if beside else "the log-probabilities of right answers tell"
+    return [*n, f"records of the items, to see whether {what}, item by item, which answers are right"]

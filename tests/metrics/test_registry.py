@@ -127,6 +127,8 @@ def test_endless_nesting_is_refused():
         ("BIG-bench", "multiple_choice_grade", None, "multiple_choice_grade"),
         ("BIG-bench", "exact_str_match", None, "exact_match"),
         ("HELM", "quasi_exact_match", None, "exact_match_normalised"),
+        ("HELM", "exact_match", "generation", "exact_match"),
+        ("HELM", "exact_match", "choice", "multiple_choice_grade"),
         ("BIG-bench", "acc", None, None),
         ("lm-eval", "no such metric", None, None),
     ],

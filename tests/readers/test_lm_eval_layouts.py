@@ -142,3 +142,19 @@ def test_old_results_under_names_of_their_own(logs, load_all, tmp_path):
     assert sorted(found.results[0]["model"].unique()) == ["pythia-160m", "pythia-70m"]
     assert sorted(found.responses[0]["model"].unique()) == ["pythia-160m", "pythia-70m"]
     assert found.warnings == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_results_without_samples_are_aggregates(logs, load_all, tmp_path, newest, layout):
+    root = write(logs, tmp_path, layout)
+    for path in root.rglob("*.jsonl"):
+        path.unlink()
+    found = load_all(root)
+    assert found.responses == []
+    assert_frame_equal(
+        found.results[0].drop("n").sort("model", "task", "metric"),
+        newest.results[0].drop("n").sort("model", "task", "metric"),
+    )
+    assert (found.results[0]["n"].null_count() > 0) == (layout == "0.4.0")
+    assert found.results[0]["chance"].null_count() == found.results[0].height
+    assert [note["code"] for note in found.warnings] == []

@@ -178,6 +178,12 @@ METRICS = (
                     "which may be a fraction",
                 ),
                 Alias(
+                    "HELM",
+                    "exact_match",
+                    "HELM divides by tokens, or takes the letter that was put out, as the method says; the "
+                    "likeliest share the score of a tie",
+                ),
+                Alias(
                     "lighteval",
                     "acc",
                     "a tie goes to the first choice in lighteval, and a task may divide by lengths first",

@@ -20,6 +20,7 @@ _ERROR_WORDS = {
     *("loss", "losses", "mae", "mse", "nll", "perplexity", "ppl", "rmse", "wer"),
 }
 _SHARE_WORDS = {"acc", "accuracy", "em"}
+_SHARE_ENDING = "exact_match"  # of some kind, such as HELM's prefix_exact_match
 # A log-probability that was recorded also gives the probability.
 _DERIVED = {"choice_logprob": "choice_prob", "target_logprob": "target_prob"}
 
@@ -64,9 +65,9 @@ def aggregate_card(name: str, values: npt.ArrayLike) -> Card:
     """The card of a metric of which a log holds one value a model: what is known of its direction and range.
 
     If `name` is a metric of ours and the values fit its range, or it is 0/1, its card. Any other is made: 0/1
-    if all metrics of ours that a tool calls so are, or a word of the name is accuracy, acc or em; the
-    direction is taken from the words (a tool may call a transform of ours by the same word), and the range
-    is [0, 1] if all values are in it.
+    if all metrics of ours that a tool calls so are, a word of the name is accuracy, acc or em, or it ends in
+    exact_match; the direction is taken from the words (a tool may call a transform of ours by the same word),
+    and the range is [0, 1] if all values are in it.
 
     Parameters: values (n,), all that the log holds of the metric.
     """
@@ -76,7 +77,8 @@ def aggregate_card(name: str, values: npt.ArrayLike) -> Card:
         return own
     known = _called(name)
     words = set(re.split(r"[^a-z]+", name.lower()))
-    share = all(one.card.binary for one in known) if known else bool(words & _SHARE_WORDS)
+    named = bool(words & _SHARE_WORDS) or name.endswith(_SHARE_ENDING)
+    share = all(one.card.binary for one in known) if known else named
     card = replace(_made_card(name, scores, None), binary=share, continuous=not share)
     return replace(card, low=0.0, high=1.0) if share else card
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 import polars as pl
 
@@ -86,6 +87,7 @@ def resolve(name: str, lookup: Callable[[str], Metric | None]) -> Metric:
     return (all_of if word == "all_of" else any_of)(inner, int(whole[1]))
 
 
+@lru_cache(maxsize=1024)
 def by_alias(tool: str, name: str, group: str | None = None) -> str | None:
     """Our name for what `tool` calls `name`; None when there is none or `group` does not settle which.
 

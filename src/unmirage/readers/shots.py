@@ -12,6 +12,7 @@ from typing import TypeVar
 from unmirage import tables
 from unmirage.counts import listed
 
+SHOWN = 8  # names of tasks in the warning
 Key = TypeVar("Key", bound=Hashable)
 Note = dict[str, object]
 
@@ -34,8 +35,8 @@ def labels(counts: Mapping[str, Mapping[Key, int]]) -> tuple[dict[tuple[Key, str
 
 
 def split_note(tasks: Collection[str], *, where: str = "") -> list[Note]:
-    """The warning that these tasks were split by their numbers of examples; none for no task."""
+    """The warning that these tasks were split by shot count, the first ones by name; none for no task."""
     if not tasks:
         return []
-    message = f"tasks with several shot counts are kept apart: {listed(list(tasks), 10)}"
+    message = f"tasks with several shot counts are kept apart: {listed(list(tasks), SHOWN)}"
     return [tables.warning("shots-split", message, where=where, count=len(tasks))]

@@ -24,6 +24,7 @@ class Curve:
     problems: how many problems the attempts are made at, or None where items are counted.
     falling: whether scale grows as the axis value falls, as a loss does.
     training: whether the scales are points of a training run, which begins anywhere.
+    errors_known: whether anything is known of the errors of the means; False for bare published numbers.
     """
 
     points: tuple[Point, ...]
@@ -35,6 +36,7 @@ class Curve:
     problems: int | None = None
     falling: bool = False
     training: bool = False
+    errors_known: bool = True
 
     def groups(self) -> list[list[Point]]:
         """The points of each scale, from the smallest model to the largest; several are replicates."""

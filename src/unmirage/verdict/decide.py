@@ -193,6 +193,7 @@ def _both_ways(curve: Curve, shape: Sharpness, fall: tuple[int, int], means: Flo
         [
             f"{curve.headline} rises and falls: it gets worse from {means[fall[0]]:.3g} at {first} to "
             f"{means[fall[1]]:.3g} at {last}, which no model of a rise describes"
+            + ("" if curve.errors_known else "; unless that is the error of the values, which is not known")
         ],
         [f"more models or seeds near {first} and {last}, to tell the scatter of models from a real fall"],
     )
@@ -208,6 +209,17 @@ def _no_rise(
     means: Floats,
 ) -> Verdict:
     rise = f"the monotone curve rises by {shape.rise:.3g}, below the {needed:.3g} that a jump needs"
+    if not curve.errors_known and _scales(leading) < 2:
+        what = "gets worse with scale" if fall is not None else "shows no jump"
+        return Verdict(
+            CANNOT_TELL,
+            shape,
+            [
+                f"{curve.headline} {what}, but nothing is known of the errors of its values, so nobody can "
+                "say how large a rise would have been seen",
+                rise,
+            ],
+        )
     if fall is not None:
         return Verdict(
             SMOOTH,

@@ -1,0 +1,147 @@
+"""Which files make a run of HELM, and what its `run_spec.json` and `stats.json` say.
+
+A run is a folder: `run_spec.json` names the model and how it was asked, `stats.json` holds the aggregates.
+Which of these are scores is decided in `helm`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from unmirage.errors import SourceError
+from unmirage.readers.base import head, lenient_json
+
+STATS, SPEC = "stats.json", "run_spec.json"
+# Records of items, and what the page of a run shows; not read.
+ITEMS = ("per_instance_stats.json", "scenario_state.json", "instances.json")
+OTHERS = ("scenario.json", "display_predictions.json", "display_requests.json")
+# Parts of a run's name that are no part of the task: `adapter_spec` holds them.
+OWN_ARGUMENTS = ("model", "model_deployment", "method", "max_train_instances")
+
+_STATS_HEAD = re.compile(rb'^\s*\[\s*\{\s*"name"\s*:\s*\{\s*"name"\s*:')
+_SPEC_HEAD = re.compile(rb'^\s*\{\s*"name"\s*:\s*"[^"]*"\s*,\s*"scenario_spec"\s*:')
+
+
+class Adapter(msgspec.Struct):
+    """`adapter_spec`: how the model was asked."""
+
+    model: str
+    method: str = ""
+    max_train_instances: int = 0
+
+
+class Augmenter(msgspec.Struct):
+    """`data_augmenter_spec`: the perturbations of the instances that were asked for."""
+
+    perturbation_specs: list[Any] = []
+
+
+class Spec(msgspec.Struct):
+    """`run_spec.json`, the keys that are used."""
+
+    name: str
+    adapter: Adapter = msgspec.field(name="adapter_spec")
+    augmenter: Augmenter = msgspec.field(name="data_augmenter_spec", default_factory=Augmenter)
+
+    @property
+    def task(self) -> str:
+        """The run's name without model, method and number of examples: "mmlu:subject=anatomy"."""
+        scenario, _, arguments = self.name.partition(":")
+        kept = [part for part in arguments.split(",") if part.split("=", 1)[0] not in (*OWN_ARGUMENTS, "")]
+        return f"{scenario}:{','.join(kept)}" if kept else scenario
+
+    @property
+    def model(self) -> tuple[str, str | None]:
+        """(name, revision) of the model: "huggingface/org/name@step1000"."""
+        name, _, revision = self.adapter.model.partition("@")
+        return name, revision or None
+
+
+class Name(msgspec.Struct):
+    """What a statistic is of."""
+
+    name: str
+    split: str | None = None
+    sub_split: str | None = None
+    perturbation: dict[str, Any] | None = None
+
+
+class Stat(msgspec.Struct):
+    """A statistic over the trials of a run: each trial's mean over the instances counts once.
+
+    So `count` is the number of trials, and `stddev` the spread of their means; neither is about instances.
+    """
+
+    name: Name
+    count: int
+    mean: float | Literal["NaN", "Infinity", "-Infinity"] | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The mean over trials; None where there is none."""
+        return None if self.mean is None or self.count == 0 else float(self.mean)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder: its two files, decoded."""
+
+    folder: Path
+    spec: Spec
+    stats: list[Stat]
+
+
+def claims(path: Path) -> bool:
+    """Whether a file is one of a HELM run: by its name, its first bytes, and the files beside it."""
+    if path.name == STATS and _STATS_HEAD.match(head(path)):
+        return True
+    if path.name == SPEC:
+        return _SPEC_HEAD.match(head(path)) is not None
+    spec = path.parent / SPEC
+    return path.name in (STATS, *ITEMS, *OTHERS) and spec.is_file() and claims(spec)
+
+
+def runs_of(paths: Iterable[Path]) -> tuple[list[Run], list[Path]]:
+    """The runs whose files are among `paths`, and the folders of runs that have no statistics (yet).
+
+    Raises
+    ------
+    SourceError
+        A file cannot be read, or statistics have no run_spec.json beside them.
+    """
+    runs, unfinished = [], []
+    for folder in sorted({path.parent for path in paths}):
+        spec, stats = folder / SPEC, folder / STATS
+        if not stats.is_file():
+            unfinished.append(folder)
+            continue
+        if not spec.is_file():
+            raise SourceError(
+                f"there is no {SPEC} beside it, which names the model and the task",
+                where=str(stats),
+                hint="Give the whole folder of the run, as HELM wrote it.",
+            )
+        runs.append(Run(folder, _decode(spec, Spec), _decode(stats, list[Stat])))
+    return runs, unfinished
+
+
+_T = TypeVar("_T")
+
+
+def _decode(path: Path, kind: type[_T]) -> _T:
+    try:
+        content = path.read_bytes()
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except msgspec.DecodeError:
+            return msgspec.json.decode(lenient_json(content), type=kind)
+    except OSError as problem:
+        raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
+        raise SourceError(f"is not a {path.name} of HELM: {problem}", where=str(path)) from None
