@@ -8,6 +8,7 @@ import polars as pl
 
 from unmirage.counts import listed
 from unmirage.meta.shapes import RULES
+from unmirage.predictions.choice_chain import ChoiceChain
 from unmirage.report.words import interval, number, p_value
 from unmirage.result import Settings
 
@@ -22,16 +23,17 @@ def sentences(
     groups: pl.DataFrame,
     concentration: pl.DataFrame,
     claims: pl.DataFrame,
+    chain: ChoiceChain | None,
     settings: Settings,
 ) -> tuple[str, ...]:
     """The findings, the plainest first; see `found.Meta` for the tables."""
     emergence, line = scores.rows(named=True)
-    if emergence["tested"] == 0:
-        return ("No curve can be tested: five scales are needed, and means that are known and differ.",)
-    says = [_beyond(emergence, cells, settings), _raw(cells)]
-    says += [_linearity(line, settings), _groups(groups), _shapes(cells)]
-    says += [_concentrated(concentration, by) for by in ("metric", "task", "family")]
-    return tuple(one for one in (*says, _claims(claims)) if one)
+    says = ["No curve can be tested: five scales are needed, and means that are known and differ."]
+    if emergence["tested"]:
+        says = [_beyond(emergence, cells, settings), _raw(cells)]
+        says += [_linearity(line, settings), _groups(groups), _shapes(cells)]
+        says += [_concentrated(concentration, by) for by in ("metric", "task", "family")]
+    return tuple(one for one in (*says, _claims(claims), _lost(chain)) if one)
 
 
 def _beyond(row: dict[str, Any], cells: pl.DataFrame, settings: Settings) -> str:
@@ -123,4 +125,20 @@ def _claims(claims: pl.DataFrame) -> str:
         f"of all tasks here {row['all_share']:.0%}: {number(row['enrichment'])} times as many "
         f"({interval(row['enrichment_low'], row['enrichment_high'])}, p = "
         f"{p_value(row['p_hypergeometric'])})."
+    )
+
+
+def _lost(chain: ChoiceChain | None) -> str:
+    """Where along the chain most tasks lose the scale, by Pearson's correlation."""
+    if chain is None or chain.losses.is_empty():
+        return ""
+    rows = chain.losses.filter(pl.col("correlation") == "pearson")
+    tasks = rows.select("family", "task").unique().height
+    most = rows.filter("largest").group_by("from", "to").len().sort("len", "from", descending=[True, False])
+    if most.is_empty():
+        return f"Of {tasks} choice tasks none loses its correlation with scale at one step of the chain."
+    parts = [f"{start} to {end} in {n}" for start, end, n in most.rows()]
+    return (
+        f"Of {tasks} choice tasks (of a family each) the items' scores lose most of their correlation with "
+        f"scale from {', '.join(parts)}."
     )
