@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -31,8 +32,12 @@ def sentences(
     says = ["No curve can be tested: five scales are needed, and means that are known and differ."]
     if emergence["tested"]:
         says = [_beyond(emergence, cells, settings), _raw(cells)]
-        says += [_linearity(line, settings), _groups(groups), _shapes(cells)]
-        says += [_concentrated(concentration, by) for by in ("metric", "task", "family")]
+        says += [_linearity(line, settings), _shapes(cells)]
+        # Where smooth curves alone would give as many, it means nothing which they are.
+        counted = ["adjusted", "beyond"] if emergence["beyond"] > emergence["expected"] else ["adjusted"]
+        if len(counted) > 1:
+            says.append(_groups(groups))
+        says += [_concentrated(concentration, by, counted) for by in ("metric", "task", "family")]
     return tuple(one for one in (*says, _claims(claims), _lost(chain)) if one)
 
 
@@ -94,9 +99,9 @@ def _shapes(cells: pl.DataFrame) -> str:
     return f"Shapes: {', '.join(parts)}." if parts else ""
 
 
-def _concentrated(table: pl.DataFrame, by: str) -> str:
-    """On the cells that are beyond after adjustment, where there are enough, else on all beyond."""
-    for counted in ("adjusted", "beyond"):
+def _concentrated(table: pl.DataFrame, by: str, which: Sequence[str]) -> str:
+    """On the first kind of cells of which there are enough: "adjusted" or "beyond"."""
+    for counted in which:
         rows = {
             r["measure"]: r
             for r in table.filter(pl.col("by") == by, pl.col("counted") == counted).iter_rows(named=True)
@@ -106,9 +111,9 @@ def _concentrated(table: pl.DataFrame, by: str) -> str:
             continue
         many, two = rows["effective number"], rows["two largest shares"]
         plural = {"metric": "metrics", "task": "tasks", "family": "families"}[by]
-        which = "beyond after adjustment" if counted == "adjusted" else "beyond"
+        beyond = "beyond after adjustment" if counted == "adjusted" else "beyond"
         return (
-            f"The {many['cells']:,} curves {which} are spread as over {number(many['value'])} {plural} of "
+            f"The {many['cells']:,} curves {beyond} are spread as over {number(many['value'])} {plural} of "
             f"equal share ({interval(many['low'], many['high'])}), all tested curves as over "
             f"{number(many['base'])}; two {plural} have {two['value']:.0%} of them, "
             f"{two['by_chance']:.0%} if they fell by chance (p = {p_value(two['p'])})."
