@@ -43,7 +43,7 @@ def sentences(
 
 def _beyond(row: dict[str, Any], cells: pl.DataFrame, settings: Settings) -> str:
     left = row["cells"] - row["tested"]
-    untested = f" ({left:,} more are not tested; the table of curves says why)" if left else ""
+    untested = f" ({left:,} more are not tested; cells.csv says why)" if left else ""
     many = "" if row["beyond"] > row["expected"] else ", so there are no more than chance makes"
     return (
         f"Of {row['tested']:,} curves{untested} {row['beyond']:,} ({_percent(row)}) have an emergence score "
