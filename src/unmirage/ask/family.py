@@ -71,8 +71,7 @@ OPTIONS: dict[str, type[msgspec.Struct]] = {
 }
 # Options that decide no answer: how fast, how often again, what it costs.
 FREE = frozenset(
-    ("batch", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout", "retries")
-    + ("price_in", "price_out", "key_env")
+    ("concurrency", "requests_per_minute", "tokens_per_minute", "timeout", "retries", "price_in", "price_out")
 )
 _NAMED = ("name", "model", "revision", "backend", "n_params", "n_tokens", "flops", "loss", "axes")
 _SECRET = ("api_key", "key", "token", "secret", "password", "authorization")
