@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import cyclopts
 from cyclopts import App, Parameter
 
-from unmirage import __version__, cli_families, cli_induce, cli_meta
+from unmirage import __version__, cli_ask, cli_families, cli_induce, cli_meta
 from unmirage.cli_console import console, progress_line, said, write
 from unmirage.cli_options import (
     OUTPUT,
@@ -49,6 +49,7 @@ app = App(
 app.update(cli_families.app)
 app.update(cli_induce.app)
 app.update(cli_meta.app)
+app.update(cli_ask.app)
 
 Sources = Annotated[Path, Parameter(name="SOURCE", help="Files or folders of logs; folders are searched.")]
 Out = Annotated[
@@ -97,7 +98,7 @@ def audit(
             **drawing.arguments(),
             **judging.arguments(),
         )
-    _finish(result, out, report)
+    finish(result, out, report)
 
 
 @app.command
@@ -114,7 +115,7 @@ def demo(
     report = report or ReportOptions()
     with progress_line(report.quiet) as progress:
         result = unmirage.audit(unmirage.example(), tasks=DEMO, seed=seed, progress=progress)
-    _finish(result, out, report)
+    finish(result, out, report)
 
 
 @app.command(usage="Usage: unmirage read SOURCE... [OPTIONS]")
@@ -197,7 +198,8 @@ def metrics(
     print(listing() if name is None else describe(find(name)))
 
 
-def _finish(result: Audit, out: Path, report: ReportOptions) -> None:
+def finish(result: Audit, out: Path, report: ReportOptions) -> None:
+    """Write an audit, print what it says, and where its page is."""
     with progress_line(report.quiet) as progress:
         page = result.save(out, formats=report.charts, progress=progress)
     if report.quiet:

@@ -45,11 +45,30 @@ def said() -> Iterator[None]:
 
 @contextmanager
 def progress_line(quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
-    """A progress line on stderr while work goes on; nothing where stderr is no terminal."""
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    """A progress line on stderr while work goes on, with rate and time left where the total is known;
+    nothing where stderr is no terminal."""
+    from rich.progress import (
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            rate = task.finished_speed or task.speed
+            return Text("" if rate is None or task.total is None else f"{rate:,.3g}/s")
 
     screen = console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        *(SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), Rate()),
+        *(TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()),
+    )
     hidden = quiet or not screen.is_terminal
     steps: dict[str, Any] = {}
     with Progress(*columns, console=screen, transient=True, disable=hidden) as bar:

@@ -174,8 +174,8 @@ def _notes(models: Sequence[Model], task: Task, counts: Counts, sampling: Sampli
         none = int((counts.n[m] == 0).sum())
         if none:
             notes.append(
-                f"{task.name}: the budget ended before {none} of {len(task.items)} items of {model.name} were "
-                "tried; they have no row."
+                f"{task.name}: the budget ended before {none} of {len(task.items)} items of {model.name} "
+                "were tried; they have no row."
             )
         short = int(((counts.n[m] > 0) & ~counts.done[m]).sum()) if sampling.until is not None else 0
         if short:

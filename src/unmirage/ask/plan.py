@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,17 +89,23 @@ class Cell:
         """How many there are."""
         return len(self.outputs) + len(self.scores)
 
-    @property
-    def tokens_in(self) -> int:
-        """About how many tokens are read, at four characters a token."""
-        texts = [len(one.prompt) for _, one in self.outputs]
-        texts += [len(one.context) + len(one.continuation) for _, one in self.scores]
-        return sum(-(-n // CHARACTERS) for n in texts)
 
-    @property
-    def tokens_out(self) -> int:
-        """At most how many tokens are put out."""
-        return sum(one.max_tokens for _, one in self.outputs)
+@dataclass(frozen=True)
+class Load:
+    """What a model and task come to, before they are asked.
+
+    Attributes
+    ----------
+    requests: how many; where they are sampled until so many are right, at most.
+    tokens_in: about how many tokens are read, at four characters a token.
+    tokens_out: how many are put out at most.
+    """
+
+    model: Model
+    task: Task
+    requests: int
+    tokens_in: int
+    tokens_out: int
 
     @property
     def cost(self) -> float | None:
@@ -108,13 +113,33 @@ class Cell:
         price_in, price_out = self.model.options.get("price_in"), self.model.options.get("price_out")
         if price_in is None and price_out is None:
             return None
-        return ((price_in or 0.0) * self.tokens_in + (price_out or 0.0) * self.tokens_out) / 1e6
+        return float(((price_in or 0.0) * self.tokens_in + (price_out or 0.0) * self.tokens_out) / 1e6)
+
+
+def load_of(one: Cell) -> Load:
+    """Of all requests of a cell."""
+    texts = [len(request.prompt) for _, request in one.outputs]
+    texts += [len(request.context) + len(request.continuation) for _, request in one.scores]
+    out = sum(request.max_tokens for _, request in one.outputs)
+    return Load(one.model, one.task, one.requests, sum(map(_tokens, texts)), out)
+
+
+def load_of_attempts(one: Cell, attempts: int) -> Load:
+    """Of so many attempts at all items of a cell together."""
+    each = [request for _, request in one.outputs]
+    read = sum(_tokens(len(request.prompt)) for request in each) / max(len(each), 1)
+    out = max((request.max_tokens for request in each), default=0)
+    return Load(one.model, one.task, attempts, round(read * attempts), out * attempts)
+
+
+def _tokens(characters: int) -> int:
+    return -(-characters // CHARACTERS)
 
 
 def cell(model: Model, task: Task, settings: Settings, abilities: Abilities | None = None) -> Cell:
     """What is asked of a model on a task.
 
-    Parameters: abilities, of the model's backend; None before it is opened: then all that one of its kind can.
+    Parameters: abilities, of the model's backend; None before it is opened, for all that its kind can do.
     """
     scores = model.backend != "chat" if abilities is None else abilities.score
     left_out = ""
@@ -146,19 +171,3 @@ def cell(model: Model, task: Task, settings: Settings, abilities: Abilities | No
     batch = model.options.get("batch")
     size = SERVER_BATCH if batch is None else LOCAL_BATCHES * int(batch)
     return Cell(model, task, settings, tuple(outputs), tuple(asked), size, left_out)
-
-
-def table(cells: Sequence[Cell]) -> list[tuple[str, str, int, int, int, int, float | None]]:
-    """A row a model and task: model, task, items, requests, tokens in and out (about), cost."""
-    return [
-        (
-            one.model.name,
-            one.task.name,
-            len(one.task.items),
-            one.requests,
-            one.tokens_in,
-            one.tokens_out,
-            one.cost,
-        )
-        for one in cells
-    ]

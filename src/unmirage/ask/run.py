@@ -1,4 +1,4 @@
-"""The run: every request of every model and task, each batch on disk before the next, and the table at the end."""
+"""The run: every request of every model and task, each batch on disk before the next; then the table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unmirage.ask import counting
 from unmirage.ask.answers import rows_of
 from unmirage.ask.family import Model, open_backend, read_family
 from unmirage.ask.journal import Journal, alone
-from unmirage.ask.plan import Cell, Settings, cell
+from unmirage.ask.plan import Cell, Load, Settings, cell, load_of, load_of_attempts
 from unmirage.ask.requests import Abilities, Backend
 from unmirage.errors import OutputError, SettingsError
 from unmirage.export import write_table
@@ -47,13 +47,27 @@ def plan(
     *,
     items: int | None = None,
     shots: int = 0,
+    temperature: float = 0.0,
+    epochs: int = 1,
+    max_tokens: int | None = None,
     seed: int = 0,
     template: str | Path | None = None,
-    settings: Settings = Settings(),
-) -> list[Cell]:
-    """What :func:`ask` would ask, before any model is opened. Raises UnmirageError as it does."""
+    until: int | None = None,
+    attempts: int | None = None,
+    cap: int = 10_000,
+    budget: int | None = None,
+) -> list[Load]:
+    """What :func:`ask` would ask at most, a model and task each; nothing is opened. Errors as there."""
+    settings = _checked(Settings(temperature, epochs, seed, max_tokens), until, attempts, cap, budget)
     models, found = _read(family, tasks, items, shots, seed, template)
-    return [cell(model, task, settings) for model in models for task in found]
+    cells = [cell(model, task, settings) for task in found for model in models]
+    if until is None and attempts is None:
+        return [load_of(one) for one in cells]
+    loads = []
+    for one in cells:
+        most = len(one.task.items) * (cap if attempts is None else attempts)
+        loads.append(load_of_attempts(one, most if budget is None else min(most, budget // len(models))))
+    return loads
 
 
 def ask(
