@@ -208,7 +208,6 @@ def _plan(family: Path, asking: AskingOptions) -> None:
     costs = [one.cost for one in loads if one.cost is not None]
     total = f", costs {sum(costs):,.2f}" if costs else ""
     most = "at most " if asking.until is not None else ""
-    print(
-        f"In all {most}{sum(one.requests for one in loads):,} requests{total}. Tokens in are about a quarter of"
-    )
-    print("the characters, tokens out at most; costs are at the family file's prices per million tokens.")
+    count = f"{sum(one.requests for one in loads):,}"
+    print(f"In all {most}{count} requests{total}. Tokens in are about a quarter of the characters,")
+    print("tokens out at most; costs are at the family file's prices per million tokens.")
