@@ -4,8 +4,8 @@ It is Debian's package `scowl`; 2020.12.07 was used. Unpacked, its lists are in 
 
     python scripts/embed_words.py usr/share/dict/scowl src/unmirage/tasks/words.txt
 
-Keeps common words (level 10) of 5 to 15 letters that no other word (level 60 and below) can be taken for once
-their letters are cycled, or moved between the first and the last; of those, 2,000 by the hash of their letters.
+Keeps common words (level 10) of 5 to 15 letters that no other word (level 60 and below) can be taken for
+once their letters are cycled, or moved between the first and the last; of those, 2,000 by a hash.
 """
 
 import hashlib
@@ -16,17 +16,17 @@ from pathlib import Path
 
 WORDS = 2000
 NOTICE = """\
-# 2,000 common English words, chosen by scripts/embed_words.py from level 10 of SCOWL 2020.12.07, which comes from
-# lists in the public domain: Moby Words II (Grady Ward) and UK English Wordlist With Frequency Classification
-# (Brian Kelk).
+# 2,000 common English words, chosen by scripts/embed_words.py from level 10 of SCOWL 2020.12.07, which comes
+# from lists in the public domain: Moby Words II (Grady Ward) and UK English Wordlist With Frequency
+# Classification (Brian Kelk).
 #
 # The collective work is Copyright 2000-2018 by Kevin Atkinson.
 #
 # Permission to use, copy, modify, distribute and sell these word lists, the associated scripts, the output
-# created from the scripts, and its documentation for any purpose is hereby granted without fee, provided that the
-# above copyright notice appears in all copies and that both that copyright notice and this permission notice
-# appear in supporting documentation. Kevin Atkinson makes no representations about the suitability of this array
-# for any purpose. It is provided "as is" without express or implied warranty.
+# created from the scripts, and its documentation for any purpose is hereby granted without fee, provided
+# that the above copyright notice appears in all copies and that both that copyright notice and this
+# permission notice appear in supporting documentation. Kevin Atkinson makes no representations about the
+# suitability of this array for any purpose. It is provided "as is" without express or implied warranty.
 """
 
 
