@@ -4,11 +4,14 @@ The package is no dependency. Unpack its source distribution, 1.0.0, and give it
 
     python benchmarks/bigbench_prompts.py SRC
 
-A model that only notes what it is asked goes through the package's own `JsonTask.evaluate_fixed_shot`, task by
-task and subtask by subtask: all examples without shots, then 20 drawn ones with two shots, both with seed 42.
-Compared with `unmirage.tasks.find`: inputs in their order, the texts that are scored, and, on made-up outputs,
-what is taken for the answer (`postprocess_output`). Files above `--mib` (4) are left out and counted. Ends with
-1 where anything differs.
+A model that only notes what it is asked goes through the package's own `JsonTask.evaluate_fixed_shot`, task
+by task and subtask by subtask: all examples without shots, then 20 drawn ones with two shots, both with seed
+42. Compared with `unmirage.tasks.find`: inputs in their order, the texts that are scored, and, on made-up
+outputs, what is taken for the answer (`postprocess_output`). Task files above `--mib` (4) are left out and
+counted. Ends with 1 where anything differs.
+
+The same is done with small tasks made up here, one rule each, which are kept with the package's answers in
+`tests/data/bigbench_prompts`, where the tests read them.
 """
 
 from __future__ import annotations
@@ -19,10 +22,11 @@ import glob
 import io
 import json
 import os
+import shutil
 import sys
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -31,6 +35,11 @@ from unmirage.errors import UnmirageError
 from unmirage.tasks import Task, find
 
 SEED, SHOTS, DRAWN = 42, 2, 20
+FIXTURES = Path(__file__).parents[1] / "tests" / "data" / "bigbench_prompts"
+GRADE, MATCH = "multiple_choice_grade", "exact_str_match"
+CAPITALS = {"France": "Paris", "Peru": "Lima", "Japan": "Tokyo", "Ghana": "Accra", "Oman": "Muscat"}
+
+Asked = dict[str, Any]
 
 
 class Notes:
@@ -38,12 +47,12 @@ class Notes:
 
     def __init__(self) -> None:
         self.inputs: list[str] = []
-        self.scored: list[tuple[str, ...]] | None = None
+        self.scored: list[list[str]] | None = None
         self.reading: tuple[str | None, str | None] | None = None
 
     def cond_log_prob(self, inputs: list[str], targets: list[list[str]], **_: object) -> list[list[float]]:
         if not self.inputs:
-            self.inputs, self.scored = inputs, [tuple(one) for one in targets]
+            self.inputs, self.scored = inputs, [list(one) for one in targets]
         return [[-1.0] * len(one) for one in targets]
 
     def generate_text(
@@ -56,33 +65,46 @@ class Notes:
 def main(source: Path, mib: float) -> int:
     stub()
     sys.path.insert(0, str(source))
-    from bigbench.api import json_task
-    from bigbench.models.model_utils import postprocess_output
-
+    make_fixtures()
     counts: Counter[str] = Counter()
-    differ = []
+    differ, answers = [], []
+    for path in sorted(FIXTURES.glob("*/task.json")):
+        found, asked = both(path, counts)
+        differ, answers = differ + found, answers + asked
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in answers)
+    (FIXTURES / "answers.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     for path in files(source / "bigbench" / "benchmark_tasks", mib, counts):
-        with contextlib.redirect_stdout(io.StringIO()):
-            theirs = json_task.JsonTask(str(path), shot_list=[0, SHOTS])
-        parts = sorted(path.parent.glob("*/task.json")) if theirs.subtasks else [path]
-        counts["files with subtasks"] += bool(theirs.subtasks)
-        for leaf, task in zip(parts, theirs.subtasks or [theirs], strict=True):
-            for shots in (0, SHOTS):
-                task.max_examples = DRAWN if shots and task.num_examples > DRAWN else None
-                differ += compare(leaf, task, shots, postprocess_output, counts)
-        if theirs.subtasks:
-            try:
-                whole = find(str(path))
-                counts["tasks of subtasks asked as one"] += 1
-                differ += [f"{path}: items"] * (
-                    len(whole.items) != sum(t.num_examples for t in theirs.subtasks)
-                )
-            except UnmirageError as problem:
-                counts["tasks of subtasks to be asked one by one"] += "different ways" in problem.what
+        differ += both(path, counts)[0]
     for name, count in counts.items():
         print(f"{count:10,}  {name}")
     print(f"{len(differ):10,}  differences", *differ[:20], sep="\n")
     return int(bool(differ))
+
+
+def both(path: Path, counts: Counter[str]) -> tuple[list[str], list[Asked]]:
+    """One task, its subtasks one by one: what differs, and what the package asks."""
+    from bigbench.api import json_task
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        theirs = json_task.JsonTask(str(path), shot_list=[0, SHOTS])
+    parts = sorted(path.parent.glob("*/task.json")) if theirs.subtasks else [path]
+    differ, answers = [], []
+    for leaf, task in zip(parts, theirs.subtasks or [theirs], strict=True):
+        for shots in (0, SHOTS):
+            found, asked = compare(leaf, task, shots, counts)
+            differ += found
+            answers.append(asked)
+    if theirs.subtasks:
+        try:
+            whole = find(str(path))
+            counts["tasks of subtasks that are asked as one"] += 1
+            if len(whole.items) != sum(len(task._ds) for task in theirs.subtasks):
+                differ.append(f"{path}: items")
+        except UnmirageError as problem:
+            if "different ways" not in problem.what:
+                raise
+            counts["tasks of subtasks that must be asked one by one"] += 1
+    return differ, answers
 
 
 def files(folder: Path, mib: float, counts: Counter[str]) -> Iterator[Path]:
@@ -94,41 +116,43 @@ def files(folder: Path, mib: float, counts: Counter[str]) -> Iterator[Path]:
             yield path
 
 
-def compare(leaf: Path, task: Any, shots: int, read: Callable[..., str], counts: Counter[str]) -> list[str]:
-    """What differs between the requests of both."""
+def compare(leaf: Path, task: Any, shots: int, counts: Counter[str]) -> tuple[list[str], Asked]:
+    """What differs between the requests of both, and those of the package."""
+    from bigbench.models.model_utils import postprocess_output
+
     model = Notes()
-    before = json.dumps(task._ds)
+    items = task.max_examples = DRAWN if shots and len(task._ds) > DRAWN else None
     with contextlib.redirect_stdout(io.StringIO()):
         task.evaluate_fixed_shot(model, shots, score=False, random_seed=SEED)
-    assert json.dumps(task._ds) == before, "the package changed its own examples"
-    ours = find(str(leaf), items=task.max_examples, shots=shots, seed=SEED)
+    ours = find(str(leaf), items=items, shots=shots, seed=SEED)
     counts["files with examples"] += shots == 0
     counts[f"prompts with {shots} shots"] += len(ours.items)
-    found = []
-    if ours.name != task.name:
-        found.append("name")
-    if [one.context for one in ours.items] != model.inputs:
-        found.append("prompts")
-    if ours.kind == "choice" and [one.continuations for one in ours.items] != model.scored:
-        found.append("choices")
-    if model.reading and any(
-        ours.said(one) != read(one, None, *model.reading).strip() for one in outputs(ours)
-    ):
-        found.append("answers")
-    counts["prompts that show their own question as an example"] += (
-        sum(
-            one.context.removesuffix(own(one.context, task)).count(own(one.context, task)) > 0
-            for one in ours.items
-        )
-        if shots
-        else 0
-    )
-    return [f"{leaf}, {shots} shots: {one}" for one in found]
+    for note in ours.notes:
+        counts[f"noted as {note['code']}, {shots} shots"] += int(str(note["count"]))
+    said = outputs(ours) if model.reading else []
+    asked: Asked = {
+        "path": "/".join(leaf.parts[-3:]) if ":" in task.name else "/".join(leaf.parts[-2:]),
+        "items": items,
+        "shots": shots,
+        "seed": SEED,
+        "name": task.name,
+        "inputs": model.inputs,
+        "scored": model.scored,
+        "answers": [[one, postprocess_output(one, None, *model.reading).strip()] for one in said],
+    }
+    return [f"{leaf}, {shots} shots: {one}" for one in differences(ours, asked)], asked
 
 
-def own(context: str, task: Any) -> str:
-    """The question at the end of a context."""
-    return max((one["input"] for one in task._ds if context.endswith(one["input"])), key=len)
+def differences(ours: Task, asked: Asked) -> list[str]:
+    """What of a task is not as the package has it."""
+    same = {
+        "name": ours.name == asked["name"],
+        "prompts": [one.context for one in ours.items] == asked["inputs"],
+        "choices": ours.kind != "choice"
+        or [list(one.continuations) for one in ours.items] == asked["scored"],
+        "answers": all(ours.said(output) == answer for output, answer in asked["answers"]),
+    }
+    return [name for name, good in same.items() if not good]
 
 
 def outputs(task: Task) -> Sequence[str]:
@@ -136,6 +160,59 @@ def outputs(task: Task) -> Sequence[str]:
     targets = [one.target for one in task.items[:DRAWN] if one.target]
     frames = ("{}", " {}\n\nQ: next?", "{}. And more!", "\n{}", "it is '{}'; [1, 2], 3 km or -4.", "")
     return [frame.replace("{}", target) for target in targets for frame in frames]
+
+
+def make_fixtures() -> None:
+    """Small tasks, one rule of the format each."""
+    asked = [{"input": f"The capital of {land}?", "target": town} for land, town in CAPITALS.items()]
+    towns = list(CAPITALS.values())
+    scored = [
+        {
+            "input": one["input"],
+            "target_scores": {town: float(town == one["target"]) for town in towns[k:] + towns[:k]},
+        }
+        for k, one in enumerate(asked)
+    ]
+    several = [{**one, "target_scores": {**one["target_scores"], "both right": 1}} for one in scored]
+    made: dict[str, dict[str, Any]] = {
+        "defaults": {"examples": asked},
+        "repeated": {"examples": [*asked, asked[0], asked[0]]},
+        "many_targets": {
+            "examples": [{**one, "target": [one["target"], " Town ", "Größe"]} for one in asked]
+        },
+        "choices": {"examples": scored, "preferred_score": GRADE},
+        "several_right": {"examples": several, "preferred_score": GRADE},
+        "not_appended": {"examples": scored, "preferred_score": GRADE, "append_choices_to_input": False},
+        "own_words": {
+            "examples": [{**one, "target": asked[k]["target"]} for k, one in enumerate(scored)],
+            "preferred_score": GRADE,
+            "metrics": [GRADE, MATCH],
+            "task_prefix": "Say where.\n",
+            "example_input_prefix": "land> ",
+            "example_output_prefix": "\ntown> ",
+            "choice_prefix": "\n * ",
+            "few_shot_example_separator": "\n--\n",
+        },
+        "stopped": {"examples": asked, "stop_string": "."},
+        "matched": {"examples": asked, "output_regex": "([A-Z][a-z]+)[.!]?"},
+        "stopped_and_matched": {"examples": asked, "stop_string": "\n", "output_regex": "[a-z]+"},
+        "long": {"examples": [{"input": f"{k} + {k}", "target": str(2 * k)} for k in range(60)]},
+        "whole": {"subtasks": {"far": {"examples": asked}, "near": {"examples": asked[::-1]}}},
+    }
+    shutil.rmtree(FIXTURES, ignore_errors=True)
+    for name, data in made.items():
+        for part, content in data.pop("subtasks", {}).items():
+            write(FIXTURES / name / part, part, content)
+        write(FIXTURES / name, name, data)
+
+
+def write(folder: Path, name: str, data: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"canary": "made up for unmirage", "name": name, "description": "", "keywords": []}
+    if "examples" in data:
+        about |= {"metrics": [data.get("preferred_score", MATCH)], "preferred_score": MATCH}
+    text = json.dumps(about | data, ensure_ascii=False, indent=1)
+    (folder / "task.json").write_text(text + "\n", encoding="utf-8")
 
 
 def stub() -> None:

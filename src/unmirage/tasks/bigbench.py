@@ -178,77 +178,72 @@ def _scored(scores: Any, where: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 def _asked(file: _File, items: int | None, shots: int, seed: int) -> Task:
     """The task of one file."""
-    examples, there = file.examples, len(file.examples)
+    there = len(file.examples)
     if items is not None and items > there:
         raise too_many(file.name, items, there)
+    if shots >= there:
+        raise too_many_shots(file.name, shots, there - 1)
     kind = "choice" if file.data.get("preferred_score") in OF_CHOICES else "generation"
-    prefix = _text(file.data, "task_prefix", "", file.path)
-    contexts = {
-        example.place: (prefix + context, example) for example, context in _contexts(file, items, shots, seed)
-    }
-    made = [_item(example, context, kind, file) for context, example in contexts.values()]
-    several = sum(len(example.right) > 1 for _, example in contexts.values()) if kind == "choice" else 0
-    notes = []
-    if file.repeated:
-        text = "examples are equal to one before them and were left out, as BIG-bench does"
-        notes.append(("repeated-examples", f"{file.name}: {file.repeated} {text}", file.repeated))
-    if several:
-        text = "items have several right choices, of which the first counts as the answer"
-        notes.append(("several-right", f"{file.name}: {several} {text}", several))
+    drawn = _drawn(file, items, shots, seed)
     return make_task(
         file.name,
         kind,
-        made,
+        [_item(one, shown, kind, file) for one, shown in drawn],
         stop=(),
-        max_tokens=longest(one for example in examples for one in (*example.targets, *example.choices)),
+        max_tokens=longest(text for one in file.examples for text in (*one.targets, *one.choices)),
         shots=shots,
         reading=_reading(file),
-        notes=[tables.warning(code, text, where=str(file.path), count=count) for code, text, count in notes],
+        notes=_notes(file, kind, drawn),
     )
 
 
-def _contexts(file: _File, items: int | None, shots: int, seed: int) -> list[tuple[Example, str]]:
-    """Examples that are asked, each with all that is read: draw by draw `make_nshot_dataset`."""
+Shown = list[tuple[Example, str]]  # each with the answer that is shown
+Drawn = list[tuple[Example, Shown]]  # those that are asked, and what is shown before each
+
+
+def _drawn(file: _File, items: int | None, shots: int, seed: int) -> Drawn:
+    """What is asked and shown: draw by draw as `make_nshot_dataset` of json_task.py."""
     examples, there = file.examples, len(file.examples)
     rng = np.random.RandomState(seed)
     if shots == 0:
         few = items is not None and items < there
-        asked = rng.choice(there, items, replace=False).tolist() if few else range(there)
-        return [(examples[k], examples[k].text) for k in asked]
-    separator = _text(file.data, "few_shot_example_separator", "\n", file.path)
-    found = []
+        return [(examples[k], []) for k in (rng.choice(there, items, replace=False) if few else range(there))]
+    found: Drawn = []
     for k in rng.choice(there, items or there, replace=False).tolist():
-        others = _others(examples, k)
-        if shots > len(others):
-            raise too_many_shots(file.name, shots, len(others))
-        shown = [examples[others[j]] for j in rng.choice(len(others), shots, replace=False)]
-        pieces = [one.text + one.targets[rng.choice(len(one.targets))] for one in shown]
-        found.append((examples[k], separator.join([*pieces, examples[k].text])))
+        others = rng.choice(there - 1, shots, replace=False).tolist()
+        shown = [examples[j + (j >= k)] for j in others]
+        found.append((examples[k], [(one, one.targets[rng.choice(len(one.targets))]) for one in shown]))
     return found
 
 
-def _others(examples: Sequence[Example], k: int) -> list[int]:
-    """Indices of the examples that may be shown before one: all but those with the same question."""
-    return [j for j in range(len(examples)) if j != k]
+def _notes(file: _File, kind: str, drawn: Drawn) -> list[dict[str, object]]:
+    several = sum(len(one.right) > 1 for one, _ in drawn) if kind == "choice" else 0
+    told = sum(any(one.text == example.text for example, _ in shown) for one, shown in drawn)
+    counted = (
+        ("repeated-examples", file.repeated, "examples repeat an earlier one and were left out"),
+        ("several-right", several, "items have several right choices, of which the first is the answer"),
+        ("question-shown", told, "items have another example with the same question before them"),
+    )
+    return [
+        tables.warning(code, f"{file.name}: {count} {text}", where=str(file.path), count=count)
+        for code, count, text in counted
+        if count
+    ]
 
 
-def _item(example: Example, context: str, kind: str, file: _File) -> Item:
+def _item(example: Example, shown: Shown, kind: str, file: _File) -> Item:
+    prefix = _text(file.data, "task_prefix", "", file.path)
+    separator = _text(file.data, "few_shot_example_separator", "\n", file.path)
+    context = prefix + separator.join([*(one.text + answer for one, answer in shown), example.text])
     item_id = str(example.place)
     if kind == "generation":
         target, *others = dict.fromkeys(one.strip() for one in example.targets)
         return Item(item_id, context, target, (example.targets[0],), others=tuple(others))
     if not example.choices:
         raise SourceError("an example has no target_scores", where=f"{file.path}, example {item_id}")
-    first, *more = example.right
-    return Item(
-        item_id,
-        context,
-        example.choices[first],
-        example.choices,
-        example.choices,
-        first,
-        others=tuple(example.choices[k] for k in more),
-    )
+    choices, first = example.choices, example.right[0]
+    also = tuple(choices[k] for k in example.right[1:])
+    return Item(item_id, context, choices[first], choices, choices, first, others=also)
 
 
 def _reading(file: _File) -> Reading:
