@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unmirage.errors import SettingsError, SourceError
+from unmirage.errors import SettingsError, SourceError, UnmirageError
 from unmirage.tasks.item import Item, Reading, Task
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ def find(
         if value is not None and (value < low or (high is not None and value > high)):
             limits = f"{low} or more" if high is None else f"from {low} to {high}"
             raise SettingsError(f"must be {limits}, not {value}", where=option)
+    from unmirage.tasks import trained
+
+    if name in trained.NAMES:
+        _refuse(template, f"{name} is asked as its models were trained")
+        return trained.trained(name, items, shots, seed)
+    if made := _generated(name):
+        return made.task(items, shots, seed, template)
     path = Path(name)
     if path.suffix == ".jsonl":
         from unmirage.tasks.jsonl import jsonl_task
@@ -65,12 +72,7 @@ def find(
 
         _refuse(template, "tasks of BIG-bench are asked as they are")
         return bigbench_task(path, items, shots, seed)
-    from unmirage.tasks import trained
-
-    if name in trained.NAMES:
-        _refuse(template, f"{name} is asked as its models were trained")
-        return trained.trained(name, items, shots, seed)
-    return _generated(name).task(items, shots, seed, template)
+    raise _unknown(name)
 
 
 def names() -> tuple[tuple[str, str], ...]:
@@ -96,30 +98,32 @@ def _fixed() -> dict[str, Generated]:
     return {one.name: one for one in (*arithmetic(), *scrambles())}
 
 
-def _generated(name: str) -> Generated:
+def _generated(name: str) -> Generated | None:
+    """The task of a name; None where there is none."""
     from unmirage.tasks.graded import GRADES
 
-    fixed = _fixed()
-    if name in fixed:
-        return fixed[name]
     base, _, number = name.rpartition("_")
     grade = next((one for one in GRADES if one.name == base), None)
-    if grade and re.fullmatch("[1-9][0-9]*", number):
-        if not grade.low <= int(number) <= grade.high:
-            raise SettingsError(
-                f"the number of {base}_N must be from {grade.low} to {grade.high}, not {number}", where=name
-            )
-        return grade.task(int(number))
+    if grade is None or not re.fullmatch("[1-9][0-9]*", number):
+        return _fixed().get(name)
+    if not grade.low <= int(number) <= grade.high:
+        raise SettingsError(
+            f"the number of {base}_N must be from {grade.low} to {grade.high}, not {number}", where=name
+        )
+    return grade.task(int(number))
+
+
+def _unknown(name: str) -> UnmirageError:
     if Path(name).exists():
-        raise SourceError(
+        return SourceError(
             "this is no task that can be read",
             where=name,
-            hint="Files are JSON lines (.jsonl) or a task.json.",
+            hint="Files are JSON lines (.jsonl) or a BIG-bench task.json.",
         )
     known = [one for one, _ in names()]
     near = difflib.get_close_matches(name, known, 3) or known
-    raise SettingsError(
+    return SettingsError(
         f"there is no task {name!r}",
         where="--task",
-        hint=f"Tasks like it: {', '.join(near)}; or the path of a .jsonl file or a BIG-bench task.json.",
+        hint=f"Tasks: {', '.join(near)}; or the path of a .jsonl file or a BIG-bench task.json.",
     )
