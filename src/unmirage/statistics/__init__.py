@@ -34,12 +34,22 @@ from unmirage.statistics.multiplicity import adjust
 from unmirage.statistics.resampling import percentile_interval, resample_means, resample_weights
 from unmirage.statistics.resolution import floor, items_needed, resolved
 from unmirage.statistics.serial import SerialDependence, serial_dependence
+from unmirage.statistics.until import (
+    UntilMean,
+    until_interval,
+    until_mean,
+    until_neg_log,
+    until_pass_at_k,
+    until_rate,
+    until_variance,
+)
 
 __all__ = [
     "JointAccuracy",
     "PairedDifference",
     "RowCorrelations",
     "SerialDependence",
+    "UntilMean",
     "adjust",
     "binomial_tail",
     "clopper_pearson",
@@ -69,6 +79,12 @@ __all__ = [
     "signed_range",
     "subset_accuracy",
     "thin",
+    "until_interval",
+    "until_mean",
+    "until_neg_log",
+    "until_pass_at_k",
+    "until_rate",
+    "until_variance",
     "wald",
     "wilson",
     "zero_rate_bound",
