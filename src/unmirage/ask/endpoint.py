@@ -1,0 +1,356 @@
+"""One OpenAI-compatible server: its options, the key, and a request that gives a checked reply or an error.
+
+The `openai` client sends the requests, with its own retries off. Keys come from the environment, and go
+nowhere but into the header of a request: no message, file or repr holds one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from unmirage.ask.limits import Job, Limits, Sender, TryAgain
+from unmirage.ask.usage import Usage
+from unmirage.errors import MissingExtraError, SettingsError, UnmirageError
+
+if TYPE_CHECKING:
+    import openai
+
+T = TypeVar("T")
+
+OPENAI = "https://api.openai.com/v1"
+OPENAI_KEY = "OPENAI_API_KEY"
+NO_KEY = "none"  # the client must send something to servers that need no key
+LINE = 240  # characters of a server's own message that are shown
+
+# A request that is answered so may be answered otherwise later.
+PASSING = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529))
+
+_Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e15)]
+_Price = Annotated[float, msgspec.Meta(ge=0, lt=1e15)]
+_SECRET = re.compile(r"key|token|secret|passw|auth|bearer|header", re.IGNORECASE)
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Options of a model on a server.
+
+    Attributes
+    ----------
+    base_url: with the "/v1" at its end that servers have.
+    key_env: the environment variable that holds the key. None: OPENAI_API_KEY for OpenAI, no key for others.
+    tokenizer: the model's, a path or a hub id: contexts and continuations are then cut where it cuts them.
+    concurrency: requests at once.
+    requests_per_minute, tokens_per_minute: limits of the account.
+    timeout: seconds that an answer may take, whole.
+    retries: tries after the first.
+    price_in, price_out: of a million tokens.
+    logprobs: whether to ask for log-probabilities of generated tokens.
+    """
+
+    base_url: str = OPENAI
+    key_env: str | None = None
+    tokenizer: str | None = None
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
+    requests_per_minute: _Positive | None = None
+    tokens_per_minute: _Positive | None = None
+    timeout: _Positive = 60.0
+    retries: Annotated[int, msgspec.Meta(ge=0, le=100)] = 6
+    price_in: _Price | None = None
+    price_out: _Price | None = None
+    logprobs: bool = True
+
+
+class Served(Protocol):
+    """A model on a server: the entry of a family file."""
+
+    @property
+    def name(self) -> str:
+        """Of the entry."""
+
+    @property
+    def model(self) -> str:
+        """The server's name for it."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """As in :class:`Options`."""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Tokens of a request, as the server counts them."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What every reply has."""
+
+    usage: Counts | None = None
+
+
+R = TypeVar("R", bound=Reply)
+
+
+class Refused(UnmirageError):
+    """The server refuses what is asked of it. `status` is that of HTTP."""
+
+    def __init__(
+        self, what: str, *, where: str | None = None, hint: str | None = None, status: int = 0
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.status = status
+
+
+class Endpoint:
+    """A model's server.
+
+    Attributes
+    ----------
+    where: the model and the address, for messages.
+    options: see :class:`Options`.
+    usage: what was asked so far.
+
+    Raises
+    ------
+    SettingsError
+        An option is wrong, a key or a password stands in one, or the variable that should hold the key is
+        empty.
+    MissingExtraError
+        The `openai` package is not there.
+    """
+
+    def __init__(self, model: Served) -> None:
+        self.options = read_options(model)
+        self.where = f"{model.name} ({self.options.base_url})"
+        self.usage = Usage()
+        self._key = _key(self.options, model.name)
+        self._client: openai.AsyncOpenAI | None = None
+        limits = Limits(
+            self.options.concurrency,
+            self.options.requests_per_minute,
+            self.options.tokens_per_minute,
+            self.options.retries,
+        )
+        self.sender = Sender(limits, self._retried)
+        try:
+            import openai  # noqa: F401
+        except ModuleNotFoundError:
+            raise MissingExtraError(
+                "asking a server needs openai",
+                where=model.name,
+                hint="Install it with: pip install 'unmirage[api]'",
+            ) from None
+
+    def job(self, body: dict[str, Any], kind: type[R], tokens: float, retries: int | None = None) -> Job[R]:
+        """A request as a job.
+
+        Parameters: body, of "/completions" or, where it has messages, of "/chat/completions"; kind, what the
+        reply must look like; tokens, about how many it takes; retries, or None for those of the options.
+        """
+
+        async def ask() -> R:
+            reply = self._read(await self._send(body), kind)
+            counts = reply.usage or Counts()
+            self.usage.add(counts.prompt_tokens, counts.completion_tokens)
+            if counts.prompt_tokens is not None:
+                self.sender.tokens.correct(counts.prompt_tokens + (counts.completion_tokens or 0) - tokens)
+            return reply
+
+        return Job(ask, tokens, retries)
+
+    def close(self) -> None:
+        """Let go of the connections and the thread."""
+        client, self._client = self._client, None
+        if client is not None:
+            self.sender.run(client.close())
+        self.sender.close()
+
+    def _retried(self) -> None:
+        self.usage.retries += 1
+
+    async def _send(self, body: dict[str, Any]) -> bytes:
+        import openai
+
+        if self._client is None:
+            self._client = openai.AsyncOpenAI(
+                base_url=self.options.base_url,
+                api_key=self._key or NO_KEY,
+                max_retries=0,
+                timeout=self.options.timeout,
+            )
+        resource = self._client.chat.completions if "messages" in body else self._client.completions
+        create: Any = resource.with_raw_response.create
+        try:
+            # The client's own limit is for each piece of an answer, this one for the whole.
+            async with asyncio.timeout(self.options.timeout):
+                reply = await create(**body)
+        except (TimeoutError, openai.APITimeoutError):
+            raise TryAgain(
+                UnmirageError(
+                    f"gave no answer within {self.options.timeout:g} seconds",
+                    where=self.where,
+                    hint="Raise timeout, or lower concurrency, in the family file.",
+                )
+            ) from None
+        except openai.APIStatusError as problem:
+            raise self._refusal(problem) from None
+        except openai.APIConnectionError as problem:
+            raise TryAgain(
+                UnmirageError(
+                    f"the connection failed: {self._line(str(problem.__cause__ or problem))}",
+                    where=self.where,
+                    hint="Does the server run, and is base_url its address?",
+                )
+            ) from None
+        content: bytes = reply.http_response.content
+        return content
+
+    def _refusal(self, problem: openai.APIStatusError) -> Exception:
+        status, body = problem.status_code, problem.body
+        said = body.get("message") if isinstance(body, dict) else None
+        code = str(body.get("code") or body.get("type") or "") if isinstance(body, dict) else ""
+        line = self._line(said if isinstance(said, str) else problem.response.text)
+        error = Refused(
+            f"the server answers {status}" + (f": {line}" if line else ""),
+            where=self.where,
+            hint=self._advice(status, code),
+            status=status,
+        )
+        if status not in PASSING or "insufficient_quota" in code:
+            return error
+        return TryAgain(error, retry_after(problem.response.headers))
+
+    def _advice(self, status: int, code: str) -> str:
+        if "insufficient_quota" in code:
+            return "The account has no credit left; the same command continues once it has."
+        if status in (401, 403):
+            named = self.options.key_env or (OPENAI_KEY if _is_openai(self.options.base_url) else None)
+            if named is None:
+                return 'No key is sent: name the environment variable that holds one, key_env = "MY_KEY".'
+            return f"The key in the environment variable {named} is not taken."
+        if status == 404:
+            return (
+                "Is the model called so on this server, and does base_url end in /v1? "
+                f"{self.options.base_url}/models lists its models."
+            )
+        if status == 429:
+            return "Lower requests_per_minute, tokens_per_minute or concurrency; the same command continues."
+        if status in PASSING:
+            return "See the server's log; the same command continues where this one ended."
+        return "The server takes no request of this form; its message says which part."
+
+    def _line(self, text: str) -> str:
+        """What a server says, as one short printable line without the key."""
+        if self._key:
+            text = text.replace(self._key, "***")
+        text = "".join(c if c.isprintable() else " " for c in text[: 20 * LINE])
+        text = " ".join(text.split())
+        return text if len(text) <= LINE else text[: LINE - 1] + "…"
+
+    def _read(self, content: bytes, kind: type[R]) -> R:
+        try:
+            return msgspec.convert(json.loads(content), kind)
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise TryAgain(
+                UnmirageError(
+                    f"the reply is not JSON: {self._line(content[: 4 * LINE].decode(errors='replace'))}",
+                    where=self.where,
+                    hint="Is base_url the address of an OpenAI-compatible server, with /v1 at its end?",
+                )
+            ) from None
+        except msgspec.ValidationError as problem:
+            raise UnmirageError(
+                f"the reply is not one of an OpenAI-compatible server: {problem}", where=self.where
+            ) from None
+
+
+def read_options(model: Served) -> Options:
+    """A model's options. Raises SettingsError for a wrong one, and for a key among them, which is not shown."""
+    where = f"{model.name}, options"
+    unknown = [name for name in model.options if name not in Options.__struct_fields__]
+    if any(_SECRET.search(name) for name in unknown):
+        raise SettingsError(
+            "a key has no place in a family file",
+            where=where,
+            hint='Put it into an environment variable and name that: key_env = "MY_KEY".',
+        )
+    try:
+        options = msgspec.convert(dict(model.options), Options)
+    except msgspec.ValidationError as problem:
+        raise SettingsError(
+            str(problem), where=where, hint=f"Options: {', '.join(Options.__struct_fields__)}."
+        ) from None
+    # Names of variables are in capitals, and keys are not: a key given in the place of the name is not shown.
+    if options.key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", options.key_env):
+        raise SettingsError(
+            "key_env is the name of an environment variable, in capitals, never the key itself",
+            where=where,
+            hint='Run: export MY_KEY=... and write key_env = "MY_KEY".',
+        )
+    return msgspec.structs.replace(options, base_url=_address(options.base_url, where))
+
+
+def _address(url: str, where: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise SettingsError("base_url is no address", where=where, hint=_EXAMPLE) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise SettingsError("base_url must start with http:// or https://", where=where, hint=_EXAMPLE)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise SettingsError(
+            "base_url must hold no user name, password or parameters",
+            where=where,
+            hint="Keys come from the environment variable that key_env names.",
+        )
+    return url.rstrip("/")
+
+
+_EXAMPLE = 'Such as base_url = "http://localhost:8000/v1".'
+
+
+def _is_openai(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    return host == "openai.com" or host.endswith(".openai.com")
+
+
+def _key(options: Options, name: str) -> str | None:
+    """The key, or None for a server that is asked without one."""
+    variable = options.key_env or (OPENAI_KEY if _is_openai(options.base_url) else None)
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise SettingsError(
+            f"the environment variable {variable} holds no key",
+            where=name,
+            hint=f"Run: export {variable}=... in the shell that asks.",
+        )
+    return key
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait: Retry-After in seconds or as a date, or retry-after-ms. Or None."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if seconds >= 0:  # false for NaN
+            return seconds
+    try:
+        when = parsedate_to_datetime(headers.get("retry-after", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(when.timestamp() - time.time(), 0.0)
