@@ -151,22 +151,35 @@ class Endpoint:
                 hint="Install it with: pip install 'unmirage[api]'",
             ) from None
 
-    def job(self, body: dict[str, Any], kind: type[R], tokens: float, retries: int | None = None) -> Job[R]:
+    def job(self, body: dict[str, Any], kind: type[R], tokens: float, *, probing: bool = False) -> Job[R]:
         """A request as a job.
 
-        Parameters: body, of "/completions" or, where it has messages, of "/chat/completions"; kind, what the
-        reply must look like; tokens, about how many it takes; retries, or None for those of the options.
+        Parameters
+        ----------
+        body: of "/completions" or, where it has messages, of "/chat/completions".
+        kind: what the reply must look like.
+        tokens: about how many it takes, prompt and output.
+        probing: the third answer of 500 means that the server cannot do this, for some say so.
         """
+        faults = 0
 
         async def ask() -> R:
-            reply = self._read(await self._send(body), kind)
+            nonlocal faults
+            try:
+                content = await self._send(body)
+            except TryAgain as failed:
+                faults += isinstance(failed.problem, Refused) and failed.problem.status == 500
+                if probing and faults > 2:
+                    raise failed.problem from None
+                raise
+            reply = self._read(content, kind)
             counts = reply.usage or Counts()
             self.usage.add(counts.prompt_tokens, counts.completion_tokens)
             if counts.prompt_tokens is not None:
                 self.sender.tokens.correct(counts.prompt_tokens + (counts.completion_tokens or 0) - tokens)
             return reply
 
-        return Job(ask, tokens, retries)
+        return Job(ask, tokens)
 
     def close(self) -> None:
         """Let go of the connections and the thread."""

@@ -83,12 +83,10 @@ class Job(Generic[T]):
     ----------
     ask: sends it; raises TryAgain where another try may help.
     tokens: that it will take, as far as is known.
-    retries: tries after the first, or None for those of the limits.
     """
 
     ask: Callable[[], Awaitable[T]]
     tokens: float = 0.0
-    retries: int | None = None
 
 
 class Sender:
@@ -164,8 +162,7 @@ class Sender:
         return [answers[k] for k in range(len(jobs))]
 
     async def _one(self, job: Job[T]) -> T:
-        retries = self.limits.retries if job.retries is None else job.retries
-        for tried in range(1, retries + 2):
+        for tried in range(1, self.limits.retries + 2):
             await self._turn(job.tokens)
             try:
                 return await job.ask()
@@ -173,7 +170,7 @@ class Sender:
                 problem, after = failed.problem, failed.after
             if after is not None and after > LONGEST_ASKED:
                 raise _given_up(problem, f"it asks to wait {after:.0f} seconds, which is too long")
-            if tried > retries:
+            if tried > self.limits.retries:
                 raise _given_up(problem, f"tried {tried} times" if tried > 1 else "")
             self._on_retry()
             if after is not None:  # it holds for all requests, not for this one only
@@ -193,8 +190,10 @@ def backoff(tried: int, jitter: random.Random) -> float:
 
 
 def _given_up(problem: UnmirageError, said: str) -> UnmirageError:
-    what = f"{problem.what} ({said})" if said else problem.what
-    return type(problem)(what, where=problem.where, hint=problem.hint)
+    if said:
+        problem.what = f"{problem.what} ({said})"
+        problem.args = (str(problem),)
+    return problem
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
