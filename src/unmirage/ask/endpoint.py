@@ -1,4 +1,4 @@
-"""One OpenAI-compatible server: its options, the key, and a request that gives a checked reply or an error.
+"""One OpenAI-compatible server: a request to it gives a checked reply or an error.
 
 The `openai` client sends the requests, with its own retries off. Keys come from the environment, and go
 nowhere but into the header of a request: no message, file or repr holds one.
@@ -8,81 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from unmirage.ask.limits import Job, Limits, Sender, TryAgain
+from unmirage.ask.options import Served, key_variable, read_key, read_options
 from unmirage.ask.usage import Usage
-from unmirage.errors import MissingExtraError, SettingsError, UnmirageError
+from unmirage.errors import MissingExtraError, UnmirageError
 
 if TYPE_CHECKING:
     import openai
 
 T = TypeVar("T")
 
-OPENAI = "https://api.openai.com/v1"
-OPENAI_KEY = "OPENAI_API_KEY"
 NO_KEY = "none"  # the client must send something to servers that need no key
 LINE = 240  # characters of a server's own message that are shown
 
 # A request that is answered so may be answered otherwise later.
 PASSING = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529))
-
-_Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e15)]
-_Price = Annotated[float, msgspec.Meta(ge=0, lt=1e15)]
-_SECRET = re.compile(r"key|token|secret|passw|auth|bearer|header", re.IGNORECASE)
-
-
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Options of a model on a server.
-
-    Attributes
-    ----------
-    base_url: with the "/v1" at its end that servers have.
-    key_env: the environment variable that holds the key. None: OPENAI_API_KEY for OpenAI, no key for others.
-    tokenizer: the model's, a path or a hub id: contexts and continuations are then cut where it cuts them.
-    concurrency: requests at once.
-    requests_per_minute, tokens_per_minute: limits of the account.
-    timeout: seconds that an answer may take, whole.
-    retries: tries after the first.
-    price_in, price_out: of a million tokens.
-    logprobs: whether to ask for log-probabilities of generated tokens.
-    """
-
-    base_url: str = OPENAI
-    key_env: str | None = None
-    tokenizer: str | None = None
-    concurrency: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
-    requests_per_minute: _Positive | None = None
-    tokens_per_minute: _Positive | None = None
-    timeout: _Positive = 60.0
-    retries: Annotated[int, msgspec.Meta(ge=0, le=100)] = 6
-    price_in: _Price | None = None
-    price_out: _Price | None = None
-    logprobs: bool = True
-
-
-class Served(Protocol):
-    """A model on a server: the entry of a family file."""
-
-    @property
-    def name(self) -> str:
-        """Of the entry."""
-
-    @property
-    def model(self) -> str:
-        """The server's name for it."""
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """As in :class:`Options`."""
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -117,7 +64,7 @@ class Endpoint:
     Attributes
     ----------
     where: the model and the address, for messages.
-    options: see :class:`Options`.
+    options: see :class:`unmirage.ask.options.Options`.
     usage: what was asked so far.
 
     Raises
@@ -133,7 +80,7 @@ class Endpoint:
         self.options = read_options(model)
         self.where = f"{model.name} ({self.options.base_url})"
         self.usage = Usage()
-        self._key = _key(self.options, model.name)
+        self._key = read_key(self.options, model.name)
         self._client: openai.AsyncOpenAI | None = None
         limits = Limits(
             self.options.concurrency,
@@ -247,7 +194,7 @@ class Endpoint:
         if "insufficient_quota" in code:
             return "The account has no credit left; the same command continues once it has."
         if status in (401, 403):
-            named = self.options.key_env or (OPENAI_KEY if _is_openai(self.options.base_url) else None)
+            named = key_variable(self.options)
             if named is None:
                 return 'No key is sent: name the environment variable that holds one, key_env = "MY_KEY".'
             return f"The key in the environment variable {named} is not taken."
@@ -285,72 +232,6 @@ class Endpoint:
             raise UnmirageError(
                 f"the reply is not one of an OpenAI-compatible server: {problem}", where=self.where
             ) from None
-
-
-def read_options(model: Served) -> Options:
-    """A model's options. Raises SettingsError for a wrong one, and for a key among them, which is not shown."""
-    where = f"{model.name}, options"
-    unknown = [name for name in model.options if name not in Options.__struct_fields__]
-    if any(_SECRET.search(name) for name in unknown):
-        raise SettingsError(
-            "a key has no place in a family file",
-            where=where,
-            hint='Put it into an environment variable and name that: key_env = "MY_KEY".',
-        )
-    try:
-        options = msgspec.convert(dict(model.options), Options)
-    except msgspec.ValidationError as problem:
-        raise SettingsError(
-            str(problem), where=where, hint=f"Options: {', '.join(Options.__struct_fields__)}."
-        ) from None
-    # Names of variables are in capitals, and keys are not: a key given in the place of the name is not shown.
-    if options.key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", options.key_env):
-        raise SettingsError(
-            "key_env is the name of an environment variable, in capitals, never the key itself",
-            where=where,
-            hint='Run: export MY_KEY=... and write key_env = "MY_KEY".',
-        )
-    return msgspec.structs.replace(options, base_url=_address(options.base_url, where))
-
-
-def _address(url: str, where: str) -> str:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise SettingsError("base_url is no address", where=where, hint=_EXAMPLE) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise SettingsError("base_url must start with http:// or https://", where=where, hint=_EXAMPLE)
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise SettingsError(
-            "base_url must hold no user name, password or parameters",
-            where=where,
-            hint="Keys come from the environment variable that key_env names.",
-        )
-    return url.rstrip("/")
-
-
-_EXAMPLE = 'Such as base_url = "http://localhost:8000/v1".'
-
-
-def _is_openai(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    return host == "openai.com" or host.endswith(".openai.com")
-
-
-def _key(options: Options, name: str) -> str | None:
-    """The key, or None for a server that is asked without one."""
-    variable = options.key_env or (OPENAI_KEY if _is_openai(options.base_url) else None)
-    if variable is None:
-        return None
-    key = os.environ.get(variable, "").strip()
-    if not key or not key.isascii() or not key.isprintable():
-        raise SettingsError(
-            f"the environment variable {variable} holds no key",
-            where=name,
-            hint=f"Run: export {variable}=... in the shell that asks.",
-        )
-    return key
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,4 +1,4 @@
-"""How fast and how often a server is asked: so many requests at once, rates a minute, waits before another try.
+"""How fast and how often a server is asked: requests at once, rates a minute, waits before another try.
 
 Requests are coroutines of one event loop in a thread of its own, so that they work under any caller (a
 notebook has a loop already), and so that an interrupt or a failure ends the others at once, sockets and all.
@@ -185,7 +185,7 @@ class Sender:
 
 
 def backoff(tried: int, jitter: random.Random) -> float:
-    """Seconds before the next try after `tried` failed: doubled each time, less a random part of up to half."""
+    """Seconds before the next try after `tried` failed: doubled each time, less a random part up to half."""
     return float(min(FIRST_WAIT * 2.0 ** min(tried - 1, 30), LONGEST_WAIT) * jitter.uniform(0.5, 1.0))
 
 

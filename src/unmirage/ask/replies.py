@@ -52,7 +52,7 @@ class Choice(msgspec.Struct, frozen=True):
 class Completion(Reply, frozen=True):
     """A reply of /v1/completions."""
 
-    choices: list[Choice] = []
+    choices: tuple[Choice, ...] = ()
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class ChatChoice(msgspec.Struct, frozen=True):
 class Conversation(Reply, frozen=True):
     """A reply of /v1/chat/completions."""
 
-    choices: list[ChatChoice] = []
+    choices: tuple[ChatChoice, ...] = ()
 
 
 @dataclass(frozen=True)

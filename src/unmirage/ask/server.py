@@ -13,8 +13,9 @@ from math import ceil
 from typing import Any
 
 from unmirage.ask.boundary import Boundary
-from unmirage.ask.endpoint import Endpoint, Refused, Served
+from unmirage.ask.endpoint import Endpoint, Refused
 from unmirage.ask.limits import Job
+from unmirage.ask.options import Served
 from unmirage.ask.probing import ECHO, PROBE, REFUSALS, UNSEEDED, Probe, Prompt, Ways, body_of, tokens_of
 from unmirage.ask.replies import ChatChoice, Choice, Completion, Conversation, generated, in_order, scored
 from unmirage.ask.requests import Abilities, Generate, Generated, Score, Scored
@@ -56,7 +57,7 @@ class Completions(_Server):
     its continuation starts is told in :class:`unmirage.ask.boundary.Boundary`. A logarithm of -9999 is how
     vLLM writes minus infinity, and is left so.
 
-    Parameters: model, an entry of a family file with options as in :class:`unmirage.ask.endpoint.Options`.
+    Parameters: model, an entry of a family file with options as in :class:`unmirage.ask.options.Options`.
     No request is sent before `abilities`, `generate` or `score` is asked for.
 
     Raises
@@ -182,7 +183,7 @@ class Chat(_Server):
     @cached_property
     def _ways(self) -> tuple[Abilities, str]:
         """(abilities, the option that limits the output)."""
-        asked, refusal = Generate(PROBE.context, max_tokens=1), None
+        asked, refusal = Generate(PROBE.context, max_tokens=16), None
         wanted = self._endpoint.options.logprobs
         for logprobs in (True, False) if wanted else (False,):
             for limit in ("max_tokens", "max_completion_tokens"):  # models that reason refuse the first
