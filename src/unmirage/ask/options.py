@@ -111,17 +111,15 @@ def _address(url: str, where: str) -> str:
 
 def key_variable(options: Options) -> str | None:
     """The environment variable that holds the key, or None for a server that is asked without one."""
-    host = urlsplit(options.base_url).hostname or ""
-    is_openai = host == "openai.com" or host.endswith(".openai.com")
-    return options.key_env or (OPENAI_KEY if is_openai else None)
+    return options.key_env or (OPENAI_KEY if _is_openai(options) else None)
 
 
 def read_key(options: Options, name: str) -> str | None:
     """The key, or None for a server that is asked without one. Raises SettingsError where it is not there."""
     variable = key_variable(options)
-    if variable is None:
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if not key and (variable is None or (variable == OPENAI_KEY and not _is_openai(options))):
         return None
-    key = os.environ.get(variable, "").strip()
     if not key or not key.isascii() or not key.isprintable():
         raise SettingsError(
             f"the environment variable {variable} holds no key",
@@ -129,3 +127,8 @@ def read_key(options: Options, name: str) -> str | None:
             hint=f"Run: export {variable}=... in the shell that asks.",
         )
     return key
+
+
+def _is_openai(options: Options) -> bool:
+    host = urlsplit(options.base_url).hostname or ""
+    return host == "openai.com" or host.endswith(".openai.com")
