@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from unmirage.ask.answers import framed
-from unmirage.ask.family import Model
+from unmirage.ask.family import Model, open_backend
 from unmirage.ask.journal import Journal
-from unmirage.ask.plan import Settings
+from unmirage.ask.plan import SEEDS, Settings
 from unmirage.ask.requests import Backend, Generate
-from unmirage.ask.until import Counts, sample_until
+from unmirage.ask.until import Ask, Counts, sample_until
 from unmirage.errors import SettingsError
 from unmirage.result import Progress
 from unmirage.tasks import Task
 
 # Attempts of a model in one batch, about.
 BLOCK = 512
+FIELDS = ("n", "c", "done", "limit", "waste")
 
 
 @dataclass(frozen=True)
@@ -41,16 +40,6 @@ class Sampling:
     attempts: int | None
     cap: int
     budget: int | None
-
-    @property
-    def passes(self) -> int:
-        """Right outputs after which an item is done; more than there can be where attempts are fixed."""
-        return self.until if self.until is not None else self.most + 1
-
-    @property
-    def most(self) -> int:
-        """Attempts at an item at most."""
-        return self.cap if self.attempts is None else self.attempts
 
 
 def counted(
@@ -77,77 +66,124 @@ def counted(
         "sampling": asdict(sampling),
     }
     journal = Journal(folder, f"{models[0].family}-{task.name}-counts", key)
-    shape = (len(models), len(task.items))
-    counts = _known(journal, shape)
+    counts = Counts.start(len(models), len(task.items))
+    for batch in journal.batches():
+        counts = _changed(counts, batch)
     journal.open()
     try:
-        with ExitStack() as stack:
-            draw = _drawer(models, task, settings, counts, stack)
-            for after in sample_until(
-                *shape,
-                draw,
-                passes=sampling.passes,
-                cap=sampling.most,
-                budget=sampling.budget,
-                block=BLOCK,
-                known=_copy(counts),
-                progress=progress,
-            ):
-                journal.append(_difference(counts, after))
-                counts.n[:], counts.c[:], counts.done[:] = after.n, after.c, after.done
+        with _Drawer(models, task, settings, together=sampling.budget is not None) as drawer:
+            for after in _steps(counts, sampling, drawer, progress):
+                batch = _changes(drawer.counts, after)
+                if batch:
+                    journal.append(batch)
+                drawer.counts = after
+            counts = drawer.counts
     finally:
         journal.close()
     notes += _notes(models, task, counts, sampling)
     return pl.concat([_rows(model, task, counts, k, sampling) for k, model in enumerate(models)])
 
 
-def _drawer(
-    models: Sequence[Model], task: Task, settings: Settings, counts: Counts, stack: ExitStack
-) -> Callable[[Sequence[tuple[int, int, int]]], list[list[bool]]]:
-    """A function that makes attempts; attempt k of an item is the same request each time."""
-    from unmirage.ask.run import opener
-
-    open_ = [stack.enter_context(opener(model)) for model in models]
-    limit = task.max_tokens if settings.max_tokens is None else settings.max_tokens
-
-    def draw(wanted: Sequence[tuple[int, int, int]]) -> list[list[bool]]:
-        passed: list[list[bool]] = [[] for _ in wanted]
-        for m in sorted({m for m, _, _ in wanted}):
-            requests, places = [], []
-            for place, (model, i, count) in enumerate(wanted):
-                if model != m:
-                    continue
-                first = int(counts.n[m, i])
-                for k in range(first, first + count):
-                    seed = settings.seed * 1_000_003 + k
-                    item = task.items[i]
-                    requests.append(Generate(item.context, task.stop, limit, settings.temperature, seed))
-                    places.append((place, (item.target or "").strip()))
-            backend: Backend = open_[m]()
-            for (place, target), answer in zip(places, backend.generate(requests), strict=True):
-                passed[place].append(answer.text.strip() == target)
-        return passed
-
-    return draw
+def _steps(counts: Counts, sampling: Sampling, drawer: _Drawer, progress: Progress) -> Iterator[Counts]:
+    """The counts after each batch."""
+    drawer.counts = counts
+    if sampling.until is not None:
+        models, items = counts.n.shape
+        return sample_until(
+            models,
+            items,
+            drawer.draw,
+            passes=sampling.until,
+            cap=sampling.cap,
+            budget=sampling.budget,
+            block=BLOCK,
+            known=counts,
+            progress=progress,
+        )
+    return _fixed(counts, int(sampling.attempts or 0), drawer, progress)
 
 
-def _known(journal: Journal, shape: tuple[int, int]) -> Counts:
-    counts = Counts(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, bool))
-    for batch in journal.batches():
-        for m, i, n, c, done in batch:
-            counts.n[m, i], counts.c[m, i], counts.done[m, i] = n, c, done
-    return counts
+def _fixed(counts: Counts, attempts: int, drawer: _Drawer, progress: Progress) -> Iterator[Counts]:
+    """So many attempts at every item, model after model."""
+    total = counts.n.size * attempts
+    n, c = counts.n.copy(), counts.c.copy()
+    for model in range(n.shape[0]):
+        while (n[model] < attempts).any():
+            asked: list[Ask] = []
+            room = BLOCK
+            for item in np.flatnonzero(n[model] < attempts).tolist():
+                take = min(attempts - int(n[model, item]), room)
+                asked.append((model, item, take))
+                room -= take
+                if room == 0:
+                    break
+            for (m, item, take), passed in zip(asked, drawer.draw(asked), strict=True):
+                n[m, item] += take
+                c[m, item] += sum(passed)
+            progress("attempts", int(n.sum()), total)
+            yield replace(counts, n=n.copy(), c=c.copy())
 
 
-def _difference(before: Counts, after: Counts) -> list[list[Any]]:
-    changed = np.argwhere((before.n != after.n) | (before.done != after.done))
-    return [
-        [int(m), int(i), int(after.n[m, i]), int(after.c[m, i]), bool(after.done[m, i])] for m, i in changed
-    ]
+class _Drawer:
+    """Makes attempts; attempt k of an item is the same request each time.
+
+    Models are opened when they are asked; one at a time, or all together where they take turns.
+    """
+
+    def __init__(self, models: Sequence[Model], task: Task, settings: Settings, *, together: bool) -> None:
+        self.counts = Counts.start(len(models), len(task.items))
+        self._models, self._task, self._together = models, task, together
+        self._settings = settings
+        self._limit = task.max_tokens if settings.max_tokens is None else settings.max_tokens
+        self._opened: dict[int, Backend] = {}
+
+    def __enter__(self) -> _Drawer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def draw(self, asked: Sequence[Ask]) -> list[list[bool]]:
+        """Whether each attempt is right; those of an item go on where its counts end."""
+        requests, targets = [], []
+        for model, item, count in asked:
+            one, first = self._task.items[item], int(self.counts.n[model, item])
+            for k in range(first, first + count):
+                seed = self._settings.seed * SEEDS + k
+                temperature = self._settings.temperature
+                requests.append(Generate(one.context, self._task.stop, self._limit, temperature, seed))
+                targets.append((one.target or "").strip())
+        answers = self._backend(asked[0][0]).generate(requests)
+        right = [one.text.strip() == target for one, target in zip(answers, targets, strict=True)]
+        ends = np.cumsum([count for *_, count in asked])
+        return [right[end - count : end] for end, (*_, count) in zip(ends, asked, strict=True)]
+
+    def _backend(self, model: int) -> Backend:
+        if model not in self._opened:
+            if not self._together:
+                self._close()
+            self._opened[model] = open_backend(self._models[model])
+        return self._opened[model]
+
+    def _close(self) -> None:
+        for backend in self._opened.values():
+            backend.close()
+        self._opened.clear()
 
 
-def _copy(counts: Counts) -> Counts:
-    return Counts(counts.n.copy(), counts.c.copy(), counts.done.copy())
+def _changes(before: Counts, after: Counts) -> list[list[int]]:
+    """[model, item, and each of `FIELDS`] where anything changed."""
+    pairs = [(getattr(before, name), getattr(after, name)) for name in FIELDS]
+    changed = np.argwhere(np.any([a != b for a, b in pairs], axis=0))
+    return [[int(m), int(i), *(int(new[m, i]) for _, new in pairs)] for m, i in changed]
+
+
+def _changed(counts: Counts, batch: Sequence[Sequence[int]]) -> Counts:
+    new = {name: getattr(counts, name).copy() for name in FIELDS}
+    for m, i, *values in batch:
+        for name, value in zip(FIELDS, values, strict=True):
+            new[name][m, i] = value
+    return replace(counts, **new)
 
 
 def _rows(model: Model, task: Task, counts: Counts, m: int, sampling: Sampling) -> pl.DataFrame:

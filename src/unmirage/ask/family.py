@@ -29,6 +29,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from unmirage.ask.options import Options, read_options
 from unmirage.ask.requests import Backend
 from unmirage.errors import ScaleError, SourceError
 from unmirage.families import load as load_families
@@ -44,34 +45,24 @@ class _Local(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     trust_remote_code: bool = False
 
 
-class _Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    base_url: str
-    key_env: str = "OPENAI_API_KEY"
-    tokenizer: str | None = None
-    concurrency: int = 8
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    timeout: float = 60.0
-    retries: int = 6
-    price_in: float | None = None
-    price_out: float | None = None
-    logprobs: bool = True
-
-
 class _Mock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     skill: float = 0.5
+    delay: float = 0.0
     batch: int = 64
 
 
 OPTIONS: dict[str, type[msgspec.Struct]] = {
     "transformers": _Local,
-    "completions": _Server,
-    "chat": _Server,
+    "completions": Options,
+    "chat": Options,
     "mock": _Mock,
 }
 # Options that decide no answer: how fast, how often again, what it costs.
 FREE = frozenset(
-    ("concurrency", "requests_per_minute", "tokens_per_minute", "timeout", "retries", "price_in", "price_out")
+    {
+        *("concurrency", "requests_per_minute", "tokens_per_minute", "timeout", "retries"),
+        *("price_in", "price_out", "key_env", "delay"),
+    }
 )
 _NAMED = ("name", "model", "revision", "backend", "n_params", "n_tokens", "flops", "loss", "axes")
 _SECRET = ("api_key", "key", "token", "secret", "password", "authorization")
@@ -200,7 +191,7 @@ def _model(family: str, entry: dict[str, Any], path: Path, number: int) -> Model
     axes = entry.get("axes", {})
     if not isinstance(axes, dict):
         raise SourceError("axes must be a table of numbers", where=where)
-    return Model(
+    model = Model(
         family,
         name,
         backend,
@@ -213,6 +204,9 @@ def _model(family: str, entry: dict[str, Any], path: Path, number: int) -> Model
         {key: value for key in axes if (value := _number(axes, key, where)) is not None},
         _options(backend, rest, where),
     )
+    if backend in ("completions", "chat"):
+        read_options(model)  # its rules for addresses and keys
+    return model
 
 
 def _options(backend: str, given: dict[str, Any], where: str) -> dict[str, Any]:
@@ -230,10 +224,8 @@ def _options(backend: str, given: dict[str, Any], where: str) -> dict[str, Any]:
     except msgspec.ValidationError as problem:
         raise SourceError(str(problem), where=where) from None
     options = {name: getattr(found, name) for name in schema.__struct_fields__}
-    for name in ("batch", "concurrency", "timeout", "requests_per_minute", "tokens_per_minute"):
-        value = options.get(name)
-        if value is not None and not value > 0:
-            raise SourceError(f"{name} must be above 0, not {value!r}", where=where)
+    if not options.get("batch", 1) >= 1:
+        raise SourceError(f"batch must be 1 at least, not {options['batch']!r}", where=where)
     if not 0 <= options.get("skill", 0) <= 1:
         raise SourceError("skill must lie between 0 and 1", where=where)
     return options

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import time
 from collections.abc import Sequence
 
 from unmirage.ask.family import Model
@@ -19,19 +20,22 @@ _LEAST = 0.05
 
 class Mock:
     """Answers each character of a sum or product rightly with probability .05 + .9 skill, else with a wrong
-    one; says "?" to all else. Characters are its tokens."""
+    one; says 0 to all else. Characters are its tokens. It waits `delay` seconds before each batch."""
 
     def __init__(self, model: Model) -> None:
         self.name = model.name
         self.right = _LEAST + (1 - 2 * _LEAST) * float(model.options["skill"])
+        self.delay = float(model.options["delay"])
         self.abilities = Abilities(score=True, token_logprobs=True, seeded=True)
 
     def generate(self, asked: Sequence[Generate]) -> list[Generated]:
         """Digits one by one, each drawn from the request and its seed."""
+        time.sleep(self.delay)
         return [self._one(one) for one in asked]
 
     def score(self, asked: Sequence[Score]) -> list[Scored]:
         """The log-probability of the right characters, and of wrong ones the ninth part of the rest."""
+        time.sleep(self.delay)
         return [self._scored(one) for one in asked]
 
     def close(self) -> None:

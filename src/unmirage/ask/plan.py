@@ -12,6 +12,8 @@ from unmirage.tasks import Task
 # Requests of a batch: of a local model so many of its own batches, which it sorts by length.
 LOCAL_BATCHES = 8
 SERVER_BATCH = 64
+# Samples of one seed of the user's have their own seeds, below the next one's.
+SEEDS = 1_000_003
 # Characters a token, for counts before a run: English text in common vocabularies.
 CHARACTERS = 4
 
@@ -155,9 +157,7 @@ def cell(model: Model, task: Task, settings: Settings, abilities: Abilities | No
         outputs = [
             (
                 Place(i, epoch=epoch),
-                Generate(
-                    item.context, task.stop, limit, settings.temperature, settings.seed * 1_000_003 + epoch
-                ),
+                Generate(item.context, task.stop, limit, settings.temperature, settings.seed * SEEDS + epoch),
             )
             for epoch in range(settings.epochs)
             for i, item in enumerate(task.items)

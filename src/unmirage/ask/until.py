@@ -154,7 +154,9 @@ class Plan:
         """SettingsError unless these counts are of this plan."""
         shape = (self.models, self.items)
         if any(getattr(counts, name).shape != shape for name in ("n", "c", "done", "limit", "waste")):
-            raise SettingsError(f"the counts are not of {self.models} models × {self.items} items", where="known")
+            raise SettingsError(
+                f"the counts are not of {self.models} models × {self.items} items", where="known"
+            )
         n, c = counts.n, counts.c
         wrong = (c < 0) | (c > n) | (c > self.passes) | (n > self.cap) | (counts.done != (c == self.passes))
         if wrong.any() or (n > np.maximum(counts.limit, 0)).any() or (counts.waste < 0).any():
