@@ -129,7 +129,7 @@ def test_a_file_that_cannot_be_used(content, message, tmp_path):
 
 
 def test_a_text_that_cannot_be_used():
-    for text in ("{prompt} {target}.", "{target} {prompt} {target}"):
+    for text in ("{prompt} {target}.", "{prompt} {target}\n", "{target} {prompt} {target}"):
         with pytest.raises(UnmirageError, match="would tell the answer"):
             read_template(text, Template())
     for text in ("no_such.toml", "{{target}", "{prompt}{{{target}}"):

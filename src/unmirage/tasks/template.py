@@ -120,7 +120,7 @@ def read_template(given: str | Path | None, default: Template) -> Template:
 
 
 def _of_text(text: str, default: Template) -> Template:
-    found = re.search(r"\{(target|letter|number)\}$", text)
+    found = re.search(r"\{(target|letter|number)\}\Z", text)
     before = text[: found.start()] if found else text
     default = replace(default, separator=Template.separator)
     if not found:
