@@ -63,7 +63,7 @@ def test_subtasks_together():
     assert (task.name, [one.item_id[:4] for one in task.items]) == ("whole", ["far:"] * 3 + ["near"] * 3)
     assert [(note["code"], note["count"]) for note in task.notes] == [("fewer-items", 1)]
     assert len(find(str(FOLDER / "whole")).items) == 10
-    with pytest.raises(UnmirageError, match="1 items are fewer than the 2 subtasks"):
+    with pytest.raises(UnmirageError, match="must be at least 2, one of each subtask"):
         find(str(FOLDER / "whole"), items=1)
     with pytest.raises(UnmirageError, match="11 items are asked for, but whole has 10"):
         find(str(FOLDER / "whole"), items=11)

@@ -45,6 +45,7 @@ def test_a_template_for_a_task_that_is_made_here(tmp_path):
     task = find("two_digit_addition", items=5, shots=1, template="{prompt} It is {target}")
     first = task.items[0]
     assert first.context.count(" It is") == 2
+    assert first.context.count("\n\n") == 1
     assert first.continuations == (f" {first.target}",)
     assert [one.item_id for one in task.items] == [
         one.item_id for one in find("two_digit_addition", items=5).items

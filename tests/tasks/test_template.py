@@ -28,11 +28,14 @@ def test_choices_are_written_one_by_one(value, texts):
     assert template.asked({"prompt": value}, texts) == value + written
 
 
-@given(WORDS.filter(lambda text: text == text.rstrip()), st.sampled_from(["", " ", "\n", "\t "]))
-def test_a_text_is_cut_where_the_target_begins(before, space):
-    template = read_template(f"{escaped(before)}{{prompt}}:{space}{{target}}", Template())
-    asked, answered = template.asked({"prompt": "2+2"}), template.answered("4")
-    assert (asked, answered) == (f"{before}2+2:", f"{space}4")
+@given(WORDS, st.sampled_from(["", " ", "\n", "\t "]), st.sampled_from(["target", "letter", "number"]))
+def test_a_text_is_cut_where_the_target_begins(before, space, field):
+    template = read_template(f"{escaped(before)}{{prompt}}:{space}{{{field}}}", Template())
+    asked, answered = template.asked({"prompt": "2+2"}), template.answered("four", 3)
+    assert (asked, answered) == (
+        f"{before}2+2:",
+        space + {"target": "four", "letter": "D", "number": "4"}[field],
+    )
 
 
 @given(st.lists(WORDS, max_size=4), WORDS, WORDS, WORDS)
@@ -45,6 +48,18 @@ def test_a_context_is_its_parts(examples, prompt, instruction, separator):
 def test_a_text_without_a_target_keeps_the_default():
     assert read_template("Q: {prompt}\nA:", Template()) == Template("Q: {prompt}\nA:")
     assert Template().answered("4") == " 4"
+
+
+def test_the_separator_of_a_default_goes_with_its_prompt(tmp_path):
+    default = Template("\n{prompt} =", separator="", stop=("\n",))
+    assert read_template("{prompt}?", default) == Template("{prompt}?", stop=("\n",))
+    path = tmp_path / "t.toml"
+    path.write_text('instruction = "Unscramble."')
+    assert read_template(path, default).context(["\na = b"], "\nc =") == "Unscramble.\na = b\nc ="
+    path.write_text('prompt = "{prompt}"')
+    assert read_template(path, default).separator == "\n\n"
+    path.write_text('prompt = "{prompt}"\nseparator = ""')
+    assert read_template(path, default).separator == ""
 
 
 def test_letters():
@@ -114,7 +129,16 @@ def test_a_file_that_cannot_be_used(content, message, tmp_path):
 
 
 def test_a_text_that_cannot_be_used():
-    with pytest.raises(UnmirageError, match="must be last"):
-        read_template("{prompt} {target}.", Template())
-    with pytest.raises(UnmirageError, match="cannot be read"):
-        read_template("no_such.toml", Template())
+    for text in ("{prompt} {target}.", "{prompt} {target}\n", "{target} {prompt} {target}"):
+        with pytest.raises(UnmirageError, match="would tell the answer"):
+            read_template(text, Template())
+    for text in ("no_such.toml", "{{target}", "{prompt}{{{target}}"):
+        with pytest.raises(UnmirageError, match="cannot be read"):
+            read_template(text, Template())
+
+
+def test_braces_that_are_doubled_are_no_field():
+    template = read_template("{{target}} {prompt} {{ {target}", Template())
+    assert template.asked({"prompt": "x"}) == "{target} x {"
+    assert template.answered("y") == " y"
+    assert read_template("{prompt} {{letter}}", Template()).asked({"prompt": "x"}) == "x {letter}"

@@ -16,12 +16,14 @@ def multiplication():
     return find("multiplication", shots=2)
 
 
-def test_items_are_those_of_the_embedded_family(multiplication):
-    rows = pl.read_parquet(example()).filter(task="multiplication", model="arithmetic-d4-seed0")
-    assert [one.item_id for one in multiplication.items] == rows["item_id"].to_list()
-    assert [one.target for one in multiplication.items] == rows["target"].to_list()
+@pytest.mark.parametrize("name", ["multiplication", "addition"])
+def test_items_are_those_of_the_embedded_family(name):
+    items = find(name, shots=2).items
+    rows = pl.read_parquet(example()).filter(task=name, model="arithmetic-d4-seed0")
+    assert [one.item_id for one in items] == rows["item_id"].to_list()
+    assert [one.target for one in items] == rows["target"].to_list()
     tokens = ["".join(one) for one in rows["target_tokens"].to_list()]
-    assert [one.continuations for one in multiplication.items] == [(one,) for one in tokens]
+    assert [one.continuations for one in items] == [(one,) for one in tokens]
 
 
 def test_two_examples_are_the_prompts_of_the_family(multiplication):

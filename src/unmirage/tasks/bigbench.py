@@ -88,7 +88,7 @@ def bigbench_task(path: Path, items: int | None, shots: int, seed: int) -> Task:
         raise too_many(_ascii(data, file), items, there)
     if items is not None and items < len(files):
         raise SettingsError(
-            f"{items} items are fewer than the {len(files)} subtasks of {_ascii(data, file)}", where="--items"
+            f"must be at least {len(files)}, one of each subtask of {_ascii(data, file)}", where="--items"
         )
     each = items // len(files) if items else there
     parts = [_asked(one, min(each, len(one.examples)), shots, seed) for one in files]
@@ -104,7 +104,7 @@ def _load(file: Path) -> dict[str, Any]:
             where=str(file),
             hint="Tasks of BIG-bench that are written in Python (task.py) cannot be asked.",
         ) from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise SourceError(f"this cannot be read as JSON: {problem}", where=str(file)) from None
     if not isinstance(data, dict):
         raise SourceError("a task of BIG-bench is an object in braces", where=str(file))

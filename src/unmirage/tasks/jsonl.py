@@ -193,7 +193,7 @@ def _check(records: Iterable[Record], path: Path) -> None:
 def _record(line: str, place: int, number: int, where: str, prompt: bool) -> Record:
     try:
         found = json.loads(line)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise SourceError(f"this is not JSON: {problem}", where=where) from None
     if not isinstance(found, dict):
         raise SourceError("a record must be an object in braces", where=where)

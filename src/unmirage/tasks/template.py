@@ -5,6 +5,7 @@ A field in braces is replaced by its text, once: braces in the text stay as they
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -92,8 +93,8 @@ def read_template(given: str | Path | None, default: Template) -> Template:
     Parameters
     ----------
     given: a TOML file with attributes of :class:`Template`; or the prompt itself, a text with fields in
-        braces, which may end in {target} with the spaces before it; or None.
-    default: what holds where nothing is given.
+        braces, which may end in {target}, {letter} or {number} with the spaces before it; or None.
+    default: what holds where nothing is given; its separator only with its own prompt.
 
     Raises
     ------
@@ -119,17 +120,13 @@ def read_template(given: str | Path | None, default: Template) -> Template:
 
 
 def _of_text(text: str, default: Template) -> Template:
-    before, target, after = text.partition("{target}")
-    if after:
-        raise SettingsError(
-            f"{after!r} follows {{target}}, which must be last",
-            where="--template",
-            hint="What stands between examples is the key separator of a template in a TOML file.",
-        )
-    if not target:
+    found = re.search(r"\{(target|letter|number)\}\Z", text)
+    before = text[: found.start()] if found else text
+    default = replace(default, separator=Template.separator)
+    if not found:
         return replace(default, prompt=text)
     prompt = before.rstrip()
-    return replace(default, prompt=prompt, target=before[len(prompt) :] + target)
+    return replace(default, prompt=prompt, target=before[len(prompt) :] + found[0])
 
 
 def _of_table(found: Mapping[str, Any], default: Template, path: Path) -> Template:
@@ -163,6 +160,8 @@ def _of_table(found: Mapping[str, Any], default: Template, path: Path) -> Templa
         values["examples"] = path.parent / values["examples"]
         if values.get("held_out"):
             raise SettingsError("examples and held_out exclude each other", where=str(path))
+    if "prompt" in values:
+        values.setdefault("separator", Template.separator)
     return replace(default, **values)
 
 
@@ -183,7 +182,14 @@ def _checked(template: Template, where: str) -> Template:
                 where=where,
                 hint=f"Fields: {', '.join(f'{{{name}}}' for name in known or ())}.",
             )
-    if not field_names(template.prompt, where):
+    named = field_names(template.prompt, where)
+    if "target" in named:
+        raise SettingsError(
+            f"prompt = {template.prompt!r} would tell the answer",
+            where=where,
+            hint="{target} stands at the very end of a text; in a TOML file it has a key of its own.",
+        )
+    if not named:
         raise SettingsError(
             f"prompt = {template.prompt!r} has no field, so all questions would be the same",
             where=where,
