@@ -42,7 +42,12 @@ def test_entries_and_defaults(write):
     assert (small.n_params, small.n_tokens, small.flops, small.loss) == (1e6, 2e7, 6 * 1e6 * 2e7, None)
     assert small.options["skill"] == 0.25
     assert large.options["skill"] == 0.75
-    assert (large.model, large.flops, large.loss, dict(large.axes)) == ("other-name", None, 2.5, {"depth": 12})
+    assert (large.model, large.flops, large.loss, dict(large.axes)) == (
+        "other-name",
+        None,
+        2.5,
+        {"depth": 12},
+    )
 
 
 def test_sizes_of_known_models_need_not_be_given(write):

@@ -8,7 +8,7 @@ from unmirage.ask.journal import Journal, alone
 from unmirage.errors import OutputError
 
 SETTINGS = {"model": "a", "seed": 0}
-BATCHES = [[{"text": "1"}], [{"text": "zwei \u2028 \ud83d\ude00"}], [{"text": "3\n"}]]
+BATCHES = [[{"text": "1"}], [{"text": "zwei \u2028 \ud83d x"}], [{"text": "3\n"}]]
 
 
 def written(folder, batches=BATCHES, settings=SETTINGS):

@@ -18,7 +18,8 @@ Answer = Mapping[str, Any]
 def rows_of(one: Cell, outputs: Sequence[Answer], scores: Sequence[Answer]) -> pl.DataFrame:
     """The responses of a model to a task, in the schema `tables.RESPONSES` and the model's other axes.
 
-    Targets and outputs are stripped of white space at both ends. Tokens are the model's own, where it says
+    Outputs are what the task takes for the answer (:meth:`unmirage.tasks.Task.said`). Of several right
+    answers the one that was given is the target, else the first. Tokens are the model's own, where it says
     them of target and output alike.
 
     Parameters: outputs and scores, as many as the cell's requests and in their order; fields as in
@@ -33,7 +34,8 @@ def rows_of(one: Cell, outputs: Sequence[Answer], scores: Sequence[Answer]) -> p
         rows = [_choice(item, scored[i]) for i, item in enumerate(one.task.items)]
     for (place, _), answer in zip(one.outputs, outputs, strict=True):
         item = one.task.items[place.item]
-        rows.append(_output(item, place.epoch or 0, answer, scored.get(place.item, {}).get(0)))
+        said = one.task.said(answer["text"])
+        rows.append(_output(item, place.epoch or 0, said, answer, scored.get(place.item, {}).get(0)))
     return framed(one.model, one.task, rows)
 
 
@@ -70,17 +72,24 @@ def _choice(item: Item, answers: Mapping[int, Answer]) -> dict[str, Any]:
     }
 
 
-def _output(item: Item, epoch: int, answer: Answer, target: Answer | None) -> dict[str, Any]:
-    both = target is not None and answer["tokens"] is not None
+def _output(item: Item, epoch: int, said: str, answer: Answer, target: Answer | None) -> dict[str, Any]:
+    another = said in item.others
+    # Tokens of a target are those of the first right answer, and of an output those of all of it.
+    whole = target is not None and answer["tokens"] is not None and said == answer["text"].strip()
     return {
         "item_id": item.item_id,
         "epoch": epoch,
         "kind": "generation",
-        "target": (item.target or "").strip(),
-        "output": answer["text"].strip(),
-        "target_tokens": None if target is None else target["tokens"],
-        "output_tokens": answer["tokens"] if both else None,
-        "target_logprobs": None if target is None else target["logprobs"],
+        "target": said if another else item.target,
+        "output": said,
+        "target_tokens": None if target is None or another else target["tokens"],
+        "output_tokens": answer["tokens"] if whole and not another else None,
+        "target_logprobs": None if target is None else _summed(target) if another else target["logprobs"],
         "greedy": None if target is None else target["greedy"],
         "cluster": item.cluster,
     }
+
+
+def _summed(target: Answer) -> list[float]:
+    """One entry in all, as for a target whose tokens are not known."""
+    return [sum(target["logprobs"])]

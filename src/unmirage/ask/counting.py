@@ -81,7 +81,8 @@ def counted(
     finally:
         journal.close()
     notes += _notes(models, task, counts, sampling)
-    return pl.concat([_rows(model, task, counts, k, sampling) for k, model in enumerate(models)])
+    frames = [_rows(model, task, counts, k, sampling) for k, model in enumerate(models)]
+    return pl.concat(frames, how="diagonal")
 
 
 def _steps(counts: Counts, sampling: Sampling, drawer: _Drawer, progress: Progress) -> Iterator[Counts]:
@@ -145,16 +146,17 @@ class _Drawer:
 
     def draw(self, asked: Sequence[Ask]) -> list[list[bool]]:
         """Whether each attempt is right; those of an item go on where its counts end."""
-        requests, targets = [], []
+        requests: list[Generate] = []
+        targets: list[set[str | None]] = []
         for model, item, count in asked:
             one, first = self._task.items[item], int(self.counts.n[model, item])
             for k in range(first, first + count):
                 seed = self._settings.seed * SEEDS + k
                 temperature = self._settings.temperature
                 requests.append(Generate(one.context, self._task.stop, self._limit, temperature, seed))
-                targets.append((one.target or "").strip())
+                targets.append({one.target, *one.others})
         answers = self._backend(asked[0][0]).generate(requests)
-        right = [one.text.strip() == target for one, target in zip(answers, targets, strict=True)]
+        right = [self._task.said(one.text) in wanted for one, wanted in zip(answers, targets, strict=True)]
         ends = np.cumsum([count for *_, count in asked])
         return [right[end - count : end] for end, (*_, count) in zip(ends, asked, strict=True)]
 

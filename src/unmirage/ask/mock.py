@@ -43,7 +43,7 @@ class Mock:
 
     def _one(self, one: Generate) -> Generated:
         answer = _answer(one.prompt)
-        seed = one.seed if one.temperature > 0 else 0
+        seed = one.seed if one.temperature > 0 else "greedy"
         text, logprobs = "", []
         for place, digit in enumerate(answer[: one.max_tokens]):
             draw = self._draw(one.prompt, str(seed), str(place))

@@ -114,7 +114,7 @@ def ask(
     settings = _checked(Settings(temperature, epochs, seed, max_tokens), until, attempts, cap, budget)
     models, found = _read(family, tasks, items, shots, seed, template)
     folder = Path(out)
-    notes: list[str] = []
+    notes = [f"{task.name}: {note['message']}." for task in found for note in task.notes]
     with alone(folder):
         if until is not None or attempts is not None:
             sampling = counting.Sampling(until, attempts, cap, budget)
