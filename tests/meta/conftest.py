@@ -94,7 +94,7 @@ def suite_of() -> Callable[..., Suite]:
 
 @pytest.fixture(scope="session")
 def made() -> Meta:
-    """Two families of nine tasks with two metrics; names of one family and of one of its tasks are hostile."""
+    """Two families of nine tasks, two metrics each; one family and one of its tasks have hostile names."""
     other = {
         ("=HYPERLINK(1)", task.replace("task0", HOSTILE), metric): values
         for (_, task, metric), values in make_suite().items()

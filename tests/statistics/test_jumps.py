@@ -1,5 +1,6 @@
 """Emergence scores and linearities of many curves, against closed forms and a second implementation."""
 
+import itertools
 import math
 
 import numpy as np
@@ -24,7 +25,7 @@ def by_definition(y, guard=0.0):
     size = np.sign(np.argmax(y) - np.argmin(y)) * (np.max(y) - np.min(y))
     if size == 0:
         return math.nan
-    ordinary = max(math.sqrt(float(np.median([(b - a) ** 2 for a, b in zip(y, y[1:], strict=False)]))), guard)
+    ordinary = max(math.sqrt(float(np.median([(b - a) ** 2 for a, b in itertools.pairwise(y)]))), guard)
     return size / ordinary if ordinary else math.copysign(math.inf, size)
 
 
