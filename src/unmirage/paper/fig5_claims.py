@@ -1,5 +1,5 @@
-"""Figure 5B and 5C: the metrics of the tasks that were claimed emergent, beside the base rate among all tasks,
-which the paper leaves out. From the tables that ship; no model's results are needed."""
+"""Figure 5B and 5C: the metrics of the tasks that were claimed emergent, beside the base rate among all
+tasks, which the paper leaves out. From the tables that ship; no model's results are needed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from unmirage.report.words import number
 MATCH = "exact_str_match"
 BOTH = "grade or exact match"  # the two metrics that the paper counts together
 
-# How the metric of a folder is counted. Of programmatic tasks the source does not tell whether they have subtasks,
-# so that they are judged as a whole by the aggregate: none has, or all have.
+# How the metric of a folder is counted. Of some programmatic tasks the source does not tell whether they have
+# subtasks, and so are judged as a whole by the aggregate: none has, or all have.
 DECLARED = "declared by the task and its subtasks, no other"
 WHOLE = "as a whole, no programmatic task with subtasks"
 WHOLE_PARTS = "as a whole, programmatic tasks with subtasks"
@@ -38,6 +38,7 @@ class Spread:
     Attributes
     ----------
     tasks, metrics: numbers of claimed tasks, and of metrics. hit: metrics with a claimed task.
+    single: metrics of one task alone, among all tasks.
     expected, low, high: of `hit`, mean and 95% range where as many tasks are drawn at random from all.
     p: share of draws that hit as few, one more counted in both.
     """
@@ -45,6 +46,7 @@ class Spread:
     tasks: int
     metrics: int
     hit: int
+    single: int
     expected: float
     low: float
     high: float
@@ -65,9 +67,9 @@ def rates() -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        list (`PAPER` or `NAMED`), counted (`DECLARED`, `WHOLE` or `WHOLE_PARTS`), claimed_tasks, all_tasks and
-        the columns `base_rate.COLUMNS`. The paper's counts are those of tasks as a whole: with `DECLARED` they
-        stand beside a base rate that is counted in another way.
+        list (`PAPER` or `NAMED`), counted (`DECLARED`, `WHOLE` or `WHOLE_PARTS`), claimed_tasks, all_tasks
+        and the columns `base_rate.COLUMNS`. The paper's counts are those of tasks as a whole: with `DECLARED`
+        they stand beside a base rate that is counted in another way.
     """
     parts = []
     for counted in (DECLARED, WHOLE, WHOLE_PARTS):
@@ -134,7 +136,8 @@ def _spread(
     found = (flags @ judged > 0).sum(axis=1)
     low, high = np.quantile(found, (0.025, 0.975))
     p = (1 + int((found <= hit).sum())) / (DRAWS + 1)
-    return Spread(drawn, metrics, hit, expected, float(low), float(high), p)
+    single = int((judged.sum(axis=0) == 1).sum())
+    return Spread(drawn, metrics, hit, single, expected, float(low), float(high), p)
 
 
 def _papers() -> dict[str, int]:
@@ -213,10 +216,10 @@ def says(seed: int) -> list[str]:
     one = at_least_one()
     unknown = int(bigbench.folders()["whole"].null_count())
     words = [
-        f"Of the {row['claimed_tasks']} claimed tasks {row['claimed']} ({row['claimed_share']:.1%}) are judged "
-        f"by {GRADE} or {MATCH}. So are most tasks: {row['all']} of all {row['all_tasks']} folders "
-        f"({row['all_share']:.1%}) declare these two and no other, which the paper leaves out. The enrichment "
-        f"is {_times(row)}, {_p(row)}; {one['all']} declare at least one of the two (enrichment "
+        f"Of the {row['claimed_tasks']} claimed tasks {row['claimed']} ({row['claimed_share']:.1%}) are "
+        f"judged by {GRADE} or {MATCH}. So are most tasks: {row['all']} of all {row['all_tasks']} folders "
+        f"({row['all_share']:.1%}) declare these two and no other, which the paper leaves out. The "
+        f"enrichment is {_times(row)}, {_p(row)}; {one['all']} declare at least one of the two (enrichment "
         f"{_times(one)}, {_p(one)}).",
         "The paper's counts are of tasks as a whole, where one with subtasks of other metrics counts for "
         f"{NORMALISED}. So counted {least['all']} to {most['all']} of {row['all_tasks']} "
@@ -228,12 +231,13 @@ def says(seed: int) -> list[str]:
         f"({mine['claimed_share']:.1%}) declare these two metrics and no other, enrichment {_times(mine)} "
         f"({_p(mine)}).",
     ]
-    for which, found in zip(("the paper's", "the named ones,"), spread(seed), strict=True):
+    whose = ("claimed tasks of the paper", "claimed tasks that are known by name")
+    for which, found in zip(whose, spread(seed), strict=True):
         words.append(
-            f"Of {found.metrics} metrics {found.hit} have one of {which} {found.tasks} claimed tasks. But most "
-            f"metrics belong to one task: of {found.tasks} tasks drawn at random from all and counted in the "
-            f"same way {found.expected:.1f} metrics would have one (95% of draws {found.low:.0f} to "
-            f"{found.high:.0f}; so few in {number(found.p)} of {DRAWS:,} draws)."
+            f"Of {found.metrics} metrics {found.hit} have one of the {found.tasks} {which}. But "
+            f"{found.single} metrics belong to one task each: of {found.tasks} tasks drawn at random from "
+            f"all and counted in the same way {found.expected:.1f} metrics would have one (95% of draws "
+            f"{found.low:.0f} to {found.high:.0f}; so few: p = {number(found.p)})."
         )
     return words
 
@@ -244,8 +248,9 @@ def _one_metric(metric: str) -> str:
     base = f"{low:.1%} of all" if low == high else f"{low:.1%} to {high:.1%} of all"
     over = min(least["enrichment_low"], most["enrichment_low"]) > 1
     return (
-        f"{metric} has {least['claimed_share']:.1%} of the claimed tasks and {base} (enrichment {_times(least)}, "
-        f"{_p(least)}), " + ("more than its base rate" if over else "no more than its base rate allows")
+        f"{metric} has {least['claimed_share']:.1%} of the claimed tasks and {base} (enrichment "
+        f"{_times(least)}, {_p(least)}), "
+        + ("more than its base rate" if over else "no more than its base rate allows")
     )
 
 
@@ -254,15 +259,15 @@ def _times(row: Mapping[str, Any]) -> str:
 
 
 def _p(row: Mapping[str, Any]) -> str:
-    return (
-        f"one-sided p = {number(row['p_binomial'])} binomial, {number(row['p_hypergeometric'])} hypergeometric"
-    )
+    both = (number(row[name]) for name in ("p_binomial", "p_hypergeometric"))
+    return "one-sided p = {} binomial, {} hypergeometric".format(*both)
 
 
 NOTES = (
-    "The paper names neither its 67 tasks nor how it counts the metrics: the counts are printed as shares, and the "
-    "tasks known by name are those of the list of 137 emergent abilities that it cites, of which the end (of PaLM "
-    "540B) is missing here. So the two lists are set side by side, and the missing tasks are not a random part.",
-    "Intervals of an enrichment are those of the claimed share over the base rate, which is that of the whole "
-    "benchmark.",
+    "The paper names neither its 67 tasks nor how it counts the metrics: the counts are printed as shares, "
+    "and the tasks known by name are those of the list of 137 emergent abilities that it cites, of which the "
+    "end (of PaLM 540B) is missing here. So the two lists are set side by side, and the missing tasks are "
+    "not a random part.",
+    "Intervals of an enrichment are those of the claimed share over the base rate, which is that of the "
+    "whole benchmark.",
 )

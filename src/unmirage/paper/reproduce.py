@@ -18,6 +18,7 @@ from unmirage.paper.family import Arithmetic, arithmetic
 from unmirage.paper.fig2 import fig2
 from unmirage.paper.fig3 import fig3
 from unmirage.paper.fig4 import fig4
+from unmirage.paper.fig5 import fig5
 from unmirage.paper.fig6 import fig6
 from unmirage.paper.fig7 import fig7
 from unmirage.paper.fig8 import fig8
@@ -41,6 +42,7 @@ FIGURES: dict[str, Callable[[Families, int, Progress], Figure]] = {
     "fig2": lambda found, seed, progress: fig2(),
     "fig3": lambda found, seed, progress: fig3(found.arithmetic),
     "fig4": lambda found, seed, progress: fig4(found.arithmetic),
+    "fig5": lambda found, seed, progress: fig5(found.scores, seed, progress),
     "fig6": lambda found, seed, progress: fig6(found.choices, found.scores),
     "fig7": lambda found, seed, progress: fig7(found.vision["autoencoder"], seed, progress),
     "fig8": lambda found, seed, progress: fig8(found.vision["omniglot"], seed, progress),
