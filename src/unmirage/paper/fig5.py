@@ -51,7 +51,7 @@ def fig5(scores: pl.DataFrame | None = None, seed: int = 0, progress: Progress =
     drawn = {"fig5": charts.overview(claims.rates(), spread, dense, raw)}
     rows = [*claims.numbers_of(seed), *_dense_rows(dense)]
     says = [*claims.says(seed), scored.cut_says(raw)]
-    notes = [*claims.NOTES, NOT_THERE]
+    notes = [*claims.notes(), NOT_THERE]
     if found is None or cells is None:
         notes.append(WITHOUT)
     else:

@@ -62,7 +62,8 @@ class Families:
     ----------
     arithmetic: the transformers of figures 3 and 4.
     vision: name ("lenet", "autoencoder", "omniglot") -> responses, of the figures that are made.
-    choices: choice tasks for figure 6, or None. scores: aggregates in the schema `tables.RESULTS`, or None.
+    choices: choice tasks for figure 6, or None. scores: aggregates in the schema `tables.RESULTS` for
+        figures 5 and 6, or None.
     """
 
     arithmetic: Arithmetic
@@ -117,7 +118,8 @@ def reproduce(
     lenet, autoencoder, omniglot: the vision families of figures 11, 7 and 8, as `source`; the embedded ones
         where None. With a family "pca" among the autoencoders figure 7 draws it as a reference.
     choices: responses of kind choice, for the panels of figure 6 that need items; left out where None.
-    scores: aggregates of tasks and metrics, for those of figure 6 that need them; left out where None.
+    scores: aggregates of tasks and metrics, for panel A of figure 5 and those of figure 6 that need them;
+        left out where None.
 
     Raises
     ------
