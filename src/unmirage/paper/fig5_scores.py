@@ -24,7 +24,8 @@ from unmirage.verdict.library import MIN_SCALES
 Row = dict[str, Any]
 BENCHMARK = "BIG-bench"
 SHOWN = 2  # warnings of one kind that are repeated here
-HEAVY = 5  # the metrics that the paper counts as those with a heavy tail
+HEAVY = 5  # metrics that show emergence at most, as the paper says
+HIGH = 10.0  # a raw score that is often read as emergence
 CUTS = (50.0, 100.0, 150.0)
 
 
@@ -129,11 +130,8 @@ def cut_says(raw: Sequence[Raw]) -> str:
     if not raw:
         return text
     ours = most(raw)
-    counts = ", ".join(f"{above(ours, cut)} above {cut:.0f}" for cut in (RAW, *CUTS))
+    counts = ", ".join(f"{above(ours, cut)} above {cut:.0f}" for cut in (HIGH, *CUTS))
     return f"{text} Of the {len(ours)} metrics here: {counts}."
-
-
-RAW = 10.0
 
 
 def _plateau(highest: Sequence[float | None], count: int) -> tuple[float, float]:
@@ -155,14 +153,14 @@ def says(found: Meta, cells: pl.DataFrame, raw: Sequence[Raw]) -> list[str]:
         f"({found.settings.alpha * n:.1f} would, were all smooth), {adjusted:,} after adjustment for the "
         "number of curves."
     )
-    high = [one for one in raw if one.highest is not None and one.highest > RAW]
+    high = [one for one in raw if one.highest is not None and one.highest > HIGH]
     named = ", ".join(
         f"{one.metric} {number(one.highest)} ({one.beyond} of {one.cells} beyond smooth curves)"
         for one in high[:HEAVY]
     )
     out = [text]
     if named:
-        out.append(f"Highest raw scores above {RAW:.0f}: {named}.")
+        out.append(f"Highest raw scores above {HIGH:.0f}: {named}.")
     if endless:
         total = sum(one.infinite for one in endless)
         where = ", ".join(f"{one.metric} {one.infinite}" for one in endless)
@@ -236,19 +234,17 @@ def notes(found: Meta, cells: pl.DataFrame) -> list[str]:
 
 
 def numbers_of(cells: pl.DataFrame, raw: Sequence[Raw]) -> list[Row]:
-    """Rows of the table of numbers: each metric beside the paper's, then every cell."""
+    """Rows of the table of numbers: the paper's highest scores and ours, then every cell."""
     mine = {one.metric: one for one in raw}
     theirs = published.highest_scores()
+    highest = "A: highest emergence score of a metric"
     rows: list[Row] = [
-        {
-            "group": "A: highest emergence score of a metric (other families in the paper)",
-            "panel": "A",
-            "series": name,
-            "n": mine[name].cells if name in mine else None,
-            "ours": mine[name].highest if name in mine else None,
-            "paper": theirs.get(name),
-        }
-        for name in dict.fromkeys([*theirs, *mine])
+        {"group": f"{highest}, in the paper", "panel": "A", "series": name, "paper": theirs[name]}
+        for name in theirs
+    ]
+    rows += [
+        {"group": highest, "panel": "A", "series": name, "n": one.cells, "ours": one.highest}
+        for name, one in mine.items()
     ]
     for one in raw:
         common = {"panel": "A", "series": one.metric, "n": one.cells}
