@@ -242,7 +242,7 @@ def _judge(
     cases: list[Case] = []
     for done, cell in enumerate(found):
         progress("averaging", done, len(found))
-        mine = curve_rows(cell, settings, generator(settings, cell))
+        mine = curve_rows(cell, settings, generator(cell, settings))
         without_items, notes = findings.aggregates_only(cell, mine, aggregated)
         message = dependent.get((cell.family, cell.task))
         cases.append(prepare(cell, without_items, settings, limits, message))

@@ -102,7 +102,7 @@ def gathered(kept: Kept, scores: ScoreResult, settings: Settings) -> Iterator[Ce
     )
 
 
-def generator(settings: Settings, cell: Cell) -> np.random.Generator:
+def generator(cell: Cell, settings: Settings) -> np.random.Generator:
     """A stream of the cell's own, so that adding a task changes no other's numbers."""
     return np.random.default_rng([settings.seed, zlib.crc32(f"{cell.family}\0{cell.task}".encode())])
 

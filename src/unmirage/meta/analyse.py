@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from unmirage import statistics, tables
+from unmirage.audit import audit
 from unmirage.meta import claims
 from unmirage.meta.cells import cells_of
 from unmirage.meta.concentration import GROUPINGS, concentration, groups
@@ -18,6 +19,7 @@ from unmirage.meta.found import SCORES, Meta
 from unmirage.meta.gather import gathered_curves, whole_tasks
 from unmirage.meta.suite import Series, suite
 from unmirage.meta.words import sentences
+from unmirage.predictions.choice_chain import ChoiceChain, chains
 from unmirage.result import Progress, Settings, checked, silent
 from unmirage.scales import TRAINING
 from unmirage.selection import select
@@ -105,6 +107,8 @@ def meta(
     by = pl.concat([groups(cells, one, confidence) for one in GROUPINGS])
     where = concentration(cells, confidence, seed)
     rates = claims.rates(cells, named, confidence)
+    progress("choices", 0, None)
+    chain = _chain(kept.responses, settings)
     notes = [*loaded.warnings, *kept.notes, *notes, *_notes(found, settings)]
     return Meta(
         cells,
@@ -113,12 +117,24 @@ def meta(
         by,
         where,
         rates,
+        chain,
         curves,
         tables.warnings_frame(notes),
-        sentences(cells, scores, by, where, rates, settings),
+        sentences(cells, scores, by, where, rates, chain, settings),
         settings,
         tuple(loaded.inputs),
     )
+
+
+def _chain(responses: pl.DataFrame, settings: Settings) -> ChoiceChain | None:
+    """Tasks with choices under other metrics; None where the source has no such items."""
+    choices = responses.filter(pl.col("kind") == "choice")
+    if choices.is_empty():
+        return None
+    names = ("axis", "seed", "confidence", "checkpoint", "chance")
+    options = {name: getattr(settings, name) for name in names}
+    rows = choices.drop("axis_value")
+    return chains(audit(rows, headline="multiple_choice_grade", companion="margin", metrics=[], **options))
 
 
 def _scores(cells: pl.DataFrame, settings: Settings) -> pl.DataFrame:

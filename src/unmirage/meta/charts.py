@@ -27,17 +27,23 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 def charts(found: Meta) -> dict[str, dict[str, Any]]:
     """Name -> definition, of those that have something to draw: "scores", "shares", "shapes", "curves"."""
     tested = found.cells.filter(pl.col("p").is_not_null())
-    if tested.is_empty():
-        return {}
+    drawn: dict[str, dict[str, Any]] = {}
+    if not tested.is_empty():
+        drawn |= _tested(found, tested)
+    chain = _chain(found)
+    if chain:
+        drawn["choices"] = _sheet(chain, "Per-item correlation with the log of scale along the chain", 4)
+    return drawn
+
+
+def _tested(found: Meta, tested: pl.DataFrame) -> dict[str, dict[str, Any]]:
     names = _metrics(tested)
-    drawn = {
+    return {
         "scores": _sheet(_scores(tested, names), "Scores by metric, and beside those of smooth curves", 2),
         "shares": _sheet(_shares(found, names), "Curves whose score is beyond their null", 2),
         "shapes": _sheet(_shapes(found, names), "Shapes of the curves", 2),
+        "curves": _sheet(_curves(found, tested), "The curves that stand out most", 4),
     }
-    if not found.laws.is_empty():
-        drawn["curves"] = _sheet(_curves(found, tested), "The curves that stand out most", 4)
-    return drawn
 
 
 def _metrics(tested: pl.DataFrame) -> list[str]:
@@ -211,22 +217,74 @@ def _curves(found: Meta, tested: pl.DataFrame) -> list[Layer]:
             },
         ]
         shots_word = "" if row["shots"] is None else f", {row['shots']}-shot"
-        title = {
-            "text": _short(printable(f"{row['task']}{shots_word}")),
-            "subtitle": [
-                _short(printable(row["family"])),
-                f"score {number(row['guarded_score'])}, p = {p_value(row['p'])}, "
-                f"adjusted {p_value(row['p_adjusted'])}",
-            ],
-            "fontSize": 12,
-            "subtitleFontSize": 11,
-            "offset": 6,
-        }
-        width, height = SMALL
-        panels.append(
-            {"title": title, "width": width, "height": height, "data": {"values": values}, "layer": layers}
-        )
+        below = [
+            _short(printable(row["family"])),
+            f"score {number(row['guarded_score'])}, p = {p_value(row['p'])}, "
+            f"adjusted {p_value(row['p_adjusted'])}",
+        ]
+        panels.append(_small(f"{row['task']}{shots_word}", below, values, layers))
     return panels
+
+
+def _chain(found: Meta) -> list[Layer]:
+    """A panel a task and family: mean correlation of the items at each link, with intervals."""
+    if found.chain is None:
+        return []
+    rows = found.chain.links.filter(
+        pl.col("against") == "scale",
+        pl.col("correlation") == "pearson",
+        ~pl.col("link").str.ends_with("mass"),
+        pl.col("mean").is_not_null(),
+    )
+    panels = []
+    for (family, task), part in rows.group_by(["family", "task"], maintain_order=True):
+        values = [
+            {"link": r["link"], "mean": r["mean"], "low": r["low"], "high": r["high"]}
+            for r in part.iter_rows(named=True)
+        ]
+        x: Layer = {
+            "field": "link",
+            "type": "nominal",
+            "sort": [one["link"] for one in values],
+            "axis": {"title": None, "labelAngle": -35, "grid": False},
+        }
+        least = min([-0.2, *(float(v["low"]) for v in values if v["low"] is not None)])
+        y: Layer = {"type": "quantitative", "scale": {"domain": [least, 1]}, "axis": {"title": "correlation"}}
+        tip: list[Layer] = [{"field": "link", "type": "nominal"}]
+        tip += [{"field": key, "type": "quantitative", "format": ".3f"} for key in ("mean", "low", "high")]
+        layers: list[Layer] = [
+            {
+                "data": {"values": [{"at": 0}]},
+                "mark": {"type": "rule", "style": "chance-line"},
+                "encoding": {"y": {**y, "field": "at"}},
+            },
+            {
+                "mark": {"type": "line", "style": "companion-line"},
+                "encoding": {"x": x, "y": {**y, "field": "mean"}},
+            },
+            {
+                "mark": {"type": "rule", "style": "companion-interval"},
+                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "style": "companion-point"},
+                "encoding": {"x": x, "y": {**y, "field": "mean"}, "tooltip": tip},
+            },
+        ]
+        panels.append(_small(str(task), [_short(printable(str(family)))], values, layers))
+    return panels[:CURVES]
+
+
+def _small(title: str, below: Sequence[str], values: Sequence[Layer], layers: Sequence[Layer]) -> Layer:
+    width, height = SMALL
+    words = {"text": _short(printable(title)), "subtitle": list(below)}
+    return {
+        "title": {**words, "fontSize": 12, "subtitleFontSize": 11, "offset": 6},
+        "width": width,
+        "height": height,
+        "data": {"values": list(values)},
+        "layer": list(layers),
+    }
 
 
 def _short(text: str, most: int = 30) -> str:

@@ -16,6 +16,8 @@ from unmirage.report.files import parquet
 from unmirage.result import Progress, silent
 
 SCHEMA = 1
+# Tables of tasks with choices: choice_NAME.csv, and in meta.json under `choices`.
+CHAIN = ("curves", "swaps", "links", "losses", "masses", "says")
 # Tables of meta.json and of CSV files.
 TABLES = ("scores", "groups", "concentration", "claims")
 
@@ -44,6 +46,8 @@ def write(
             parquet(getattr(found, name), draft / f"{name}.parquet")
         for name in ("cells", *TABLES):
             (draft / f"{name}.csv").write_bytes(sheets.csv(getattr(found, name)))
+        for name in CHAIN if found.chain is not None else ():
+            (draft / f"choice_{name}.csv").write_bytes(sheets.csv(getattr(found.chain, name)))
         if formats:
             (draft / "charts").mkdir()
         for name, spec in charts(found).items() if formats else ():
@@ -61,5 +65,8 @@ def _json(found: Meta) -> bytes:
             "settings": plain(found.settings.as_dict()),
             "says": list(found.says),
             **{name: rows(getattr(found, name)) for name in (*TABLES, "cells", "warnings")},
+            "choices": None
+            if found.chain is None
+            else {name: rows(getattr(found.chain, name)) for name in CHAIN},
         }
     )

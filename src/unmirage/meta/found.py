@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from unmirage.predictions.choice_chain import ChoiceChain
 from unmirage.readers.base import Input
 from unmirage.result import Progress, Settings, silent
 
@@ -86,6 +87,8 @@ class Meta:
     claims: how often a metric is the one that tasks are judged by, among those that were claimed to be
         emergent and among all of the source, in the columns `base_rate.COLUMNS`; no rows where none of the
         claimed tasks is there.
+    chain: tasks with choices under other metrics, and where along the chain from log-probability to accuracy
+        scale is lost: :func:`unmirage.choice_chain`; None where the source has no such items.
     curves: the means, as in an audit. warnings: as in an audit.
     says: what was found, a sentence each.
     settings: what decided the numbers. inputs: the files that were read.
@@ -97,6 +100,7 @@ class Meta:
     groups: pl.DataFrame
     concentration: pl.DataFrame
     claims: pl.DataFrame
+    chain: ChoiceChain | None
     curves: pl.DataFrame
     warnings: pl.DataFrame
     says: tuple[str, ...]

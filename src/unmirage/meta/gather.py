@@ -34,7 +34,7 @@ def gathered_curves(
     gathering = list(gathered(kept, scores, settings))
     for done, cell in enumerate(gathering):
         progress("averaging", done, len(gathering))
-        mine = curve_rows(cell, settings, generator(settings, cell))
+        mine = curve_rows(cell, settings, generator(cell, settings))
         more, said = findings.aggregates_only(cell, mine, reported)
         rows += [*mine, *more]
         notes += said

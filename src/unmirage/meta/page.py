@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from unmirage.meta.charts import CURVES, charts
-from unmirage.meta.concentration import MEASURES
+from unmirage.meta.concentration import GROUPINGS, MEASURES
 from unmirage.meta.found import Meta
 from unmirage.meta.shapes import RULES
 from unmirage.report import grids, words
@@ -80,22 +81,40 @@ def _settings(found: Meta) -> dict[str, object]:
 
 def _parts(found: Meta) -> list[Part]:
     drawn = {name: json_block(spec) for name, spec in charts(found).items()}
-    groups = {by: found.groups.filter(pl.col("by") == by) for by in ("metric", "task", "family")}
-    captions = {by: f"By {by}" for by in groups}
-    shapes = [*RULES]
-    shares = {
-        by: grids.frame_grid(part, captions[by], leave_out=("by", *shapes)) for by, part in groups.items()
+    tested = found.cells.filter(pl.col("p").is_not_null())
+    parts = [] if tested.is_empty() else _tested(found, tested, drawn)
+    if found.claims.height:
+        parts.append(
+            Part(
+                "claims",
+                "Metrics of tasks that were claimed emergent",
+                "Share of a metric among the claimed tasks of this source, beside its share among all.",
+                None,
+                open=(grids.frame_grid(found.claims, "Base rates"),),
+            )
+        )
+    return parts + _choices(found, drawn.get("choices"))
+
+
+def _tested(found: Meta, tested: pl.DataFrame, drawn: Mapping[str, str]) -> list[Part]:
+    """What there is where curves can be tested."""
+    groups = {by: found.groups.filter(pl.col("by") == by) for by in GROUPINGS}
+    shares = {by: grids.frame_grid(part, f"By {by}", leave_out=("by", *RULES)) for by, part in groups.items()}
+    classes = {
+        by: grids.frame_grid(part.select("group", "tested", *RULES), f"Shapes by {by}")
+        for by, part in groups.items()
     }
-    top = found.cells.filter(pl.col("p").is_not_null()).sort("p", maintain_order=True)
-    rest = found.cells.height - min(top.height, LISTED)
+    top = tested.sort("p", maintain_order=True).select(SHORT).head(LISTED)
+    rest = found.cells.height - top.height
     more = f"; {rest:,} more are in cells.csv" if rest else ""
-    parts = [
+    return [
         Part(
             "curves",
             "The curves that stand out most",
-            f"The {CURVES} with the smallest p. Points: means; long dashes: the smooth law that fits best.",
+            f"The {min(CURVES, tested.height)} with the smallest p. Points: means; long dashes: the smooth "
+            "law that fits best.",
             drawn.get("curves"),
-            folded=(grids.frame_grid(top.select(SHORT).head(LISTED), f"Curves in the order of p{more}"),),
+            folded=(grids.frame_grid(top, f"Curves in the order of p{more}"),),
         ),
         Part(
             "shares",
@@ -119,29 +138,47 @@ def _parts(found: Meta) -> list[Part]:
             "Shapes",
             "By the rules below; each class with the number of curves.",
             drawn.get("shapes"),
-            folded=tuple(
-                grids.frame_grid(part.select("group", "tested", *shapes), f"Shapes by {by}")
-                for by, part in groups.items()
-            ),
+            folded=(classes["metric"], classes["family"], classes["task"]),
         ),
-        Part(
-            "concentration",
-            "How concentrated they are",
-            "Of the curves beyond their null, and of those that are after adjustment; beside all tested "
-            "curves, and beside as many drawn from these by chance. "
-            + " ".join(f"{name[0].upper()}{name[1:]}: {meaning}." for name, meaning in MEASURES.items()),
-            None,
-            open=(grids.frame_grid(found.concentration, "Concentration"),),
-        ),
+        *_concentration(found),
     ]
-    if found.claims.height:
-        parts.append(
-            Part(
-                "claims",
-                "Metrics of tasks that were claimed emergent",
-                "Share of a metric among the claimed tasks of this source, beside its share among all.",
-                None,
-                open=(grids.frame_grid(found.claims, "Base rates"),),
-            )
+
+
+def _concentration(found: Meta) -> list[Part]:
+    """None where nothing can be said of where so few curves are."""
+    rows = found.concentration.filter(pl.col("value").is_not_null())
+    if rows.is_empty():
+        return []
+    lead = (
+        "Of the curves beyond their null, and of those that are after adjustment; beside all tested curves "
+        "(base), and beside as many drawn from these by chance. "
+        + " ".join(f"{name[0].upper()}{name[1:]}: {meaning}." for name, meaning in MEASURES.items())
+    )
+    grid = grids.frame_grid(rows, "Concentration", leave_out=("note",))
+    return [Part("concentration", "How concentrated they are", lead, None, open=(grid,))]
+
+
+def _choices(found: Meta, chart: str | None) -> list[Part]:
+    """Tasks with choices under other metrics; none where the source has no such items."""
+    chain = found.chain
+    if chain is None:
+        return []
+    says = chain.says.select("family", "task", "says")
+    return [
+        Part(
+            "choices",
+            "Choice tasks under other metrics, and where scale is lost",
+            "Along the chain from the log-probability of the right answer to accuracy: how a score goes with "
+            "the log of scale, item by item (Pearson's correlation, mean over items, with intervals). Where "
+            "a step takes much of it away, the mass on wrong choices decides.",
+            chart,
+            folded=(
+                grids.frame_grid(says, "What was found, task by task"),
+                grids.frame_grid(chain.losses, "What each step of the chain changes"),
+                grids.frame_grid(
+                    chain.links.filter(pl.col("against") == "scale"), "Correlations along the chain"
+                ),
+                grids.frame_grid(chain.swaps, "How sharp each metric is"),
+            ),
         )
-    return parts
+    ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
 from unmirage.counts import listed
 from unmirage.meta.shapes import RULES
+from unmirage.predictions.choice_chain import ChoiceChain
 from unmirage.report.words import interval, number, p_value
 from unmirage.result import Settings
 
@@ -22,21 +24,26 @@ def sentences(
     groups: pl.DataFrame,
     concentration: pl.DataFrame,
     claims: pl.DataFrame,
+    chain: ChoiceChain | None,
     settings: Settings,
 ) -> tuple[str, ...]:
     """The findings, the plainest first; see `found.Meta` for the tables."""
     emergence, line = scores.rows(named=True)
-    if emergence["tested"] == 0:
-        return ("No curve can be tested: five scales are needed, and means that are known and differ.",)
-    says = [_beyond(emergence, cells, settings), _raw(cells)]
-    says += [_linearity(line, settings), _groups(groups), _shapes(cells)]
-    says += [_concentrated(concentration, by) for by in ("metric", "task", "family")]
-    return tuple(one for one in (*says, _claims(claims)) if one)
+    says = ["No curve can be tested: five scales are needed, and means that are known and differ."]
+    if emergence["tested"]:
+        says = [_beyond(emergence, cells, settings), _raw(cells)]
+        says += [_linearity(line, settings), _shapes(cells)]
+        # Where smooth curves alone would give as many, it means nothing which they are.
+        counted = ["adjusted", "beyond"] if emergence["beyond"] > emergence["expected"] else ["adjusted"]
+        if len(counted) > 1:
+            says.append(_groups(groups))
+        says += [_concentrated(concentration, by, counted) for by in ("metric", "task", "family")]
+    return tuple(one for one in (*says, _claims(claims), _lost(chain)) if one)
 
 
 def _beyond(row: dict[str, Any], cells: pl.DataFrame, settings: Settings) -> str:
     left = row["cells"] - row["tested"]
-    untested = f" ({left:,} more are not tested; the table of curves says why)" if left else ""
+    untested = f" ({left:,} more are not tested; cells.csv says why)" if left else ""
     many = "" if row["beyond"] > row["expected"] else ", so there are no more than chance makes"
     return (
         f"Of {row['tested']:,} curves{untested} {row['beyond']:,} ({_percent(row)}) have an emergence score "
@@ -92,9 +99,9 @@ def _shapes(cells: pl.DataFrame) -> str:
     return f"Shapes: {', '.join(parts)}." if parts else ""
 
 
-def _concentrated(table: pl.DataFrame, by: str) -> str:
-    """On the cells that are beyond after adjustment, where there are enough, else on all beyond."""
-    for counted in ("adjusted", "beyond"):
+def _concentrated(table: pl.DataFrame, by: str, which: Sequence[str]) -> str:
+    """On the first kind of cells of which there are enough: "adjusted" or "beyond"."""
+    for counted in which:
         rows = {
             r["measure"]: r
             for r in table.filter(pl.col("by") == by, pl.col("counted") == counted).iter_rows(named=True)
@@ -104,9 +111,9 @@ def _concentrated(table: pl.DataFrame, by: str) -> str:
             continue
         many, two = rows["effective number"], rows["two largest shares"]
         plural = {"metric": "metrics", "task": "tasks", "family": "families"}[by]
-        which = "beyond after adjustment" if counted == "adjusted" else "beyond"
+        beyond = "beyond after adjustment" if counted == "adjusted" else "beyond"
         return (
-            f"The {many['cells']:,} curves {which} are spread as over {number(many['value'])} {plural} of "
+            f"The {many['cells']:,} curves {beyond} are spread as over {number(many['value'])} {plural} of "
             f"equal share ({interval(many['low'], many['high'])}), all tested curves as over "
             f"{number(many['base'])}; two {plural} have {two['value']:.0%} of them, "
             f"{two['by_chance']:.0%} if they fell by chance (p = {p_value(two['p'])})."
@@ -123,4 +130,20 @@ def _claims(claims: pl.DataFrame) -> str:
         f"of all tasks here {row['all_share']:.0%}: {number(row['enrichment'])} times as many "
         f"({interval(row['enrichment_low'], row['enrichment_high'])}, p = "
         f"{p_value(row['p_hypergeometric'])})."
+    )
+
+
+def _lost(chain: ChoiceChain | None) -> str:
+    """Where along the chain most tasks lose the scale, by Pearson's correlation."""
+    if chain is None or chain.losses.is_empty():
+        return ""
+    rows = chain.losses.filter(pl.col("correlation") == "pearson")
+    tasks = rows.select("family", "task").unique().height
+    most = rows.filter("largest").group_by("from", "to").len().sort("len", "from", descending=[True, False])
+    if most.is_empty():
+        return f"Of {tasks} choice tasks none loses its correlation with scale at one step of the chain."
+    parts = [f"{start} to {end} in {n}" for start, end, n in most.rows()]
+    return (
+        f"Of {tasks} choice tasks (of a family each) the items' scores lose most of their correlation with "
+        f"scale from {', '.join(parts)}."
     )

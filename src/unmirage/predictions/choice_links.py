@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from unmirage import statistics
 from unmirage.cells import Cell
-from unmirage.predictions.choice_tasks import HEADLINE, bounds, generator, scale_places
+from unmirage.predictions.choice_tasks import HEADLINE, bounds, scale_places
 from unmirage.result import Settings
+from unmirage.steps import generator
 
 Floats = npt.NDArray[np.float64]
 

@@ -23,11 +23,11 @@ from unmirage.predictions.choice_tasks import (
     HEADLINE,
     ChoiceTask,
     bounds,
-    generator,
     metrics_of,
     scale_places,
 )
 from unmirage.result import Settings
+from unmirage.steps import generator
 from unmirage.summary import means_of
 from unmirage.verdict.decide import looks_sharp
 from unmirage.verdict.sharpness import Sharpness

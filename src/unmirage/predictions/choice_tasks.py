@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import polars as pl
 from unmirage.cells import Cell, cells
 from unmirage.errors import SettingsError
 from unmirage.metrics import score
-from unmirage.result import Audit, Settings
+from unmirage.result import Audit
 from unmirage.scales import FALLING
 
 HEADLINE = "multiple_choice_grade"
@@ -97,11 +96,6 @@ def _scored(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """Scores of the metrics that some task allows: one that none allows is no error here."""
     found = score(rows)
     return found.scores.filter(pl.col("metric").is_in(list(names)))
-
-
-def generator(cell: Cell, settings: Settings) -> np.random.Generator:
-    """The stream of a cell, as the audit has it: the same resamples for all that is asked of its items."""
-    return np.random.default_rng([settings.seed, zlib.crc32(f"{cell.family}\0{cell.task}".encode())])
 
 
 def scale_places(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
