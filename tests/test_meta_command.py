@@ -151,6 +151,7 @@ def test_a_table_without_scales(tmp_path, capsys):
         (["--alpha", "2"], "--alpha"),
         (["--alpha", "often"], "--alpha"),
         (["--adjust", "bonferroni"], "bonferroni"),
+        (["--metric", "rouge"], "All names: rouge_l, exact_match."),
         (["--axis", "depth"], "Axes with values here"),
         (["--task", "nothing"], "there is no task 'nothing'"),
         (["--claimed", "nowhere.txt"], "nowhere.txt"),

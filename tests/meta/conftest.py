@@ -100,3 +100,13 @@ def made() -> Meta:
         for (_, task, metric), values in make_suite().items()
     }
     return unmirage.meta(make_results(make_suite() | other, n=1000))
+
+
+@pytest.fixture(scope="session")
+def choosing() -> Meta:
+    """Items of two choice tasks."""
+    frame = pl.concat(
+        unmirage.simulate(truth, n_items=60, seed=k)
+        for k, truth in enumerate(["choice-curved", "choice-late-curved"])
+    )
+    return unmirage.meta(frame, metrics=["multiple_choice_grade", "brier_mean"])

@@ -7,7 +7,7 @@ from scipy import stats
 
 import unmirage
 from unmirage import tables
-from unmirage.errors import SettingsError, SourceError
+from unmirage.errors import MetricError, SettingsError, SourceError
 from unmirage.meta.base_rate import COLUMNS
 from unmirage.meta.concentration import CONCENTRATION, GROUPS
 from unmirage.meta.found import CELLS, LAWS, SCORES
@@ -90,6 +90,30 @@ def test_a_metric_of_which_less_is_better_is_turned_back(results):
     assert row["emergence_score"] > 0
     assert found.laws["mean"].to_list() == falling
     assert float((found.laws["mean"] - found.laws["law"]).abs().max()) < 0.1
+
+
+def test_metrics_of_aggregates_go_by_the_names_of_the_source(results):
+    suite = {
+        ("f", "t", name): RISING
+        for name in ("normalized_aggregate_score", "rouge_l", "likelihood_difference")
+    }
+    frame = results(suite)
+    found = unmirage.meta(frame, metrics=["likelihood_difference", "rouge_l"])
+    assert sorted(found.cells["metric"]) == ["likelihood_difference", "rouge_l"]
+    for name in ("likelihood_diference", "exact_match"):  # a slip, and a metric of ours that is not there
+        with pytest.raises(MetricError, match=f"no aggregate here is called '{name}'") as problem:
+            unmirage.meta(frame, metrics=["rouge_l", name])
+        assert problem.value.where == "--metric"
+    with pytest.raises(MetricError, match="likelihood_difference"):
+        unmirage.meta(frame, metrics=["likelihood_diference"])
+
+
+def test_a_chance_level_of_no_task_is_said(results):
+    frame = results({("f", "t", "exact_match"): RISING}, n=100)
+    found = unmirage.meta(frame, chance={"t": 0.1, "tt": 0.2})
+    assert found.cells["chance"].to_list() == [0.1]
+    (note,) = found.warnings.filter(pl.col("code") == "unused-chance").rows(named=True)
+    assert "tt" in note["message"]
 
 
 def test_names_of_metrics_and_axes(results):
@@ -202,6 +226,14 @@ def test_items_and_their_aggregates_agree():
     for key, values in mine.items():
         assert values == pytest.approx(theirs[key], rel=1e-6)
     assert from_items.cells["preferred"].to_list() == (from_items.cells["metric"] == "exact_match").to_list()
+
+
+def test_items_with_choices_are_followed_along_the_chain(choosing, made):
+    assert made.chain is None
+    assert choosing.chain.links["task"].unique(maintain_order=True).to_list() == [
+        "choice-curved",
+        "choice-late-curved",
+    ]
 
 
 def test_the_same_seed_gives_the_same_and_another_another(results, suite_of):

@@ -22,8 +22,9 @@ ALWAYS = {
 }
 KEYS = (
     *("unmirage", "schema", "inputs", "settings", "says", "scores", "groups", "concentration", "claims"),
-    *("cells", "warnings"),
+    *("cells", "warnings", "choices"),
 )
+CHOICES = ("curves", "swaps", "links", "losses", "masses", "says")
 
 
 def contents(folder):
@@ -63,12 +64,26 @@ def test_the_document_has_its_keys_and_no_infinity(made, folder):
     document = json.loads((folder / "meta.json").read_text())
     assert tuple(document) == KEYS
     assert document["schema"] == files.SCHEMA == 1
+    assert document["choices"] is None
     assert document["unmirage"] == unmirage.__version__
     assert document["says"] == list(made.says)
     assert document["settings"]["axis"] == "n_params"
     assert len(document["cells"]) == made.cells.height
     assert document["cells"][0] == made.cells.row(0, named=True)
     assert {tuple(row) for row in document["groups"]} == {tuple(made.groups.columns)}
+
+
+def test_choice_tasks_have_tables_of_their_own(choosing, tmp_path):
+    choosing.save(tmp_path)
+    assert set(contents(tmp_path)) == ALWAYS | {f"choice_{name}.csv" for name in CHOICES}
+    told = json.loads((tmp_path / "meta.json").read_text())["choices"]
+    assert tuple(told) == CHOICES
+    for name in CHOICES:
+        frame = getattr(choosing.chain, name)
+        assert len(told[name]) == frame.height > 0
+        rows = list(csv.reader(io.StringIO((tmp_path / f"choice_{name}.csv").read_text())))
+        assert rows[0] == frame.columns
+        assert len(rows) == frame.height + 1
 
 
 def test_an_infinite_score_is_null_in_text_files_and_itself_in_parquet(results, tmp_path):

@@ -201,6 +201,21 @@ def test_claims_have_a_part_where_there_are_any(made, results, tmp_path):
     assert "Metrics of tasks that were claimed emergent" in Reader(page(found)).text
 
 
+def test_choice_tasks_have_a_part_where_there_are_any(made, choosing, reader):
+    title = "Choice tasks under other metrics, and where scale is lost"
+    assert title not in reader.text
+    read = Reader(page(choosing))
+    assert title in read.text
+    spec = charts(choosing)["choices"]
+    assert read.blocks["choices-chart"] == json.loads(json.dumps(spec))
+    assert len(spec["concat"]) == 2
+    svg = render(spec, "svg").decode()
+    assert "choice-late-curved" in svg
+    assert "correlation" in svg
+    for sentence in choosing.chain.says["says"]:
+        assert " ".join(sentence.split()) in read.text
+
+
 def test_controls_in_names_do_not_reach_the_page(results):
     rising = [0.1, 0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.75]
     found = unmirage.meta(results({("f\x1b", "t\u202et", "rouge_l"): rising}))
