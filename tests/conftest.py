@@ -17,7 +17,6 @@ from unmirage.testing import examine
 from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.thresholds import Thresholds
 
-
 # A busy machine is no failure: examples have no time limit.
 hypothesis_settings.register_profile("unhurried", deadline=None)
 hypothesis_settings.load_profile("unhurried")

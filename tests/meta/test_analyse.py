@@ -297,6 +297,11 @@ def test_progress_is_told(results):
     assert ("smooth curves", 1, 1) in told
 
 
+def test_the_confidence_that_is_said_is_the_one_that_was_asked_for(results):
+    found = unmirage.meta(results({("f", "t", "exact_match"): RISING}, n=100), confidence=0.8)
+    assert "80% interval 0.0% to 90.0%" in found.says[0]  # 1 - .1: none of one curve
+
+
 def test_what_was_found_is_said_in_numbers_of_the_tables(made):
     text = " ".join(made.says)
     emergence = made.scores.row(0, named=True)
