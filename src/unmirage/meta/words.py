@@ -47,9 +47,9 @@ def _beyond(row: dict[str, Any], cells: pl.DataFrame, settings: Settings) -> str
     many = "" if row["beyond"] > row["expected"] else ", so there are no more than chance makes"
     return (
         f"Of {row['tested']:,} curves{untested} {row['beyond']:,} ({_percent(row, settings)}) have an "
-        f"emergence score beyond that of {1 - settings.alpha:.0%} of smooth curves on the same scales with the same errors; "
-        f"{number(row['expected'])} would, were all smooth{many}. After adjustment for the number of curves "
-        f"({settings.adjust}) {row['adjusted']:,} are."
+        f"emergence score beyond that of {1 - settings.alpha:.0%} of smooth curves on the same scales with "
+        f"the same errors; {number(row['expected'])} would, were all smooth{many}. After adjustment for the "
+        f"number of curves ({settings.adjust}) {row['adjusted']:,} are."
     )
 
 
