@@ -42,6 +42,7 @@ METRICS = {
 # Share of the loss that goes in a step, and the truths that step.
 SIZES = (0.3, 0.5, 0.8)
 STEPS = {"generation": "step-on-curve", "choice": "choice-step-curved"}
+LITTLE_KNOWN = (0.02, 0.05, 0.1, 0.2)  # scatter where there are too few tasks to tell it
 ALPHA = 0.05
 COUNTED = ("beyond", "adjusted", "line", "line_adjusted")
 HEAD = (
@@ -59,6 +60,12 @@ def smooth_tasks() -> list[Task]:
     """Every smooth truth of the test set, with targets of 1, 4 and 8 tokens, or 2 and 4 choices."""
     truths = [(name, one.kind) for name, one in recipes("test").items() if one.label == "smooth"]
     return [(name, kind, k) for name, kind in truths for k in (LENGTHS if kind == "generation" else CHOICES)]
+
+
+def few_tasks(k: int) -> list[Task]:
+    """Two tasks of each kind, others for another k: too few to tell the scatter of the models."""
+    made, chosen = ([one for one in smooth_tasks() if one[1] == kind] for kind in METRICS)
+    return [made[k % len(made)], made[(k + 7) % len(made)], chosen[k % 2], chosen[2 + k % 2]]
 
 
 def stepping_tasks() -> list[Task]:
@@ -209,12 +216,14 @@ def other_suites(suites: int) -> None:
         ("scatter with t-tails", usual, ("n", "stderr"), {"tails": "t3"}),
         ("scatter of 10%", (8, 1000, 0.1), ("n", "stderr"), {}),
         ("scatter of 20%", (8, 1000, 0.2), ("n", "stderr"), {}),
+        *((f"few tasks, scatter of {x:.0%}", (8, 1000, x), ("n", "stderr"), {}) for x in LITTLE_KNOWN),
     ]
     rows = []
     for what, setting, columns, more in tried:
         found = []
         for k in range(2 * suites):
-            frames = responses(smooth_tasks(), setting, k, **more)
+            tasks = few_tasks(k) if what.startswith("few") else smooth_tasks()
+            frames = responses(tasks, setting, k, **more)
             if columns is None:
                 wanted = [name for names in METRICS.values() for name in names]
                 with warnings.catch_warnings():
