@@ -16,7 +16,7 @@ SHAPES = library(SCALES, shares=True)
 T = np.linspace(0, 1, 8)
 # A slope, and a step of most of the range: what an 80% fall of the loss does to exact match.
 STEP = [0.075, 0.126, 0.203, 0.326, 0.968, 0.979, 0.986, 0.99]
-ITEMS = 300
+ITEMS = 1000
 
 
 def counted(tasks):
