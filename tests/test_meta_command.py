@@ -1,13 +1,16 @@
 """`unmirage meta`: what it prints and writes, and one clear message with exit code 2 for bad input."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import unmirage
 from unmirage.cli import main
+from unmirage.meta.shapes import RULES
 
 FILES = {
     *("report.html", "meta.json", "cells.parquet", "laws.parquet", "curves.parquet"),
@@ -182,3 +185,30 @@ def test_no_curve_that_can_be_tested_is_no_error(tmp_path, capsys):
     assert main(["meta", str(path), "--out", str(tmp_path / "out")]) == 0
     assert "No curve can be tested" in capsys.readouterr().out
     assert document(tmp_path / "out")["cells"][0]["note"] == "3 scales: the shape of a curve needs 5"
+
+
+def test_the_example_of_the_documentation_says_what_it_is_said_to_say(tmp_path, monkeypatch):
+    page = Path(__file__).parents[1] / "docs" / "meta.md"
+    if not page.is_file():
+        pytest.skip("docs/meta.md is not here: this is no checkout")
+    text = page.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})
+    found = unmirage.meta("results.csv")
+    quoted = [
+        " ".join(one.replace("\n>", " ").split()) for one in re.findall(r"^> (.*?)\n\n", text, re.S | re.M)
+    ]
+    assert len(quoted) == 2
+    assert set(quoted) <= set(found.says)
+    rows = re.findall(r"^\| (\S.*?) \| (exact_match|token_edit_distance) \| (.*?) \|$", text, re.M)
+    assert len(rows) == 4
+    for task, metric, numbers in rows:
+        row = found.cells.filter(task=task, metric=metric).row(0, named=True)
+        *values, shape = numbers.split(" | ")
+        names = ("last", "emergence_score", "guarded_score", "null_high", "p", "p_adjusted")
+        assert [float(one) for one in values] == [float(f"{row[name]:.3g}") for name in names]
+        assert shape == row["shape"]
+    for name, rule in RULES.items():
+        assert f"| {name} | {rule} |" in text
+    for frame in (found.cells, found.scores, found.groups.drop(RULES), found.concentration, found.claims):
+        assert all(f"`{column}`" in text for column in frame.columns)
