@@ -48,8 +48,8 @@ def _beyond(row: dict[str, Any], cells: pl.DataFrame, settings: Settings) -> str
     return (
         f"Of {row['tested']:,} curves{untested} {row['beyond']:,} ({_percent(row, settings)}) have an "
         f"emergence score beyond that of {1 - settings.alpha:.0%} of smooth curves on the same scales with "
-        f"the same errors; up to {number(row['expected'])} would, were all smooth{many}. After adjustment for the "
-        f"number of curves ({settings.adjust}) {row['adjusted']:,} are."
+        f"the same errors; up to {number(row['expected'])} would, were all smooth{many}. After adjustment "
+        f"for the number of curves ({settings.adjust}) {row['adjusted']:,} are."
     )
 
 
