@@ -64,8 +64,9 @@ def test_a_smooth_rise_is_not_beyond(points):
     assert found.draws == FIRST  # and a few curves are enough
 
 
-def test_a_fall_is_no_emergence_however_sharp(points):
-    found = scores(points(1 - STEP, low=0, high=1))
+@pytest.mark.parametrize("y", [1 - STEP, 1 - SIGMOID], ids=["sharp", "smooth"])
+def test_a_fall_is_no_emergence(points, y):
+    found = scores(points(y, low=0, high=1))
     assert found.emergence < 0
     assert found.p == 1
 
