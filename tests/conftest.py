@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from unmirage.cells import cells
 from unmirage.judge import Case, prepare
@@ -15,6 +16,10 @@ from unmirage.scales import FALLING
 from unmirage.testing import examine
 from unmirage.verdict.evidence import Evidence
 from unmirage.verdict.thresholds import Thresholds
+
+# A busy machine is no failure: examples have no time limit.
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

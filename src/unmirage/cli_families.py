@@ -99,7 +99,7 @@ def calibrate(
 def reproduce(
     *figures: Annotated[
         str,
-        Parameter(name="FIGURE", help="fig2, fig3, fig4, fig6 to fig11, or all, which is the default."),
+        Parameter(name="FIGURE", help="fig2 to fig11, or all, which is the default."),
     ],
     out: Annotated[Path, Parameter(group=OUTPUT, help="Folder for the pictures and tables.")] = Path(
         "unmirage-paper"
@@ -152,8 +152,9 @@ def reproduce(
         Parameter(
             group=READING,
             negative=(),
-            help="Scores of tasks by several metrics, a table or logs of aggregates: for figure 6 the task "
-            "ipa_transliterate by exact_match and bleu.",
+            help="Scores of tasks by several metrics, a table or logs of aggregates, also a clone of the "
+            "BIG-bench repository: figure 5 draws all, figure 6 the task ipa_transliterate by exact_match "
+            "and bleu.",
         ),
     ] = None,
     seed: Annotated[int, Parameter(group=OUTPUT, help="Of sampled strings and resampling.")] = 0,
@@ -166,6 +167,7 @@ def reproduce(
     fig2   the mathematical model: one smooth loss, sharp and smooth scores
     fig3   accuracy and edit distance by length of the answer
     fig4   the same accuracy on log-log axes, and what a test set resolves
+    fig5   emergence scores by metric, and the metrics of claimed tasks
     fig6   choice tasks by grade, Brier score and skill, and the chain to accuracy
     fig7   autoencoders of images: test error, and images that are good enough
     fig8   transformers on sequences of images: one right, and three right

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unmirage import statistics, tables
+from unmirage import findings, statistics, tables
 from unmirage.audit import audit
 from unmirage.meta import claims
 from unmirage.meta.cells import cells_of
@@ -109,6 +109,7 @@ def meta(
     rates = claims.rates(cells, named, confidence)
     progress("choices", 0, None)
     chain = _chain(kept.responses, settings)
+    notes += findings.unused_chance(settings, curves["task"].unique())
     notes = [*loaded.warnings, *kept.notes, *notes, *_notes(found, settings)]
     return Meta(
         cells,

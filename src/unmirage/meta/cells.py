@@ -13,7 +13,7 @@ from unmirage.meta.found import CELLS, LAWS
 from unmirage.meta.gather import Key
 from unmirage.meta.null import tested
 from unmirage.meta.shapes import shape
-from unmirage.meta.smooth import Law, Points, law, residuals
+from unmirage.meta.smooth import Law, Points, law, most, residuals
 from unmirage.meta.suite import Series
 from unmirage.result import Progress, Settings
 from unmirage.scales import TRAINING
@@ -140,10 +140,14 @@ def _known(found: Sequence[Series], shaped: Mapping[int, Library]) -> dict[int, 
             [1.0 if one.logged or np.isfinite(one.high - one.low) else float(np.ptp(one.y)) for one in points]
         )
         for place, i in enumerate(group):
-            other = None
+            told: list[Scatter] = []
             if left.shape[1] > LOST:
-                other = pooled(left / unit[:, None], place, lost=LOST, item_sums=items / unit**2)
-            known[i] = None if other is None else Scatter(other.sigma * float(unit[place]), other.df)
+                # Where the items make nearly all of what is left, the rest is next to nothing and known to
+                # next to nothing; the whole is then the better bound.
+                for sums in (items / unit**2, None):
+                    other = pooled(left / unit[:, None], place, lost=LOST, item_sums=sums)
+                    told += [] if other is None else [Scatter(other.sigma * float(unit[place]), other.df)]
+            known[i] = min(told, key=most, default=None)
     return known
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
 
 import polars as pl
 
 from unmirage import findings, tables
 from unmirage.aggregate import curve_rows, curves_frame
 from unmirage.choosing import choose, choose_reported
+from unmirage.errors import MetricError
 from unmirage.meta.suite import SHOTS
 from unmirage.metrics.recorded import aggregate_card
 from unmirage.reported import result_rows
@@ -27,11 +30,11 @@ def gathered_curves(
     notes = findings.partial_metrics(scores.partial)
     reported = [] if kept.results is None else result_rows(kept.results, settings)
     if settings.metrics is not None:
-        reported = [row for row in reported if row["metric"] in settings.metrics]
+        reported = _asked(reported, settings.metrics, alone=kept.responses.is_empty())
     rows: list[dict[str, object]] = []
     preferred: set[Key] = set()
     itemised = set()
-    gathering = list(gathered(kept, scores, settings))
+    gathering = list(gathered(kept, scores, settings)) if kept.responses.height else []
     for done, cell in enumerate(gathering):
         progress("averaging", done, len(gathering))
         mine = curve_rows(cell, settings, generator(cell, settings))
@@ -44,6 +47,23 @@ def gathered_curves(
     rest = [row for row in reported if (row["family"], row["task"]) not in itemised]
     frame = curves_frame([*rows, *rest])
     return frame, preferred | _preferred(kept.results, rest, settings), notes
+
+
+def _asked(rows: Sequence[dict[str, Any]], metrics: Sequence[str], *, alone: bool) -> list[dict[str, Any]]:
+    """The aggregates of the metrics that are asked for, by the source's own names.
+
+    Raises MetricError for a name that none has, where there is nothing else (`alone`).
+    """
+    there = sorted({str(row["metric"]) for row in rows})
+    for name in metrics if alone else ():
+        if name not in there:
+            close = get_close_matches(name, there, 5, 0)
+            raise MetricError(
+                f"no aggregate here is called {name!r}",
+                where="--metric",
+                hint=f"{'Some' if len(there) > len(close) else 'All'} names: {', '.join(close)}.",
+            )
+    return [row for row in rows if row["metric"] in metrics]
 
 
 def whole_tasks(curves: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, object]]]:

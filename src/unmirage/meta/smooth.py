@@ -183,7 +183,7 @@ def law(one: Points, shapes: Library, known: Scatter | None) -> Law:
     prior = known or Scatter(max(least, float(np.finfo(float).tiny)), WORTH)
     variance = (left + prior.df * prior.sigma**2) / (df + prior.df)
     if known is not None:
-        variance = min(variance, _most(known))
+        variance = min(variance, most(known))
     chosen = _chosen(rss, shapes, variance + float(np.mean(one.models * one.errors(one.z))))
     curves = np.stack([shapes.smooth.fitted(y, k) / w for k in chosen])
     spread = float((one.models * (one.z - np.average(one.z, weights=one.models)) ** 2).sum())
@@ -214,7 +214,8 @@ def _item_sum(one: Points) -> float:
     return float((one.models * one.errors(one.z)).sum()) * max(size - LOST, 1) / size
 
 
-def _most(known: Scatter) -> float:
+def most(known: Scatter) -> float:
+    """The largest variance of one model that an estimate of the scatter allows."""
     from scipy.special import chdtri
 
     tail = float(chdtri(known.df, 1 - TAIL))

@@ -46,15 +46,16 @@ def _beyond(row: dict[str, Any], cells: pl.DataFrame, settings: Settings) -> str
     untested = f" ({left:,} more are not tested; cells.csv says why)" if left else ""
     many = "" if row["beyond"] > row["expected"] else ", so there are no more than chance makes"
     return (
-        f"Of {row['tested']:,} curves{untested} {row['beyond']:,} ({_percent(row)}) have an emergence score "
-        f"beyond that of {1 - settings.alpha:.0%} of smooth curves on the same scales with the same errors; "
-        f"{number(row['expected'])} would, were all smooth{many}. After adjustment for the number of curves "
-        f"({settings.adjust}) {row['adjusted']:,} are."
+        f"Of {row['tested']:,} curves{untested} {row['beyond']:,} ({_percent(row, settings)}) have an "
+        f"emergence score beyond that of {1 - settings.alpha:.0%} of smooth curves on the same scales with "
+        f"the same errors; up to {number(row['expected'])} would, were all smooth{many}. After adjustment "
+        f"for the number of curves ({settings.adjust}) {row['adjusted']:,} are."
     )
 
 
-def _percent(row: dict[str, Any]) -> str:
-    return f"{row['share']:.1%}, 95% interval {row['low']:.1%} to {row['high']:.1%}"
+def _percent(row: dict[str, Any], settings: Settings) -> str:
+    ends = f"{row['low']:.1%} to {row['high']:.1%}"
+    return f"{row['share']:.1%}, {settings.confidence:.0%} interval {ends}"
 
 
 def _raw(cells: pl.DataFrame) -> str:

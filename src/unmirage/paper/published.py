@@ -51,6 +51,13 @@ def text_scores(figure: int) -> pl.DataFrame:
 
 
 @cache
+def highest_scores() -> dict[str, float | None]:
+    """Figure 5A: each of its metrics, in BIG-bench's words -> the highest emergence score of any task and
+    family by it; None where it was not read and is lower than all others."""
+    return {str(metric): highest for metric, highest in _read("fig5a").iter_rows()}
+
+
+@cache
 def claimed_metrics() -> dict[str, int]:
     """Figure 5C: metric, in BIG-bench's words -> how many of the 67 claimed tasks are judged by it."""
     return {str(metric): int(tasks) for metric, tasks in _read("fig5c").iter_rows()}

@@ -18,6 +18,7 @@ from unmirage.paper.family import Arithmetic, arithmetic
 from unmirage.paper.fig2 import fig2
 from unmirage.paper.fig3 import fig3
 from unmirage.paper.fig4 import fig4
+from unmirage.paper.fig5 import fig5
 from unmirage.paper.fig6 import fig6
 from unmirage.paper.fig7 import fig7
 from unmirage.paper.fig8 import fig8
@@ -41,6 +42,7 @@ FIGURES: dict[str, Callable[[Families, int, Progress], Figure]] = {
     "fig2": lambda found, seed, progress: fig2(),
     "fig3": lambda found, seed, progress: fig3(found.arithmetic),
     "fig4": lambda found, seed, progress: fig4(found.arithmetic),
+    "fig5": lambda found, seed, progress: fig5(found.scores, seed, progress),
     "fig6": lambda found, seed, progress: fig6(found.choices, found.scores),
     "fig7": lambda found, seed, progress: fig7(found.vision["autoencoder"], seed, progress),
     "fig8": lambda found, seed, progress: fig8(found.vision["omniglot"], seed, progress),
@@ -60,7 +62,8 @@ class Families:
     ----------
     arithmetic: the transformers of figures 3 and 4.
     vision: name ("lenet", "autoencoder", "omniglot") -> responses, of the figures that are made.
-    choices: choice tasks for figure 6, or None. scores: aggregates in the schema `tables.RESULTS`, or None.
+    choices: choice tasks for figure 6, or None. scores: aggregates in the schema `tables.RESULTS` for
+        figures 5 and 6, or None.
     """
 
     arithmetic: Arithmetic
@@ -115,7 +118,8 @@ def reproduce(
     lenet, autoencoder, omniglot: the vision families of figures 11, 7 and 8, as `source`; the embedded ones
         where None. With a family "pca" among the autoencoders figure 7 draws it as a reference.
     choices: responses of kind choice, for the panels of figure 6 that need items; left out where None.
-    scores: aggregates of tasks and metrics, for those of figure 6 that need them; left out where None.
+    scores: aggregates of tasks and metrics, for panel A of figure 5 and those of figure 6 that need them;
+        left out where None.
 
     Raises
     ------
