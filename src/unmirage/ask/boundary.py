@@ -18,8 +18,7 @@ class Boundary:
 
     As lm-evaluation-harness 0.4.13 (`_encode_pair`, `hf` model): spaces at the end of the context count to
     the continuation; the context is tokenised by itself, and the continuation has the tokens of both as one
-    text beyond as many. An empty context is the token that begins texts;
-    so is one of spaces only.
+    text beyond as many. An empty context is the token that begins texts, and so is one of spaces only.
 
     Parameters: tokenizer, a path or a hub id, or None: then texts are sent as they are, and the server's
     tokens show where the boundary is; where, the model, for messages.
@@ -35,11 +34,6 @@ class Boundary:
     def __init__(self, tokenizer: str | None, where: str) -> None:
         self._tokenizer = _load(tokenizer, where) if tokenizer else None
         self._where = where
-
-    @property
-    def by_number(self) -> bool:
-        """Whether prompts are sent as tokens."""
-        return self._tokenizer is not None
 
     def cut(self, asked: Score) -> tuple[Cut, str | list[int]]:
         """Where the continuation starts, and what to send: a text, or the numbers of its tokens."""
