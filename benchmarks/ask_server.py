@@ -97,13 +97,9 @@ def compare(label: str, found: list[Scored], truth: list[Any], requests: int, se
 
 
 def compare_outputs(
-    found: list[Generated],
-    usage: Any,
-    seconds: float,
-    truth: list[Any],
-    prompts: list[str],
-    targets: list[str],
+    found: list[Generated], usage: Any, seconds: float, truth: list[Any], targets: list[str]
 ) -> None:
+    """What was generated, by both."""
     same = sum(one.text == text for one, (text, _) in zip(found, truth, strict=True))
     gaps = [
         np.abs(np.array(one.logprobs) - logprobs[: len(one.logprobs)]).max()
@@ -113,10 +109,9 @@ def compare_outputs(
     named = sum(one.tokens is not None for one in found)
     exact = sum(one.text == target.strip() for one, target in zip(found, targets, strict=True))
     ours = sum(text == target.strip() for (text, _), target in zip(truth, targets, strict=True))
-    print(f"\noutputs: {same} of {len(found)} are the same text, {named} have tokens; log-probabilities")
-    print(
-        f"differ by {max(gaps):.1e} at most; right: {exact} by the server, {ours} by transformers; {seconds:.1f} s"
-    )
+    print(f"\noutputs: {same} of {len(found)} are the same text, {named} have tokens; {seconds:.1f} s")
+    print(f"their log-probabilities differ by {max(gaps):.1e} at most")
+    print(f"right: {exact} by the server, {ours} by transformers")
     print(f"{usage}")
 
 
