@@ -119,7 +119,8 @@ class FakeServer:
         """One request."""
         body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
         with self.lock:
-            self.asked.append((request.path, dict(request.headers), body))
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            self.asked.append((request.path, headers, body))
             self.times.append(time.monotonic())
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
@@ -257,7 +258,7 @@ class FakeServer:
             None if last is None else {best(last): BEST, token: logprob(last, token)} for last, token in pairs
         ]
         offsets = [sum(map(len, tokens[:k])) for k in range(len(tokens))]
-        names = [f"token_id:{crc32(t.encode()) % 50000}" for t in tokens] if self.by_number else tokens
+        names = [f"token_id:{self._number(token)}" for token in tokens] if self.by_number else tokens
         if fault == "null":
             found[-1] = None
         if fault == "nan":
@@ -268,6 +269,9 @@ class FakeServer:
             "top_logprobs": tops[:-1] if fault == "short tops" else None if fault == "no tops" else tops,
             "text_offset": offsets,
         }
+
+    def _number(self, token):
+        return self.vocabulary.index(token) if token in self.vocabulary else crc32(token.encode()) % 50000
 
     def _chat(self, body, fault):
         body = {name: value for name, value in body.items() if name not in self.ignores}

@@ -79,7 +79,7 @@ def test_scores_are_those_of_the_model(serve, opened, toy, traits):
     found = model.score(asked)
     assert [(one.tokens, one.logprobs, one.greedy) for one in found] == [truth(toy, one) for one in asked]
     assert found[6].greedy
-    assert not found[0].greedy
+    assert not found[3].greedy
     assert [model.score([one])[0] for one in asked[:7]] == found[:7]
 
 
@@ -157,7 +157,7 @@ def test_a_stop_text_ends_the_output_and_is_not_in_it(serve, opened, toy, keeps_
     (one,) = model.generate([Generate("red", stop=(stop,), max_tokens=12)])
     assert one.text == "".join(free).partition(stop)[0]
     assert one.finish == "stop"
-    assert "".join(one.tokens).startswith(one.text)
+    assert "".join(one.tokens) == one.text
     assert len(one.tokens) == len(one.logprobs) == at + free[at].startswith(" ")
 
 
@@ -375,7 +375,7 @@ class TestKeys:
         server = serve(key="sk-very-secret")
         model = opened(Completions, server, key_env="TOY_KEY", retries=0)
         model.score(ASKED)
-        assert server.asked[0][1]["Authorization"] == "Bearer sk-very-secret"
+        assert server.asked[0][1]["authorization"] == "Bearer sk-very-secret"
         server.faults.append("503")
         with pytest.raises(UnmirageError) as caught:
             model.score(ASKED[:1])
@@ -392,9 +392,9 @@ class TestKeys:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
         server = serve()
         assert opened(Completions, server).abilities.score
-        assert server.asked[0][1]["Authorization"] == "Bearer none"
+        assert server.asked[0][1]["authorization"] == "Bearer none"
         assert opened(Completions, server, key_env="OPENAI_API_KEY").abilities.score
-        assert server.asked[1][1]["Authorization"] == "Bearer sk-openai"
+        assert server.asked[1][1]["authorization"] == "Bearer sk-openai"
 
 
 class TestChat:

@@ -17,8 +17,8 @@ class Boundary:
     """How a model's context and continuation are cut.
 
     As lm-evaluation-harness 0.4.13 (`_encode_pair`, `hf` model): spaces at the end of the context count to
-    the continuation, both are tokenised as one text, and the continuation has the tokens beyond as many as
-    the context has by itself. An empty context is the token that begins texts.
+    the continuation; the context is tokenised by itself, and the continuation has the tokens of both as one
+    text beyond as many. An empty context is the token that begins texts, and so is one of spaces only.
 
     Parameters: tokenizer, a path or a hub id, or None: then texts are sent as they are, and the server's
     tokens show where the boundary is; where, the model, for messages.
@@ -35,32 +35,27 @@ class Boundary:
         self._tokenizer = _load(tokenizer, where) if tokenizer else None
         self._where = where
 
-    @property
-    def by_number(self) -> bool:
-        """Whether prompts are sent as tokens."""
-        return self._tokenizer is not None
-
     def cut(self, asked: Score) -> tuple[Cut, str | list[int]]:
         """Where the continuation starts, and what to send: a text, or the numbers of its tokens."""
         context = asked.context.rstrip()
-        if not context:  # nothing would be left to condition on
-            context = asked.context
         prompt = asked.context + asked.continuation
         if self._tokenizer is None:
             return Cut(prompt, len(context)), prompt
         if context:
-            tokens, first = self._encode(prompt), len(self._encode(context))
+            begin = self._encode(context)
+            first = len(begin)
+            tokens = begin + self._encode(prompt)[first:]
         else:
             tokens, first = self._encode(prompt, special=False), 1
-            begin = self._begin()
-            if begin is None:
+            begins = self._begin()
+            if begins is None:
                 raise UnmirageError(
                     "an empty context cannot be scored: the tokenizer has no token that begins a text",
                     where=self._where,
                     hint="Let every context have a text.",
                 )
-            if not tokens or tokens[0] != begin:
-                tokens = [begin, *tokens]
+            if not tokens or tokens[0] != begins:
+                tokens = [begins, *tokens]
         return Cut(prompt, first, len(tokens)), tokens
 
     def check(self, sent: Sequence[int], echoed: str) -> None:

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +22,7 @@ T = TypeVar("T")
 
 FIRST_WAIT = 0.5  # seconds before the second try; each wait after it is twice as long
 LONGEST_WAIT = 30.0
+INTERRUPTS = 0.2  # seconds between looks for an interrupt
 LONGEST_ASKED = 600.0  # seconds that a server may ask us to wait (Retry-After)
 
 
@@ -121,6 +123,9 @@ class Sender:
 
         future = asyncio.run_coroutine_threadsafe(whole(), self._running())
         try:
+            # A wait without an end is not interrupted on every system.
+            while not future.done():
+                wait([future], timeout=INTERRUPTS)
             return future.result()
         except BaseException:
             future.cancel()

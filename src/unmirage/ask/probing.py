@@ -78,8 +78,10 @@ class Probe:
             if reply is None or len(reply.choices) != count:
                 continue
             choice = in_order(reply, count, self._endpoint.where)[0]
-            if PROBE.context not in choice.text:
-                return None, "the server ignores echo" + ("" if choice.logprobs else " and logprobs")
+            given = choice.logprobs.tokens if choice.logprobs else None
+            whole = cut.size is not None and len(given or ()) in (cut.size, cut.size + extra)
+            if PROBE.context not in choice.text and not whole:
+                return None, "the server ignores echo" + ("" if given else " and logprobs")
             try:
                 echoed(choice, cut, extra, self._endpoint.where)
                 if isinstance(sent, list):

@@ -127,8 +127,8 @@ def generated(
 ) -> Generated:
     """One output, ended before the first of `stop` also where the server leaves it in.
 
-    Tokens are those that start within the text: the last one may hold the beginning of a stop text. They are
-    None where the server names none, or where they do not spell the text.
+    Tokens are those of the text: one in which the stop text begins is cut there, and has the log-probability
+    of the whole. They are None where the server names none, or where they do not spell the text.
     """
     ends = [at for one in stop if one and (at := text.find(one)) >= 0]
     kept = text[: min(ends)] if ends else text
@@ -141,8 +141,9 @@ def generated(
         )
     if not "".join(tokens).startswith(kept):
         return Generated(kept, None, None, finish)
-    count = sum(start < len(kept) for start in _starts(tokens))
-    return Generated(kept, tuple(tokens[:count]), _numbers(logprobs[:count], tokens, where), finish)
+    starts = [start for start in _starts(tokens) if start < len(kept)]
+    pieces = [token[: len(kept) - start] for start, token in zip(starts, tokens, strict=False)]
+    return Generated(kept, tuple(pieces), _numbers(logprobs[: len(pieces)], tokens, where), finish)
 
 
 def scored(choice: Choice, cut: Cut, extra: int, where: str) -> Scored:

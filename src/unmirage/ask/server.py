@@ -1,6 +1,6 @@
 """Models behind OpenAI-compatible servers: /v1/completions with `logprobs` and `echo`, and chat completions.
 
-Checked on vLLM 0.32.0 and on `transformers serve` 5.23.0, which takes both options and ignores them.
+Checked on vLLM 0.32.0 and on `transformers serve` 5.19.0, which takes both options and ignores them.
 """
 
 from __future__ import annotations
