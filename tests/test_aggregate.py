@@ -7,7 +7,7 @@ from scipy import stats
 
 import unmirage
 from unmirage.result import Settings
-from unmirage.statistics import clustered_stderr, korn_graubard
+from unmirage.statistics import clustered_stderr, korn_graubard, until_rate
 
 
 def family(outputs, **more):
@@ -330,3 +330,36 @@ def test_pass_at_k_is_resolved_over_problems():
     points = a.verdicts["resolution"][0].to_list()
     assert [point["n"] for point in points] == [30] * 5
     assert [point["resolved"] for point in points] == [False, False, True, True, True]
+
+
+def pass_until(rates, items=40, passes=5, cap=10**6, seed=0):
+    """Counts of attempts until `passes`: (n_correct, n_samples), each (models, items), and the table."""
+    at = np.random.default_rng(seed).geometric(rates, (passes, items, len(rates))).cumsum(axis=0).T
+    c = (at <= cap).sum(axis=2)
+    n = np.where(c == passes, at[:, :, -1], cap)
+    return c, n, counted(c.tolist(), n.tolist()).with_columns(until=pl.lit(passes))
+
+
+def test_attempts_until_so_many_passes_resolve_small_rates_without_bias(tmp_path):
+    rates = np.geomspace(1e-5, 0.5, 8)
+    c, n, frame = pass_until(rates)
+    frame.write_parquet(tmp_path / "responses.parquet")
+    a = unmirage.audit(tmp_path / "responses.parquet")
+    found = a.curves.filter(pl.col("metric") == "pass_rate")
+    assert found["mean"].to_list() == pytest.approx(until_rate(c, n, 5).mean(axis=1).tolist())
+    assert (found["method"] == "korn-graubard").all()
+    assert ((found["low"].to_numpy() < rates) & (rates < found["high"].to_numpy())).all()
+    assert all(point["resolved"] for point in a.verdicts["resolution"][0])
+    assert not np.allclose(found["mean"], (c / n).mean(axis=1), rtol=0.1)
+
+
+def test_attempts_until_that_reach_their_cap_without_a_pass_are_bounded():
+    c, _, frame = pass_until([1e-12, 1e-4, 1e-3, 1e-2, 1e-1], cap=2000)
+    a = unmirage.audit(frame)
+    found = a.curves.filter(pl.col("metric") == "pass_rate")
+    assert (c[0].sum(), found["mean"][0], found["stderr"][0]) == (0, 0, None)
+    assert "no success in 80,000 attempts" in found["note"][0]
+    first = a.verdicts["resolution"][0].to_list()[0]
+    assert (first["resolved"], first["n"], first["successes"]) == (False, 80_000, 0)
+    assert first["floor"] == pytest.approx(1 - 0.05 ** (1 / 80_000))
+    assert found["mean"][1] == pytest.approx(c[1].sum() / 80_000)

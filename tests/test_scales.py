@@ -220,3 +220,9 @@ def test_a_task_of_several_kinds_keeps_that_of_most_models_and_says_so():
 def test_families_are_compared_apart():
     frame = responses({"a": ["p", "q"], "b": ["p"]}).with_columns(family="model")
     assert scales.common_items(frame)[0].height == 3
+
+
+def test_the_passes_that_end_the_attempts_are_no_axis():
+    frame = responses({"a": "xyz", "b": "xyz"}, n_params={"a": 1e6, "b": 1e7}).with_columns(until=pl.lit(5.0))
+    with pytest.raises(ScaleError, match="there is no axis until"):
+        unmirage.audit(frame, axis="until")

@@ -1,5 +1,6 @@
 """Which tasks are read."""
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -46,3 +47,29 @@ def test_on_the_command_line(addition_logs, tmp_path, capsys):
     assert main(["score", str(addition_logs), "--task", "add9", "--out", str(tmp_path / "no.csv")]) == 2
     assert "there is no task 'add9'" in capsys.readouterr().err
     assert not (tmp_path / "no.csv").exists()
+
+
+def test_attempts_are_kept_of_those_that_went_on_until_so_many_passes():
+    # The first ten of the attempts at a rate of .1, as if no more had been made.
+    at = np.random.default_rng(0).geometric(0.1, (4000, 3)).cumsum(axis=1)[:, -1]
+    kept = np.maximum(at, 10)
+    assert (at >= 10).mean() > 0.9
+    rows = {
+        "family": "f",
+        "model": ["small"] * 4000 + ["large"] * 4000,
+        "task": "t",
+        "item_id": [f"i{i}" for i in range(4000)] * 2,
+        "n_params": [1e6] * 4000 + [1e7] * 4000,
+        "n_samples": np.tile(kept, 2),
+        "n_correct": 3,
+        "until": np.tile(np.where(at >= 10, 3, 0), 2),
+    }
+    a = unmirage.audit(pl.DataFrame(rows), samples=10)
+    drawn = a.responses.filter(pl.col("until").is_null())
+    assert drawn.height == 8000
+    assert (a.responses["n_samples"] == 10).all()
+    mine = a.responses.filter(pl.col("model") == "small")["n_correct"].to_numpy()[at > 10]
+    # Given the third pass after attempt ten, the passes among the first ten are binomial, below three.
+    expected = sum(k * p for k, p in enumerate([0.3487, 0.3874, 0.1937])) / (0.3487 + 0.3874 + 0.1937)
+    assert mine.max() == 2
+    assert mine.mean() == pytest.approx(expected, abs=0.04)

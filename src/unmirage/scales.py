@@ -12,7 +12,8 @@ from unmirage.errors import ScaleError, SettingsError, TableError
 from unmirage.families import suggestion
 
 Note = dict[str, object]
-NOT_AXES = frozenset((*tables.RESPONSES, *tables.RESULTS)) - frozenset(tables.AXES)
+# "until", the passes that ended the attempts at an item, is a setting and no scale.
+NOT_AXES = frozenset((*tables.RESPONSES, *tables.RESULTS, "until")) - frozenset(tables.AXES)
 # On a size axis a run is one point, its last checkpoint; on any other axis all checkpoints are points.
 SIZE_AXES = ("n_params", "flops", "total_params", "non_embedding_params")
 # On these axes a model is better the smaller its value: curves run from large to small.

@@ -93,10 +93,18 @@ def _thin(responses: pl.DataFrame, samples: int, seed: int) -> tuple[pl.DataFram
             where="--samples",
             hint=f"Ask for {fewest} at most.",
         )
-    drawn = statistics.thin(counted["n_correct"].to_numpy(), counted["n_samples"].to_numpy(), samples, seed)
+    # The attempt that ended them is a pass, and the last: those before it can be drawn from.
+    stopped = pl.lit(0)
+    if "until" in counted.columns:
+        ended = (pl.col("n_correct") == pl.col("until")) & (pl.col("n_samples") > samples)
+        stopped = ended.fill_null(value=False).cast(pl.Int64)
+    from_, passed = counted.select(pl.col("n_samples") - stopped, pl.col("n_correct") - stopped)
+    drawn = statistics.thin(passed.to_numpy(), from_.to_numpy(), samples, seed)
     thinned = counted.with_columns(
         n_correct=pl.Series(drawn, dtype=pl.Int64), n_samples=pl.lit(samples, dtype=pl.Int64)
     )
+    if "until" in counted.columns:
+        thinned = thinned.with_columns(until=pl.lit(None, dtype=counted.schema["until"]))
     rest = responses.filter(pl.col("kind") != "count")
     return pl.concat([thinned, rest]), [
         tables.warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,3 +59,42 @@ def test_too_few_attempts(rows):
     assert missing_inputs("pass_at_4", frame) is None
     assert "at least 1 attempt;" in missing_inputs("pass_rate", counts(rows, (0, 0)))
     assert "n_correct between" in missing_inputs("pass_rate", counts(rows, (2, 3)))
+
+
+def until(rows, *triples):
+    frame = counts(rows, *[pair for *pair, _ in triples])
+    return frame.with_columns(until=pl.Series([rule for *_, rule in triples], dtype=pl.Float64))
+
+
+def test_attempts_that_went_on_until_so_many_passes_are_not_c_over_n(rows):
+    frame = until(rows, (9, 3, 3), (9, 2, 3), (9, 3, None), (9, 3, 0), (3, 3, 3))
+    assert item_scores("pass_rate", frame) == pytest.approx([2 / 8, 2 / 9, 3 / 9, 3 / 9, 1])
+    assert item_scores("pass_at_1", frame) == pytest.approx(item_scores("pass_rate", frame))
+    assert item_scores("neg_log_pass", frame) == pytest.approx(
+        [sum(1 / j for j in range(3, 9)), -math.log(2 / 9), math.log(3), math.log(3), 0]
+    )
+    fail = math.comb(8 - 2, 2) / math.comb(8, 2)
+    assert item_scores("pass_at_2", frame)[0] == pytest.approx(1 - fail)
+
+
+def test_a_column_until_without_a_rule_changes_no_bit(rows):
+    frame = counts(rows, (10, 3), (7, 5), (3, 0))
+    for none in (None, 0.0, math.nan):
+        ruled = frame.with_columns(until=pl.lit(none, dtype=pl.Float64))
+        for name in ("pass_rate", "neg_log_pass", "pass_at_3"):
+            assert metric(name).components(ruled).tobytes() == metric(name).components(frame).tobytes()
+
+
+def test_items_that_stopped_early_have_a_pass_at_any_k(rows):
+    frame = until(rows, (3, 3, 3), (4, 3, 3), (60, 1, 3))
+    assert missing_inputs("pass_at_50", frame) is None
+    assert item_scores("pass_at_50", frame) == pytest.approx([1, 1, 50 / 60])
+    assert "at least 70 attempts; not so on 1 of 3 rows" in missing_inputs("pass_at_70", frame)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [((5, 4, 3), "at most until"), ((5, 1, 1), "at least 2"), ((5, 1, 2.5), "whole"), ((5, 1, -3), "whole")],
+)
+def test_a_rule_that_the_counts_break(rows, row, says):
+    assert says in missing_inputs("pass_rate", until(rows, row, (9, 3, 3)))

@@ -1,4 +1,4 @@
-"""Pass-until: which attempts are made next, until items have passed so often, or a cap or a budget is reached.
+"""Pass-until: which attempts are made next, until items passed so often, or a cap or a budget is reached.
 
 Not for estimates (see `unmirage.statistics.until`), nor for asking a model: the caller makes the attempts.
 
@@ -6,18 +6,21 @@ The plan looks at counts alone, and the attempts of an item at a model are numbe
 was cut off goes on where it was: the next attempt has the number n.
 
 Without a budget every item goes on to its R-th pass or the cap, model after model, and the estimates are
-unbiased. With one, all items get R attempts (fewer where the budget buys no more), and then, step by step,
-one half of a model's items is taken up to twice the attempts that its open items have: the half for which an
-attempt lowers the relative variance of its model's mean pass rate most,
+unbiased. With one:
 
-    v / (D · D' · m²),
+1. Half of it is spent alike on all models: their open items get the same attempts, R at first and then twice
+   as many, step by step, until the half cannot pay a step.
+2. The other half goes where it buys most. Step by step the odd or the even items of a model are taken to
+   twice their attempts: those for which an attempt lowers the relative variance of their model's mean pass
+   rate most, by v / (D · D' · m²), with D and D' the attempts before and after, m the mean rate, and v the
+   mean of p(1-p) over open items. Both are what the model's *other* items showed in the first half of the
+   budget; where that was no pass, both are those of the upper end of their rate, 1 - .05^(1/attempts).
 
-with D and D' the attempts before and after, m the mean rate, and v the mean of p(1-p) over open items. Both
-are read from the *other* half, so that an item's own luck does not decide on its attempts: a rule that stops
-where passes came early by chance reads too high. Where the other half shows no pass, both are those of the
-upper end of its rate, 1 - .05^(1/attempts). All open items of a half get the same attempts, whatever they
-showed: more for those that passed would leave out the hard ones, of which most look impossible at first.
-The step that the budget cannot pay in full takes all its items as far as it can.
+So no item's own luck decides how many attempts it gets, beyond that it stops at R passes, and the estimates
+stay unbiased to what `benchmarks/until.py` can see. A rule that looks at an item's own passes, or looks again
+as it goes, does not: models that had no luck would be left, and their rates read too low. For the same reason
+open items get the same attempts whatever they showed. A step that cannot be paid in full takes all its items
+as far as it can.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from unmirage.statistics import until_rate
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 Ask = tuple[int, int, int]
 """(model, item, attempts)."""
 
@@ -53,6 +57,8 @@ class Counts:
     done: whether the R-th pass was reached.
     limit: the attempts that an item may have at the present step of the plan.
     waste: attempts that were made after the R-th pass, in the same call, and do not count.
+    gain: (models, 2) v / m² of the even and the odd items by what the others showed; NaN until half of the
+        budget is spent.
     """
 
     n: Ints
@@ -60,12 +66,13 @@ class Counts:
     done: Bools
     limit: Ints
     waste: Ints
+    gain: Floats
 
     @classmethod
     def start(cls, models: int, items: int) -> Counts:
         """No attempt yet."""
         zero = np.zeros((models, items), dtype=np.int64)
-        return cls(zero, zero, zero.astype(bool), zero, zero)
+        return cls(zero, zero, zero.astype(bool), zero, zero, np.full((models, 2), np.nan))
 
     @property
     def spent(self) -> int:
@@ -98,12 +105,18 @@ class Plan:
     def __post_init__(self) -> None:
         """Check the numbers."""
         least = {"models": 1, "items": 1, "passes": 2, "cap": self.passes, "block": 1}
+        early = "One pass ends the attempts too early for a useful unbiased estimate; five are a good number."
         for name, low in least.items():
             if getattr(self, name) < low:
-                raise SettingsError(f"{getattr(self, name)} is below {low}", where=name)
+                raise SettingsError(
+                    f"{getattr(self, name)} is below {low}",
+                    where=name,
+                    hint=early if name == "passes" else None,
+                )
         if self.budget is not None and self.budget < self.models * self.items:
             raise SettingsError(
-                f"{self.budget:,} attempts are not one at each of {self.items:,} items of {self.models} models",
+                f"{self.budget:,} attempts are not one at each of {self.items:,} items of each of "
+                f"{self.models} models",
                 where="budget",
                 hint=f"Give {self.models * self.items:,} at least, or ask fewer items or models.",
             )
@@ -112,8 +125,8 @@ class Plan:
         """The attempts to make now, all of one model, at most `block`; none where all is done.
 
         Returns the counts with the limits of the step that they belong to, and (model, item, attempts) by
-        item. An item is asked for as many attempts as it has had, or as its passes so far lead to expect,
-        and never for fewer than the passes that it lacks: so few attempts are made in vain.
+        item. An item is asked for as many attempts as it has had, or for half of those that its passes so far
+        lead to expect, and never for fewer than the passes that it lacks: so few are made in vain.
         """
         if not self._open(counts).any():
             counts = self._deepened(counts)
@@ -125,7 +138,7 @@ class Plan:
         items = items[np.argsort(counts.n[model, items], kind="stable")]
         n, c = counts.n[model, items], counts.c[model, items]
         lacks = self.passes - c
-        wanted = np.maximum(lacks, np.minimum(n, lacks * n // (c + 1)))
+        wanted = np.maximum(lacks, np.minimum(n, lacks * n // (2 * (c + 1))))
         wanted = np.minimum(wanted, counts.limit[model, items] - n)
         before = wanted.cumsum() - wanted
         granted = np.minimum(wanted, self.block - before)[before < self.block]
@@ -140,7 +153,7 @@ class Plan:
         asked: as :meth:`next` gave them.
         passed: for each of them the places of its passes among its attempts, from 0, ascending.
         """
-        n, c, done, waste = (a.copy() for a in (counts.n, counts.c, counts.done, counts.waste))
+        n, c, done, waste = counts.n.copy(), counts.c.copy(), counts.done.copy(), counts.waste.copy()
         for (model, item, attempts), places in zip(asked, passed, strict=True):
             at, lacks = (model, item), self.passes - c[model, item]
             done[at] = len(places) >= lacks
@@ -153,13 +166,15 @@ class Plan:
     def check(self, counts: Counts) -> None:
         """SettingsError unless these counts are of this plan."""
         shape = (self.models, self.items)
-        if any(getattr(counts, name).shape != shape for name in ("n", "c", "done", "limit", "waste")):
+        if any(getattr(counts, name).shape != shape for name in ("n", "c", "done", "limit", "waste")) or (
+            counts.gain.shape != (self.models, 2)
+        ):
             raise SettingsError(
                 f"the counts are not of {self.models} models × {self.items} items", where="known"
             )
         n, c = counts.n, counts.c
         wrong = (c < 0) | (c > n) | (c > self.passes) | (n > self.cap) | (counts.done != (c == self.passes))
-        if wrong.any() or (n > np.maximum(counts.limit, 0)).any() or (counts.waste < 0).any():
+        if wrong.any() or (n > counts.limit).any() or (counts.waste < 0).any():
             raise SettingsError(
                 "the counts are not of this plan",
                 where="known",
@@ -176,35 +191,47 @@ class Plan:
         if not counts.limit.any():
             first = min(self.passes, self.budget // counts.n.size)
             return replace(counts, limit=np.full_like(counts.limit, first))
+        if np.isnan(counts.gain).any():
+            deeper = self._deeper(int(counts.limit[0, 0]), ~counts.done, self.budget // 2 - counts.spent)
+            if deeper > counts.limit[0, 0]:
+                return replace(counts, limit=np.full_like(counts.limit, deeper))
+            counts = replace(counts, gain=self._gains(counts))
         left = self.budget - counts.spent
-        gains: list[tuple[float, int, int, int]] = []
+        steps: list[tuple[float, int, int, int]] = []
         for model in range(self.models):
             for half in range(min(2, self.items)):
                 depth = int(counts.limit[model, half])
-                going = int((~counts.done[model, half::2]).sum())
-                if going and depth < self.cap and going <= left:
-                    gains.append((-self._gain(counts, model, half), model, half, going))
-        if not gains:
+                deeper = self._deeper(depth, ~counts.done[model, half::2], left)
+                if deeper > depth:
+                    most = min(2 * depth, self.cap)
+                    steps.append((-counts.gain[model, half] / (depth * most), model, half, deeper))
+        if not steps:
             return counts
-        _, model, half, going = min(gains)
+        _, model, half, deeper = min(steps)
         limit = counts.limit.copy()
-        depth = int(limit[model, half])
-        limit[model, half::2] = min(2 * depth, self.cap, depth + left // going)
+        limit[model, half::2] = deeper
         return replace(counts, limit=limit)
 
-    def _gain(self, counts: Counts, model: int, half: int) -> float:
-        """What an attempt at an open item of a half takes off the relative variance, times items squared."""
-        depth = int(counts.limit[model, half])
-        deeper = min(2 * depth, self.cap)
-        n, c, done = (a[model, 1 - half :: 2] for a in (counts.n, counts.c, counts.done))
-        if not c.any():
-            attempts = int(n.sum()) or depth * len(counts.n[model, half::2])
-            mean = -np.expm1(np.log(_UNSEEN) / attempts)
-            return float((1 - mean) / mean / (depth * deeper))
-        mean = until_rate(c, n, self.passes).mean()
-        # An open item has fewer than R passes: where the other half has none left, so many are its upper end.
-        rate = np.array([min(0.5, self.passes / depth)]) if done.all() else ((c + 0.5) / (n + 1))[~done]
-        return float((rate * (1 - rate)).mean() / mean**2 / (depth * deeper))
+    def _deeper(self, depth: int, going: Bools, left: int) -> int:
+        """The next depth of the items that go on, as far as the attempts left pay for all of them."""
+        items = int(going.sum())
+        return depth if items == 0 or left < items else min(2 * depth, self.cap, depth + left // items)
+
+    def _gains(self, counts: Counts) -> Floats:
+        """(models, 2) v / m² of the items of each half, read from the other half of the model."""
+        depth = int(counts.limit[0, 0])
+        found = np.zeros((self.models, 2))
+        for model, half in np.ndindex(found.shape):
+            n, c, done = (a[model, 1 - half :: 2] for a in (counts.n, counts.c, counts.done))
+            if not c.any():
+                attempts = int(n.sum()) or depth
+                mean = -np.expm1(np.log(_UNSEEN) / attempts)
+                found[model, half] = (1 - mean) / mean
+                continue
+            # An open item has fewer than R passes; where the other half has none, that is what is known.
+            rate = np.array([min(0.5, self.passes / depth)]) if done.all() else ((c + 0.5) / (n + 1))[~done]
+            found[model, half] = (rate * (1 - rate)).mean() / until_rate(c, n, self.passes).mean() ** 2
+        return found
 
 
 def sample_until(
@@ -221,8 +248,8 @@ def sample_until(
 ) -> Iterator[Counts]:
     """Make attempts until every item has `passes` passes or `cap` attempts, or the budget is spent.
 
-    The same answers to the same attempts give the same calls and counts, and without a budget the counts do
-    not depend on `block`.
+    The same answers to the same attempts give the same calls and counts. Without a budget `n`, `c` and `done`
+    do not depend on `block`, nor on how often the run was cut off.
 
     Parameters
     ----------

@@ -1,4 +1,8 @@
-"""Metrics of repeated attempts at an item: passes out of attempts. Intervals are in statistics."""
+"""Metrics of repeated attempts at an item: passes out of attempts. Intervals are in statistics.
+
+Where the table has the numeric column `until`, attempts at an item went on until that many passes; rows with
+0 or null there had a fixed number of attempts. The estimates of `unmirage.statistics.until` are taken then.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import polars as pl
 from unmirage.metrics.cards import Card, FloatArray, Metric, column, rows_sentence, zero_chance
 
 _INPUTS = ("n_samples", "n_correct")
+UNTIL = "until"
 
 
 def _counts(frame: pl.DataFrame) -> tuple[FloatArray, FloatArray]:
@@ -17,13 +22,29 @@ def _counts(frame: pl.DataFrame) -> tuple[FloatArray, FloatArray]:
     return n, frame["n_correct"].cast(pl.Float64).to_numpy()
 
 
+def _rule(frame: pl.DataFrame) -> FloatArray | None:
+    """(rows,) the passes that ended the attempts, 0 for a fixed number; None where no row has any."""
+    if UNTIL not in frame.columns:
+        return None
+    rule = frame[UNTIL].cast(pl.Float64).fill_null(0.0).fill_nan(0.0).to_numpy()
+    return rule if rule.any() else None
+
+
 def _pass_rate(frame: pl.DataFrame) -> FloatArray:
+    from unmirage.statistics.until import until_rate
+
     n, c = _counts(frame)
-    return column(c / n)
+    rule = _rule(frame)
+    return column(c / n if rule is None else until_rate(c, n, rule))
 
 
 def _neg_log_pass(frame: pl.DataFrame) -> FloatArray:
+    from unmirage.statistics.until import until_neg_log
+
     n, c = _counts(frame)
+    rule = _rule(frame)
+    if rule is not None:
+        return column(until_neg_log(c, n, rule))
     with np.errstate(divide="ignore"):
         return column(np.log(n) - np.log(c))
 
@@ -38,12 +59,24 @@ def _ratio(means: FloatArray, items: int) -> FloatArray:
 
 
 def _attempts(frame: pl.DataFrame, at_least: int = 1) -> str | None:
-    n, c = frame["n_samples"], frame["n_correct"]
-    few = int((n < at_least).sum())
-    wrong = int(((c < 0) | (c > n)).sum())
+    n, c = _counts(frame)
+    rule = _rule(frame)
+    rule = np.zeros_like(n) if rule is None else rule
+    few = int(((n < at_least) & ((c < rule) | (rule == 0) | (n < 1))).sum())
     plural = "" if at_least == 1 else "s"
-    return rows_sentence(f"at least {at_least} attempt{plural}", few, frame.height) or rows_sentence(
-        "n_correct between 0 and n_samples", wrong, frame.height
+    return (
+        rows_sentence(f"at least {at_least} attempt{plural}", few, frame.height)
+        or rows_sentence("n_correct between 0 and n_samples", int(((c < 0) | (c > n)).sum()), frame.height)
+        or rows_sentence(
+            "until to be a whole number of at least 2, or 0 where attempts were fixed",
+            int(((rule < 0) | (rule == 1) | (rule != np.floor(rule))).sum()),
+            frame.height,
+        )
+        or rows_sentence(
+            "n_correct of at most until, which ends the attempts",
+            int(((rule > 0) & (c > rule)).sum()),
+            frame.height,
+        )
     )
 
 
@@ -52,8 +85,11 @@ def pass_at(k: int) -> Metric:
 
     def components(frame: pl.DataFrame) -> FloatArray:
         from unmirage.statistics.counts import pass_at_k
+        from unmirage.statistics.until import until_pass_at_k
 
-        return column(pass_at_k(frame["n_samples"].to_numpy(), frame["n_correct"].to_numpy(), k))
+        n, c = _counts(frame)
+        rule = _rule(frame)
+        return column(pass_at_k(n, c, k) if rule is None else until_pass_at_k(c, n, rule, k))
 
     card = Card(
         name=f"pass_at_{k}",
@@ -68,7 +104,8 @@ def pass_at(k: int) -> Metric:
         linear=False,
         unit="",
         definition=f"Unbiased estimate of the probability that at least one of {k} attempts passes: "
-        f"1 - C(n-c, {k}) / C(n, {k}) from c passes in n attempts; 1 when n-c < {k}. Needs n >= {k}.",
+        f"1 - C(n-c, {k}) / C(n, {k}) from c passes in n attempts; 1 when n-c < {k}. Needs n >= {k}. "
+        f"Where attempts went on until c passes (column until), 1 - C(n-1-{k}, c-1) / C(n-1, c-1).",
         source="Chen et al. 2021 (arXiv 2107.03374), Eq. 1",
         chance_note="0",
     )
@@ -89,8 +126,9 @@ METRICS = (
             continuous=True,
             linear=False,
             unit="",
-            definition="Passes over attempts, c/n: pass_at_1. Items count the same whatever their attempts.",
-            source="Chen et al. 2021 (arXiv 2107.03374), Eq. 1 with k = 1",
+            definition="Passes over attempts, c/n: pass_at_1. Items count the same whatever their attempts. "
+            "Where attempts went on until c passes (column until), (c-1)/(n-1): c/n is too high there.",
+            source="Chen et al. 2021 (arXiv 2107.03374), Eq. 1 with k = 1; Haldane 1945 (Biometrika 33, 222)",
             chance_note="0",
         ),
         _pass_rate,
@@ -133,7 +171,8 @@ METRICS = (
             linear=False,
             unit="nats",
             definition="-log(c/n). +inf on an item without a pass, however many attempts it had: the mean "
-            "over items is then infinite too, so use pass_rate there.",
+            "over items is then infinite too, so use pass_rate there. Where attempts went on until c passes "
+            "(column until), the unbiased 1/c + 1/(c+1) + ... + 1/(n-1).",
             source="Hu et al. 2023 (arXiv 2310.03262), PassUntil; Schaeffer et al. 2025 (arXiv 2502.17578)",
         ),
         _neg_log_pass,
