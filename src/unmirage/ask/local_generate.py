@@ -66,7 +66,7 @@ def write(
         drawn = None if draws is None else draws[live, step]
         chosen, logprobs = choose(logits, heat[live], drawn)
         answers = zip(live.tolist(), chosen.tolist(), logprobs.tolist(), strict=True)
-        kept = np.flatnonzero([not _grow(outputs[row], *answer, tokens, ends) for row, *answer in answers])
+        kept = np.flatnonzero([not _grow(outputs[row], token, logprob, tokens, ends) for row, token, logprob in answers])
         if not kept.size:
             return
         if kept.size < live.size:
@@ -97,7 +97,7 @@ def choose(
 
 def finished(one: Output, tokens: Tokens) -> Generated:
     """What is handed back. A token that the stop text starts in is cut, one that lies in it is left out."""
-    whole = tokens.text(one.tokens)
+    whole = tokens.joined(one.joined, one.tokens)
     if one.text is None or len(one.text) == len(whole):
         return Generated(whole, tuple(map(tokens.piece, one.tokens)), tuple(one.logprobs), one.finish)
     count, over = len(one.tokens), len(whole) - len(one.text)
@@ -121,7 +121,7 @@ def _grow(one: Output, token: int, logprob: float, tokens: Tokens, ends: frozens
     for stop in one.asked.stop:
         tail = one.joined[-len(piece) - len(stop) :]
         if stop in tail or not (tokens.joins and stop.isascii()):
-            text = tokens.text(one.tokens)
+            text = tokens.joined(one.joined, one.tokens)
             if stop in text:
                 one.text, one.finish = min((text.split(s)[0] for s in one.asked.stop), key=len), "stop"
                 return True
