@@ -29,6 +29,7 @@ from unmirage.ask.local_load import load
 from unmirage.ask.local_network import State
 from unmirage.ask.local_score import SHARED, Text
 
+CONTINUED = 4  # times as many outputs grow together as prompts are read at once
 T = TypeVar("T")
 
 
@@ -60,6 +61,7 @@ class Local:
         self.name = model.name
         self._rows = int(model.options["batch"])
         self._network, self._tokens, self._ends = load(model)
+        self._said: dict[tuple[int, ...], tuple[list[int], list[float]]] = {}
 
     def generate(self, asked: Sequence[Generate]) -> list[Generated]:
         """One output a request, in their order.
@@ -80,17 +82,23 @@ class Local:
         ]
         jobs.sort(key=lambda job: (-len(job[2]), job[2]))
         found: dict[int, Generated] = {}
+        self._said = {}
 
         def run(some: Sequence[tuple[int, Generate, list[int], int]]) -> None:
             outputs = [local_generate.Output(one, prompt, room) for _, one, prompt, room in some]
-            local_generate.write(self._network, self._tokens, self._ends, outputs, prefix)
+            local_generate.write(self._network, self._tokens, self._ends, outputs, prefix, self._rows)
             for (k, *_), output in zip(some, outputs, strict=True):
                 found[k] = local_generate.finished(output, self._tokens)
                 self._sane(found[k].logprobs)
+                if output.asked.temperature == 0:
+                    ended = () if output.end is None else (output.end,)
+                    each = (*zip(output.tokens, output.logprobs, strict=True), *ended)
+                    self._said[tuple(output.prompt)] = ([token for token, _ in each], [p for _, p in each])
 
         with torch.inference_mode():
             prefix = self._prefix([prompt[:-1] for prompt in prompts])
-            self._batched(jobs, [(len(prompt) + room, 1) for _, _, prompt, room in jobs], run)
+            sizes = [(len(prompt) + room, 1) for _, _, prompt, room in jobs]
+            self._batched(jobs, sizes, run, CONTINUED if self._network.shares else 1)
         return [found[k] for k in range(len(asked))]
 
     def score(self, asked: Sequence[Score]) -> list[Scored]:
@@ -104,8 +112,8 @@ class Local:
         pairs = self._tokens.pairs(asked)
         for one, (context, after) in zip(asked, pairs, strict=True):
             self._fits(one.context, len(context) + len(after) - 1, 0)
-        found: dict[int, local_score.Found] = {}
-        texts = local_score.texts(pairs)
+        found = self._known(pairs)
+        texts = local_score.texts(pairs, [k for k in range(len(pairs)) if k not in found])
         with torch.inference_mode():
             prefix = self._prefix([one.tokens[: one.low] for one in texts])
             skip = local_score.size(prefix)
@@ -132,12 +140,16 @@ class Local:
             torch.cuda.empty_cache()
 
     def _batched(
-        self, items: Sequence[T], sizes: Sequence[tuple[int, int]], run: Callable[[Sequence[T]], None]
+        self,
+        items: Sequence[T],
+        sizes: Sequence[tuple[int, int]],
+        run: Callable[[Sequence[T]], None],
+        times: int = 1,
     ) -> None:
-        """Run items together, as many as the batch and the memory hold."""
+        """Run items together, as many as so many batches and the memory hold."""
         start = 0
         while start < len(items):
-            count = local_score.fill(sizes[start:], self._rows, self._network.vocabulary)
+            count = local_score.fill(sizes[start:], times * self._rows, self._network.vocabulary)
             try:
                 run(items[start : start + count])
                 start += count
@@ -150,8 +162,18 @@ class Local:
                     where=self.name,
                     hint='Set dtype = "bfloat16", or device = "cpu".',
                 )
-            self._rows = count // 2
+            self._rows = max(1, min(self._rows, count) // 2)
+            times = 1
             torch.cuda.empty_cache()
+
+    def _known(self, pairs: Sequence[local_score.Pair]) -> dict[int, local_score.Found]:
+        """Pairs whose continuation is what the last call of `generate` put out, token by token."""
+        found = {}
+        for k, (context, after) in enumerate(pairs):
+            said, logprobs = self._said.get(tuple(context), ((), ()))
+            if len(after) <= len(said) and [*said[: len(after)]] == [*after]:
+                found[k] = ([*logprobs[: len(after)]], True)
+        return found
 
     def _prefix(self, rows: Sequence[Sequence[int]]) -> State | None:
         """What all rows start with, read once, where that pays."""

@@ -15,6 +15,7 @@ from unmirage.ask.local_score import precise, size
 from unmirage.ask.local_tokens import Tokens
 from unmirage.ask.requests import Generate, Generated
 
+DROPPED = 0.75  # of the outputs that go on: from there on the others are let go
 _SEEDS = 2**64
 
 
@@ -26,6 +27,7 @@ class Output:
     ----------
     asked, prompt: the request and its tokens.
     room: tokens that it may have.
+    end: the token that ended it, with its log-probability.
     joined: its tokens as text, one after the other.
     text: without the stop text; None where there is none.
     """
@@ -35,13 +37,19 @@ class Output:
     room: int
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    end: tuple[int, float] | None = None
     joined: str = ""
     text: str | None = None
     finish: str = "length"
 
 
 def write(
-    network: Network, tokens: Tokens, ends: frozenset[int], outputs: Sequence[Output], prefix: State | None
+    network: Network,
+    tokens: Tokens,
+    ends: frozenset[int],
+    outputs: Sequence[Output],
+    prefix: State | None,
+    batch: int,
 ) -> None:
     """Complete outputs together.
 
@@ -49,30 +57,23 @@ def write(
     ----------
     ends: tokens that end an output.
     prefix: what was read already, with which every prompt starts.
+    batch: prompts that are read at once.
     """
-    skip = size(prefix)
-    prompts = list(dict.fromkeys(tuple(one.prompt) for one in outputs))
-    before = None if prefix is None else network.repeated(prefix, len(prompts))
-    state, logits = network.read([prompt[skip:] for prompt in prompts], before)
-    if len(prompts) < len(outputs):
-        rows = {prompt: k for k, prompt in enumerate(prompts)}
-        several = [rows[tuple(one.prompt)] for one in outputs]
-        state.select(several)
-        logits = logits[torch.tensor(several, device=logits.device)]
+    state, logits = _read(network, [tuple(one.prompt) for one in outputs], prefix, batch)
     draws, heat = _draws(outputs), np.array([one.asked.temperature for one in outputs])
-    live = np.arange(len(outputs))
+    held, going, step = np.arange(len(outputs)), np.ones(len(outputs), dtype=bool), 0
     while True:
-        step = len(outputs[live[0]].tokens)
-        drawn = None if draws is None else draws[live, step]
-        chosen, logprobs = choose(logits, heat[live], drawn)
-        answers = zip(live.tolist(), chosen.tolist(), logprobs.tolist(), strict=True)
-        kept = np.flatnonzero([not _grow(outputs[row], *answer, tokens, ends) for row, *answer in answers])
+        chosen, logprobs = choose(logits, heat[held], None if draws is None else draws[held, step])
+        for row, token, logprob in zip(held.tolist(), chosen.tolist(), logprobs.tolist(), strict=True):
+            if going[row]:
+                going[row] = not _grow(outputs[row], token, logprob, tokens, ends)
+        kept = np.flatnonzero(going[held])
         if not kept.size:
             return
-        if kept.size < live.size:
+        if kept.size <= DROPPED * held.size:
             state.select(kept.tolist())
-            chosen, live = chosen[torch.from_numpy(kept).to(chosen.device)], live[kept]
-        logits = network.step(state, chosen)
+            chosen, held = chosen[torch.from_numpy(kept).to(chosen.device)], held[kept]
+        logits, step = network.step(state, chosen), step + 1
 
 
 def choose(
@@ -97,11 +98,15 @@ def choose(
 
 def finished(one: Output, tokens: Tokens) -> Generated:
     """What is handed back. A token that the stop text starts in is cut, one that lies in it is left out."""
-    whole = tokens.text(one.tokens)
+    whole = tokens.joined(one.joined, one.tokens)
     if one.text is None or len(one.text) == len(whole):
         return Generated(whole, tuple(map(tokens.piece, one.tokens)), tuple(one.logprobs), one.finish)
     count, over = len(one.tokens), len(whole) - len(one.text)
-    while count and (more := len(tokens.text(one.tokens[: count - 1])) - len(one.text)) >= 0:
+    while count:
+        part = one.tokens[: count - 1]
+        more = len(tokens.joined("".join(map(tokens.shown, part)), part)) - len(one.text)
+        if more < 0:
+            break
         count, over = count - 1, more
     pieces = [tokens.piece(token) for token in one.tokens[:count]]
     if over:
@@ -109,10 +114,31 @@ def finished(one: Output, tokens: Tokens) -> Generated:
     return Generated(one.text, tuple(pieces), tuple(one.logprobs[:count]), one.finish)
 
 
+def _read(
+    network: Network, prompts: Sequence[tuple[int, ...]], prefix: State | None, batch: int
+) -> tuple[State, torch.Tensor]:
+    """The state after prompts, each of which is read once, and the logits of what comes next."""
+    alone = list(dict.fromkeys(prompts))
+    states, parts = [], []
+    for start in range(0, len(alone), batch):
+        some = alone[start : start + batch]
+        before = None if prefix is None else network.repeated(prefix, len(some))
+        state, logits = network.read([prompt[size(prefix) :] for prompt in some], before)
+        states.append(state)
+        parts.append(logits)
+    state, logits = network.together(states), torch.cat(parts)
+    if len(alone) < len(prompts):
+        rows = {prompt: k for k, prompt in enumerate(alone)}
+        several = [rows[prompt] for prompt in prompts]
+        state.select(several)
+        logits = logits[torch.tensor(several, device=logits.device)]
+    return state, logits
+
+
 def _grow(one: Output, token: int, logprob: float, tokens: Tokens, ends: frozenset[int]) -> bool:
     """Add a token; whether the output has ended."""
     if token in ends:
-        one.finish = "stop"
+        one.end, one.finish = (token, logprob), "stop"
         return True
     one.tokens.append(token)
     one.logprobs.append(logprob)
@@ -121,7 +147,7 @@ def _grow(one: Output, token: int, logprob: float, tokens: Tokens, ends: frozens
     for stop in one.asked.stop:
         tail = one.joined[-len(piece) - len(stop) :]
         if stop in tail or not (tokens.joins and stop.isascii()):
-            text = tokens.text(one.tokens)
+            text = tokens.joined(one.joined, one.tokens)
             if stop in text:
                 one.text, one.finish = min((text.split(s)[0] for s in one.asked.stop), key=len), "stop"
                 return True

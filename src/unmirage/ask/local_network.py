@@ -1,8 +1,9 @@
 """A causal language model of transformers, asked for no more than is needed.
 
-Texts that are only scored are padded on the right and need no mask: a causal model reads nothing to the right of
-a token, which :func:`is_causal` checks once. Texts that are continued are padded on the left, with a mask and
-with positions that count tokens, not padding.
+Texts are padded on the right and read without a mask: a causal model reads nothing to the right of a token, which
+:func:`is_causal` checks once. What comes after such a text has a mask that leaves the padding out, and positions
+that count tokens. Architectures whose layers do not all attend to all that was read (sliding windows, recurrent
+states), or that take no positions, are padded on the left when they go on, and share nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
+
+from unmirage.ask.local_cache import Roomy, joined
 
 Rows = Sequence[Sequence[int]]
 
@@ -54,20 +57,21 @@ class Network:
     ----------
     vocabulary: number of tokens that it knows.
     context: tokens that it can read, or None where its configuration does not say.
-    shares: whether a part that several texts have in common can be read once for all of them.
+    shares: whether a part that several texts have in common can be read once for all of them, and texts that
+        were read apart can go on together.
     """
 
     def __init__(self, model: PreTrainedModel, context: int | None) -> None:
-        self.model = model
+        self.model: Any = model
         self.device = model.device
         self.context = context
-        self.vocabulary = int(model.get_input_embeddings().weight.shape[0])
+        self.vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
         taken = inspect.signature(model.forward).parameters
         # "past_key_values" became "cache" in transformers 5.24.
         self._cache = next((name for name in ("cache", "past_key_values") if name in taken), None)
         self._positions = "position_ids" in taken
         self._keeps = "logits_to_keep" in taken
-        layers = self._new_cache().layers if self._cache else []
+        layers = DynamicCache(config=self.model.config).layers if self._cache else []
         plain = all(type(layer) is DynamicLayer for layer in layers)
         self.shares = self._cache is not None and self._positions and plain
 
@@ -77,27 +81,33 @@ class Network:
         Parameters
         ----------
         rows: B texts of one token at least.
-        before: what was read before each of them; it is used up.
+        before: what was read before each of them, without padding; it is used up.
         """
-        longest = max(map(len, rows))
-        tokens = self._padded(rows, longest, left=True)
-        sizes = torch.tensor([len(row) for row in rows], device=self.device)
-        mask = None
-        if min(map(len, rows)) < longest or (before is not None and before.mask is not None):
-            mask = (torch.arange(longest, device=self.device) >= longest - sizes[:, None]).long()
-        if before is not None:
-            return before, self._go_on(before, tokens, mask, sizes, 1)[:, -1]
-        nothing = [[] for _ in rows] if self._cache is None else []
-        start = State(self._new_cache() if self._cache else None, nothing, None, torch.zeros_like(sizes))
-        return start, self._go_on(start, tokens, mask, sizes, 1)[:, -1]
+        counts = [len(row) for row in rows]
+        longest, ragged = max(counts), min(counts) < max(counts)
+        sizes = torch.tensor(counts, device=self.device)
+        state = self._start(len(rows)) if before is None else before
+        if not self.shares:
+            tokens = self._padded(rows, longest, left=True)
+            mask = self._last(longest, sizes) if ragged else None
+            return state, self._go_on(state, tokens, mask, sizes, 1)[:, -1]
+        seen = state.sizes
+        kept = longest - min(counts) + 1
+        logits = self._go_on(state, self._padded(rows, longest, left=False), None, sizes, kept)
+        if ragged:
+            slots = torch.arange(int(state.cache.get_seq_length()), device=self.device)
+            state.mask = (slots < (seen + sizes)[:, None]).long()
+        return state, logits[torch.arange(len(rows), device=self.device), sizes - min(counts)]
 
     def step(self, state: State, tokens: torch.Tensor) -> torch.Tensor:
         """The (B, V) logits after one more token each; the state goes on."""
-        more = None if state.mask is None else torch.ones_like(tokens)[:, None]
-        return self._go_on(state, tokens[:, None], more, torch.ones_like(tokens), 1)[:, -1]
+        one = torch.ones_like(tokens)
+        return self._go_on(state, tokens[:, None], None if state.mask is None else one[:, None], one, 1)[
+            :, -1
+        ]
 
     def logits(self, rows: Rows, low: int = 0, before: State | None = None) -> torch.Tensor:
-        """The (B, K, V) logits at tokens `low` and later of B texts; those behind the end of a text mean nothing.
+        """The (B, K, V) logits at tokens `low` and later of B texts; behind the end of a text they mean nothing.
 
         Parameters
         ----------
@@ -108,8 +118,7 @@ class Network:
         if before is None:
             return self._run(tokens, longest - low)
         mask = None if before.mask is None else torch.ones_like(tokens)
-        sizes = torch.full_like(before.sizes, longest)
-        return self._go_on(before, tokens, mask, sizes, longest - low)
+        return self._go_on(before, tokens, mask, torch.full_like(before.sizes, longest), longest - low)
 
     def repeated(self, state: State, times: int) -> State:
         """So many copies of the one text of a state, which stays as it is."""
@@ -117,6 +126,17 @@ class Network:
         for k, layer in enumerate(state.cache.layers):
             cache.update(layer.keys.expand(times, -1, -1, -1), layer.values.expand(times, -1, -1, -1), k)
         return State(cache, [], None, state.sizes.expand(times).clone())
+
+    def together(self, states: Sequence[State]) -> State:
+        """States as one, where the network shares."""
+        if len(states) == 1:
+            return states[0]
+        cache = self._new_cache()
+        joined([state.cache for state in states], cache)
+        slots = torch.arange(int(cache.get_seq_length()), device=self.device)
+        sizes = torch.cat([state.sizes for state in states])
+        there = slots < sizes[:, None]
+        return State(cache, [], None if bool(there.all()) else there.long(), sizes)
 
     def _go_on(
         self, state: State, tokens: torch.Tensor, mask: torch.Tensor | None, sizes: torch.Tensor, keep: int
@@ -127,10 +147,11 @@ class Network:
             self._lengthen(state, tokens, mask)
             longest = max(map(len, state.rows))
             tokens = self._padded(state.rows, longest, left=True)
-            there = (torch.arange(longest, device=self.device) >= longest - state.sizes[:, None]).long()
+            there = self._last(longest, state.sizes)
             return self._run(tokens, keep, mask=there, positions=(there.cumsum(1) - 1).clamp(min=0))
-        if mask is None:
+        if mask is None and state.mask is None:
             return self._run(tokens, keep, state.cache)
+        mask = torch.ones_like(tokens) if mask is None else mask
         # Padding on the right may count on behind the last place that the model knows.
         last = None if self.context is None else self.context - 1
         positions = (before[:, None] + mask.cumsum(1) - 1).clamp(0, last)
@@ -165,8 +186,17 @@ class Network:
         logits: torch.Tensor = self.model(**given).logits
         return logits[:, -keep:]
 
+    def _start(self, rows: int) -> State:
+        cache = self._new_cache() if self._cache else None
+        nothing: list[list[int]] = [[] for _ in range(rows)] if cache is None else []
+        return State(cache, nothing, None, torch.zeros(rows, dtype=torch.long, device=self.device))
+
     def _new_cache(self) -> Any:
-        return DynamicCache(config=self.model.config)
+        cache = DynamicCache(config=self.model.config)
+        if self.shares:
+            cache.layers = [Roomy() for _ in cache.layers]
+            cache.layer_class_to_replicate = Roomy
+        return cache
 
     def _padded(self, rows: Rows, longest: int, *, left: bool) -> torch.Tensor:
         filled = [
@@ -174,6 +204,9 @@ class Network:
             for row in rows
         ]
         return torch.tensor(filled, device=self.device)
+
+    def _last(self, longest: int, sizes: torch.Tensor) -> torch.Tensor:
+        return (torch.arange(longest, device=self.device) >= longest - sizes[:, None]).long()
 
 
 def is_causal(network: Network) -> bool:

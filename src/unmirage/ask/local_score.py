@@ -47,11 +47,12 @@ def common(rows: Sequence[Sequence[int]]) -> int:
     return next((k for k, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(map(len, rows)))
 
 
-def texts(pairs: Sequence[Pair]) -> list[Text]:
-    """The texts to read, the longest first: one that another starts with is read with that one."""
+def texts(pairs: Sequence[Pair], wanted: Sequence[int]) -> list[Text]:
+    """The texts to read for the pairs that are wanted, the longest first: one that another starts with is read
+    with that one."""
     whole = [[*context, *after[:-1]] for context, after in pairs]
     starts = [len(context) - 1 for context, _ in pairs]
-    order = sorted(range(len(pairs)), key=whole.__getitem__)
+    order = sorted(wanted, key=whole.__getitem__)
     groups: list[list[int]] = []
     for k in reversed(order):
         if groups and whole[k] == whole[groups[-1][0]][: len(whole[k])]:

@@ -17,6 +17,7 @@ from unmirage.errors import SourceError
 
 _PROBE = "A cat's hat. 12 + 3 = 15,\n\n  Q: so?\tIt is; the end\n"
 _SPACE = "▁"
+_BROKEN = "\ufffd"  # a part of a character
 
 
 class Tokens:
@@ -43,7 +44,9 @@ class Tokens:
         self._pieces: dict[int, str] = {}
         self._special = frozenset(tokenizer.all_special_ids)
         probe = self.encode([_PROBE])[0]
-        self.joins = self.text(probe).lstrip() == "".join(map(self.shown, probe)).lstrip()
+        text, joined = self.text(probe), "".join(map(self.shown, probe))
+        self._strips = text == joined[1:] and joined.startswith(" ")
+        self.joins = text == joined or self._strips
 
     def encode(self, texts: Sequence[str], special: bool | None = None) -> list[list[int]]:
         """The tokens of texts.
@@ -98,7 +101,13 @@ class Tokens:
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens; special ones have none."""
-        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+    def joined(self, pieces: str, tokens: Sequence[int]) -> str:
+        """The same from what :meth:`shown` gives for each of the tokens."""
+        if not self.joins or _BROKEN in pieces:
+            return self.text(tokens)
+        return pieces[1:] if self._strips and pieces.startswith(" ") else pieces
 
     def piece(self, token: int) -> str:
         """One token as text."""
