@@ -23,7 +23,7 @@ class Entry:
 
 @pytest.fixture(scope="session")
 def toy() -> ModuleType:
-    """The pretended model: `cut`, `best`, `logprob`."""
+    """The pretended model: `cut`, `best`, `logprob`, `truth`, `likeliest`."""
     spec = importlib.util.spec_from_file_location("fake_server", Path(__file__).with_name("fake_server.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -49,3 +49,17 @@ def serve(toy, monkeypatch) -> Callable[..., Any]:
 def entry() -> type[Entry]:
     """Makes entries: `entry({"base_url": ...})`."""
     return Entry
+
+
+@pytest.fixture
+def opened(entry) -> Callable[..., Any]:
+    """(kind, server, options) -> a backend, closed after the test."""
+    made = []
+
+    def make(kind: type, server: Any, **options: Any) -> Any:
+        made.append(kind(entry({"base_url": server.url, **options})))
+        return made[-1]
+
+    yield make
+    for backend in made:
+        backend.close()

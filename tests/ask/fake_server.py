@@ -39,6 +39,27 @@ def logprob(before, token):
     return -1.0 - crc32(f"{before}|{token}".encode()) % 1000 / 250
 
 
+def truth(one):
+    """(tokens, log-probabilities, greedy) of a continuation, from the pretended model itself."""
+    context, tokens = cut(one.context), cut(one.continuation)
+    assert cut(one.context + one.continuation) == context + tokens
+    before = [context[-1], *tokens[:-1]]
+    expected = [logprob(last, token) for last, token in zip(before, tokens, strict=True)]
+    return (
+        tuple(tokens),
+        tuple(expected),
+        all(token == best(last) for last, token in zip(before, tokens, strict=True)),
+    )
+
+
+def likeliest(prompt, count):
+    """The tokens put out at temperature 0."""
+    tokens = cut(prompt)
+    for _ in range(count):
+        tokens.append(best(tokens[-1]))
+    return tuple(tokens[-count:])
+
+
 class FakeServer:
     """Serves until closed.
 
