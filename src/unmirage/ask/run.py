@@ -148,7 +148,7 @@ def _asked(
     done = 0
     frames = []
     for model in models:
-        with opener(model) as backend:
+        with opener(model, notes) as backend:
             here = model.backend in ("transformers", "mock")
             abilities = HERE if here else backend().abilities
             for task in tasks:
@@ -195,8 +195,11 @@ def _answered(one: Cell, folder: Path, backend: Callable[[], Backend]) -> Iterat
 
 
 @contextmanager
-def opener(model: Model) -> Iterator[Callable[[], Backend]]:
-    """A function that opens the model's backend at its first call; it is closed at the end."""
+def opener(model: Model, notes: list[str]) -> Iterator[Callable[[], Backend]]:
+    """A function that opens the model's backend at its first call; it is closed at the end.
+
+    `notes` gets what there is to say of the answers of a server.
+    """
     opened: list[Backend] = []
 
     def backend() -> Backend:
@@ -206,9 +209,20 @@ def opener(model: Model) -> Iterator[Callable[[], Backend]]:
 
     try:
         yield backend
+        for one in opened:
+            notes += usage_notes(model, one)
     finally:
         for one in opened:
             one.close()
+
+
+def usage_notes(model: Model, backend: Backend) -> list[str]:
+    """What a server counted that bears on its answers."""
+    usage = getattr(backend, "usage", None)
+    filtered = usage.filtered if usage is not None else 0
+    if not filtered:
+        return []
+    return [f"{filtered:,} outputs of {model.name} were ended by the server's content filter."]
 
 
 def _read(
