@@ -10,17 +10,17 @@ unbiased. With one:
 
 1. Half of it is spent alike on all models: their open items get the same attempts, R at first and then twice
    as many, step by step, until the half cannot pay a step.
-2. The other half goes where it buys most. Step by step the odd or the even items of a model are taken to
-   twice their attempts: those for which an attempt lowers the relative variance of their model's mean pass
-   rate most, by v / (D · D' · m²), with D and D' the attempts before and after, m the mean rate, and v the
-   mean of p(1-p) over open items. Both are what the model's *other* items showed in the first half of the
-   budget; where that was no pass, both are those of the upper end of their rate, 1 - .05^(1/attempts).
+2. A quarter goes to the even items of the models and then a quarter to the odd ones, where it buys most. Step
+   by step those of one model are taken to twice their attempts: of the model for which an attempt lowers the
+   relative variance of its mean pass rate most, by v / (D · D' · m²), with D and D' the attempts before and
+   after, m the mean rate, and v the mean of p(1-p) over open items. Both are what the model's *other* items
+   showed in the first half of the budget; where they showed no pass, both are those of the upper end of their
+   rate, 1 - .05^(1/attempts).
 
 So no item's own luck decides how many attempts it gets, beyond that it stops at R passes, and the estimates
-stay unbiased to what `benchmarks/until.py` can see. A rule that looks at an item's own passes, or looks again
-as it goes, does not: models that had no luck would be left, and their rates read too low. For the same reason
-open items get the same attempts whatever they showed. A step that cannot be paid in full takes all its items
-as far as it can.
+stay unbiased. A plan that looks at an item's own passes, or looks again as it goes, leaves the models that
+had no luck, and reads their rates too low (`benchmarks/until.py`). For the same reason open items get the
+same attempts whatever they showed. A step that cannot be paid in full takes all its items as far as it can.
 """
 
 from __future__ import annotations
@@ -189,28 +189,31 @@ class Plan:
         if self.budget is None:
             return replace(counts, limit=np.full_like(counts.limit, self.cap))
         if not counts.limit.any():
-            first = min(self.passes, self.budget // counts.n.size)
+            first = min(self.passes, max(1, self.budget // 2 // counts.n.size))
             return replace(counts, limit=np.full_like(counts.limit, first))
         if np.isnan(counts.gain).any():
             deeper = self._deeper(int(counts.limit[0, 0]), ~counts.done, self.budget // 2 - counts.spent)
             if deeper > counts.limit[0, 0]:
                 return replace(counts, limit=np.full_like(counts.limit, deeper))
             counts = replace(counts, gain=self._gains(counts))
-        left = self.budget - counts.spent
-        steps: list[tuple[float, int, int, int]] = []
-        for model in range(self.models):
-            for half in range(min(2, self.items)):
-                depth = int(counts.limit[model, half])
-                deeper = self._deeper(depth, ~counts.done[model, half::2], left)
-                if deeper > depth:
-                    most = min(2 * depth, self.cap)
-                    steps.append((-counts.gain[model, half] / (depth * most), model, half, deeper))
-        if not steps:
-            return counts
-        _, model, half, deeper = min(steps)
-        limit = counts.limit.copy()
-        limit[model, half::2] = deeper
-        return replace(counts, limit=limit)
+        for half, most in ((0, self.budget * 3 // 4), (1, self.budget), (0, self.budget)):
+            step = self._best(counts, half, most - counts.spent)
+            if step is not None:
+                model, deeper = step
+                limit = counts.limit.copy()
+                limit[model, half::2] = deeper
+                return replace(counts, limit=limit)
+        return counts
+
+    def _best(self, counts: Counts, half: int, left: int) -> tuple[int, int] | None:
+        """(model, depth) of the step of a half that gains most; None where none can be paid."""
+        steps: list[tuple[float, int, int]] = []
+        for model in range(self.models if half < self.items else 0):
+            depth = int(counts.limit[model, half])
+            deeper = self._deeper(depth, ~counts.done[model, half::2], left)
+            if deeper > depth:
+                steps.append((-counts.gain[model, half] / (depth * min(2 * depth, self.cap)), model, deeper))
+        return min(steps)[1:] if steps else None
 
     def _deeper(self, depth: int, going: Bools, left: int) -> int:
         """The next depth of the items that go on, as far as the attempts left pay for all of them."""
@@ -223,14 +226,15 @@ class Plan:
         found = np.zeros((self.models, 2))
         for model, half in np.ndindex(found.shape):
             n, c, done = (a[model, 1 - half :: 2] for a in (counts.n, counts.c, counts.done))
-            if not c.any():
-                attempts = int(n.sum()) or depth
-                mean = -np.expm1(np.log(_UNSEEN) / attempts)
-                found[model, half] = (1 - mean) / mean
-                continue
-            # An open item has fewer than R passes; where the other half has none, that is what is known.
-            rate = np.array([min(0.5, self.passes / depth)]) if done.all() else ((c + 0.5) / (n + 1))[~done]
-            found[model, half] = (rate * (1 - rate)).mean() / until_rate(c, n, self.passes).mean() ** 2
+            tried, passed = n[~done], c[~done]
+            if passed.any():
+                rate = passed / tried
+            elif done.any() and done.all():  # an open item has fewer than R passes: no more is known of it
+                rate = np.array([min(0.5, self.passes / depth)])
+            else:
+                rate = np.array([-np.expm1(np.log(_UNSEEN) / max(int(tried.sum()), depth))])
+            mean = until_rate(c, n, self.passes).mean() if c.any() else rate.mean()
+            found[model, half] = (rate * (1 - rate)).mean() / mean**2
         return found
 
 
