@@ -13,7 +13,7 @@ ROOM = 16  # tokens
 
 
 class Roomy(DynamicLayer):
-    """A layer's keys and values, (B, heads, slots, width) each: one token more copies nothing that is there."""
+    """A layer's keys and values, (B, heads, slots, width) each: a token more copies none that are there."""
 
     def __init__(self) -> None:
         super().__init__()

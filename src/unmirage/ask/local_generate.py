@@ -81,8 +81,8 @@ def choose(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Next tokens of (B, V) logits and their log-probabilities at temperature 1.
 
-    A token is drawn where the temperature is above 0: the first whose cumulative probability is above the draw,
-    a number in [0, 1).
+    A token is drawn where the temperature is above 0: the first whose cumulative probability is above the
+    draw, a number in [0, 1).
     """
     values = precise(logits)
     chosen = logits.argmax(-1)

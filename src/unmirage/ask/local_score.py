@@ -1,8 +1,8 @@
 """Log-probabilities of given continuations, with no token read twice where that can be spared.
 
-Three savings, none of which changes a value by more than rounding: a text that another one starts with is read
-with it (so all one-token choices of a question need one reading); a context that several continuations have in
-common is read once, and they after it; what all texts of a call start with is read once.
+Three savings, none of which changes a value by more than rounding: a text that another one starts with is
+read with it (so all one-token choices of a question need one reading); a context that several continuations
+have in common is read once, and they after it; what all texts of a call start with is read once.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ def common(rows: Sequence[Sequence[int]]) -> int:
 
 
 def texts(pairs: Sequence[Pair], wanted: Sequence[int]) -> list[Text]:
-    """The texts to read for the pairs that are wanted, the longest first: one that another starts with is read
-    with that one."""
+    """The texts to read for the pairs that are wanted, the longest first.
+
+    A text that another one starts with is read with that one.
+    """
     whole = [[*context, *after[:-1]] for context, after in pairs]
     starts = [len(context) - 1 for context, _ in pairs]
     order = sorted(wanted, key=whole.__getitem__)
