@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from unmirage.ask.local_cache import Roomy, joined
@@ -62,8 +62,8 @@ class Network:
         were read apart can go on together.
     """
 
-    def __init__(self, model: PreTrainedModel, context: int | None) -> None:
-        self.model: Any = model
+    def __init__(self, model: Any, context: int | None) -> None:
+        self.model = model
         self.device = model.device
         self.context = context
         self.vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
@@ -108,7 +108,7 @@ class Network:
         ]
 
     def logits(self, rows: Rows, low: int = 0, before: State | None = None) -> torch.Tensor:
-        """The (B, K, V) logits at tokens `low` and later of B texts; behind its end a text has none that count.
+        """The (B, K, V) logits at tokens `low` and later of B texts; behind its end a text has none.
 
         Parameters
         ----------

@@ -43,7 +43,7 @@ class Text:
 
 def common(rows: Sequence[Sequence[int]]) -> int:
     """How many tokens all rows start with."""
-    low, high = min(rows), max(rows)
+    low, high = min(rows, key=list), max(rows, key=list)
     return next((k for k, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(map(len, rows)))
 
 
@@ -166,18 +166,19 @@ def pick(
     wanted = torch.tensor([token for row in tokens for token in row], device=logits.device)
     norms, best = [], []
     index = torch.from_numpy(at).to(logits.device)
-    for some in index.split(max(1, CHUNK // logits.shape[-1])):
-        part = logits[some]
+    step = max(1, CHUNK // logits.shape[-1])
+    for start in range(0, len(index), step):
+        part = logits[index[start : start + step]]
         norms.append(precise(part).logsumexp(-1))
         best.append(part.argmax(-1))
     inverse = torch.from_numpy(back).to(logits.device)
     values = precise(logits[index[inverse], wanted]) - torch.cat(norms)[inverse]
     greedy = (torch.cat(best)[inverse] == wanted).cpu().numpy()
-    ends = np.cumsum([len(row) for row in tokens])
-    parts = np.split(values.cpu().double().numpy(), ends[:-1])
+    flat = np.minimum(values.cpu().double().numpy(), 0)
+    ends = np.cumsum([len(row) for row in tokens]).tolist()
     return [
-        (np.minimum(part, 0).tolist(), bool(same.all()))
-        for part, same in zip(parts, np.split(greedy, ends[:-1]), strict=True)
+        (flat[start:end].tolist(), bool(greedy[start:end].all()))
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
     ]
 
 
