@@ -3,14 +3,14 @@
 The harness is no dependency: run this with the Python of an environment that has lm_eval and unmirage, on a
 folder that `unmirage train arithmetic` made:
 
-    python benchmarks/ask_lm_eval.py FOLDER arithmetic-d32-seed0 arithmetic-d64-seed0 ...
+    OMP_NUM_THREADS=1 python benchmarks/ask_lm_eval.py FOLDER arithmetic-d32-seed0 arithmetic-d64-seed0 ...
 
-Both load the last checkpoint in float32 on the CPU, in this one process and with the same number of threads, and
-answer the same two-shot questions of both tasks: the greedy output to the end of the line, and the log-likelihood
-of the right answer and its end. Both have the same batch size. Compared are every output, exact match and every
-log-likelihood with its greedy flag; timed are the calls that answer (tokenisation with them, loading not), in
-turns, and the ratio is that of the median times. With one model named, `responses.parquet` of the training is
-compared too.
+Both load the last checkpoint in float32 on the CPU, in this one process and with the same number of threads,
+and answer the same two-shot questions of both tasks with the same batch size: the greedy output to the end of
+the line, and the log-likelihood of the right answer and its end. Compared are every output, exact match, and
+every log-likelihood with its greedy flag. Timed are the calls that answer, tokenisation with them and loading
+not, in turns; a ratio is that of the median times. "Both" is a run of `ask`, which wants outputs and
+log-likelihoods of the same questions, and does not read again what it has just put out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from unmirage.ask.family import Model
 from unmirage.ask.local import Local
@@ -37,7 +36,7 @@ ROUNDS = 3
 MOST = 8  # tokens of an output
 HEADER = (
     f"{'model':24}{'task':16}{'their EM':>10}{'our EM':>10}{'outputs':>12}{'log-lik. differ':>17}"
-    f"{'greedy':>12}{'generation':>13}{'scoring':>10}"
+    f"{'greedy':>12}{'generation':>13}{'scoring':>10}{'both':>10}"
 )
 
 
@@ -51,50 +50,63 @@ def main(folder: Path, models: list[str]) -> None:
     print(
         f"lm_eval {lm_eval.__version__} (hf), transformers {transformers.__version__}, torch "
         f"{torch.__version__}, {torch.get_num_threads()} thread(s); {ITEMS} items a task, batches of {BATCH}, "
-        f"median of {ROUNDS} rounds in turns; 1,000 items a second: theirs, ours, and times faster"
+        f"median of {ROUNDS} rounds; the last columns: their seconds over ours"
     )
     print(HEADER)
-    totals = np.zeros((2, 2))
+    totals = np.zeros((3, 2))
     for name in models:
         checkpoint = sorted((folder / "models" / name).glob("step-*"))[-1]
         theirs = HFLM(str(checkpoint), dtype="float32", device="cpu", batch_size=BATCH)
         options = {"device": "cpu", "dtype": "float32", "batch": BATCH, "trust_remote_code": False}
         ours = Local(Model("", name, "transformers", str(checkpoint), options=options))
         for task in TASKS:
-            totals += compare(theirs, ours, name, task, folder if len(models) == 1 else None)
+            totals += compare(theirs, ours, name, task)
         ours.close()
-    ratios = totals[:, 0] / totals[:, 1]
-    print(f"{'all':101}{ratios[0]:>12.2f}x{ratios[1]:>9.2f}x")
+    print(f"{'all':103}{columns(totals)}")
 
 
-def compare(theirs: Any, ours: Local, name: str, task: Task, folder: Path | None) -> np.ndarray:
-    """One line of the table; seconds of (generation, scoring) by (lm_eval, unmirage)."""
+def compare(theirs: Any, ours: Local, name: str, task: Task) -> np.ndarray:
+    """One line of the table; seconds of (generation, scoring, both) by (lm_eval, unmirage)."""
     q = questions(task, "test")
     told = [text(q.prompts[k][: q.prompt_lengths[k]]) for k in range(min(ITEMS, q.a.size))]
     right = [text(q.answers[k][: q.answer_lengths[k]]) for k in range(len(told))]
     settings = {"until": ["\n"], "max_gen_toks": MOST, "do_sample": False}
-    outputs, writing = in_turns(
-        lambda: theirs.generate_until(instances("generate_until", told, [settings] * len(told)), True),
-        lambda: [one.text for one in ours.generate([Generate(one, ("\n",), MOST) for one in told])],
-    )
-    scores, scoring = in_turns(
-        lambda: theirs.loglikelihood(instances("loglikelihood", told, right), True),
-        lambda: [
-            (sum(one.logprobs), one.greedy)
-            for one in ours.score([Score(a, b) for a, b in zip(told, right, strict=True)])
-        ],
-    )
+    asked = [Generate(one, ("\n",), MOST) for one in told]
+    given = [Score(a, b) for a, b in zip(told, right, strict=True)]
+
+    def their_outputs() -> list[str]:
+        return theirs.generate_until(instances("generate_until", told, [settings] * len(told)), True)
+
+    def their_scores() -> list[tuple[float, bool]]:
+        return theirs.loglikelihood(instances("loglikelihood", told, right), True)
+
+    def our_outputs() -> list[str]:
+        return [one.text for one in ours.generate(asked)]
+
+    def our_scores() -> list[tuple[float, bool]]:
+        return [(sum(one.logprobs), one.greedy) for one in ours.score(given)]
+
+    outputs, writing = in_turns(their_outputs, our_outputs)
+    ours.generate([Generate("1", (), 1)])  # Nothing of what follows has been put out.
+    scores, scoring = in_turns(their_scores, our_scores)
+    _, both = in_turns(lambda: (their_outputs(), their_scores()), lambda: (our_outputs(), our_scores()))
     exact = [np.mean([a == b.strip() for a, b in zip(side, right, strict=True)]) for side in outputs]
     sums = [np.array([value for value, _ in side]) for side in scores]
     same = sum(a == b for a, b in zip(*outputs, strict=True))
     greedy = sum(a[1] == b[1] for a, b in zip(*scores, strict=True))
+    seconds = np.array([writing, scoring, both])
     print(
         f"{name:24}{task.name:16}{exact[0]:>10.4f}{exact[1]:>10.4f}{f'{same}/{len(told)}':>12}"
-        f"{abs(sums[0] - sums[1]).max():>17.1e}{f'{greedy}/{len(told)}':>12}"
-        f"{writing[0] / writing[1]:>12.2f}x{scoring[0] / scoring[1]:>9.2f}x",
+        f"{abs(sums[0] - sums[1]).max():>17.1e}{f'{greedy}/{len(told)}':>12}  {columns(seconds)}",
         flush=True,
     )
-    return np.array([writing, scoring])
+    return seconds
+
+
+def columns(seconds: np.ndarray) -> str:
+    """Ratios of (generation, scoring, both) by (lm_eval, unmirage)."""
+    ratios = seconds[:, 0] / seconds[:, 1]
+    return f"{ratios[0]:>10.2f}x{ratios[1]:>9.2f}x{ratios[2]:>9.2f}x"
 
 
 def instances(kind: str, told: list[str], more: list[Any]) -> list[Any]:
@@ -107,7 +119,7 @@ def instances(kind: str, told: list[str], more: list[Any]) -> list[Any]:
     ]
 
 
-def in_turns(*calls: Callable[[], list[Any]]) -> tuple[list[list[Any]], list[float]]:
+def in_turns(*calls: Callable[[], Any]) -> tuple[list[Any], list[float]]:
     """What the calls return, and the median of their seconds."""
     took: list[list[float]] = [[] for _ in calls]
     for _ in range(ROUNDS):

@@ -1,8 +1,8 @@
 """Models of transformers, run here: a folder or a hub id, on CPU or GPU.
 
-Matched to the `hf` model of lm-evaluation-harness 0.4.13 at float32: the same tokens, log-likelihoods within 1e-4
-and greedy outputs, without its logits cache, which mixes up continuations of different lengths. No chat template
-is applied: a prompt is read as it stands.
+Matched to the `hf` model of lm-evaluation-harness 0.4.13 at float32: the same tokens, log-likelihoods within
+1e-4 and greedy outputs, without its logits cache, which mixes up continuations of different lengths. No chat
+template is applied: a prompt is read as it stands.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ T = TypeVar("T")
 class Local:
     """A causal language model.
 
-    Log-probabilities are normalised in double precision from the model's logits. A sample of a request depends on
-    its prompt and its seed, up to rounding, and not on what else is in its batch. Where a GPU has not enough
-    memory the batch is halved.
+    Log-probabilities are normalised in double precision from the model's logits. A sample of a request
+    depends on its prompt and its seed, up to rounding, and not on what else is in its batch. Where a GPU has
+    not enough memory the batch is halved.
 
     Parameters
     ----------
@@ -66,9 +66,10 @@ class Local:
     def generate(self, asked: Sequence[Generate]) -> list[Generated]:
         """One output a request, in their order.
 
-        A token that ends a text ends an output, as does the end of what the model can read ("length"). Its tokens
-        are those of its text: neither a token that ends it nor the stop text is among them, and a token that the
-        stop text starts in is cut there; their log-probabilities are those of the whole tokens.
+        A token that ends a text ends an output, as does the end of what the model can read ("length"). Its
+        tokens are those of its text: neither a token that ends it nor the stop text is among them, and a
+        token that the stop text starts in is cut there; their log-probabilities are those of the whole
+        tokens.
 
         Raises
         ------

@@ -12,11 +12,13 @@ from transformers.cache_utils import Cache, DynamicLayer
 ROOM = 16  # tokens
 
 
-class Roomy(DynamicLayer):
-    """A layer's keys and values, (B, heads, slots, width) each: one token more copies nothing that is there."""
+class Roomy(DynamicLayer):  # type: ignore[no-untyped-call]
+    """A layer's keys and values, (B, heads, slots, width) each: a token more copies none that are there."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.keys: Any
+        self.values: Any
         self._held: list[torch.Tensor | None] = [None, None]
 
     def update(

@@ -81,8 +81,8 @@ def choose(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Next tokens of (B, V) logits and their log-probabilities at temperature 1.
 
-    A token is drawn where the temperature is above 0: the first whose cumulative probability is above the draw,
-    a number in [0, 1).
+    A token is drawn where the temperature is above 0: the first whose cumulative probability is above the
+    draw, a number in [0, 1).
     """
     values = precise(logits)
     chosen = logits.argmax(-1)
@@ -144,12 +144,13 @@ def _grow(one: Output, token: int, logprob: float, tokens: Tokens, ends: frozens
     one.logprobs.append(logprob)
     piece = tokens.shown(token)
     one.joined += piece
-    for stop in one.asked.stop:
+    stops = [stop for stop in one.asked.stop if stop]
+    for stop in stops:
         tail = one.joined[-len(piece) - len(stop) :]
         if stop in tail or not (tokens.joins and stop.isascii()):
             text = tokens.joined(one.joined, one.tokens)
             if stop in text:
-                one.text, one.finish = min((text.split(s)[0] for s in one.asked.stop), key=len), "stop"
+                one.text, one.finish = min((text.split(s)[0] for s in stops), key=len), "stop"
                 return True
     return len(one.tokens) >= one.room
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
-from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 from unmirage.ask.family import Model
 from unmirage.ask.local_network import Network, is_causal
@@ -113,6 +113,7 @@ def _ends(network: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No bars and no advice while a model is loaded; the settings of others come back."""
+    logging: Any = transformers_logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -1,9 +1,10 @@
 """A causal language model of transformers, asked for no more than is needed.
 
-Texts are padded on the right and read without a mask: a causal model reads nothing to the right of a token, which
-:func:`is_causal` checks once. What comes after such a text has a mask that leaves the padding out, and positions
-that count tokens. Architectures whose layers do not all attend to all that was read (sliding windows, recurrent
-states), or that take no positions, are padded on the left when they go on, and share nothing.
+Texts are padded on the right and read without a mask: a causal model reads nothing to the right of a token,
+which :func:`is_causal` checks once. What comes after such a text has a mask that leaves the padding out, and
+positions that count tokens. Architectures whose layers do not all attend to all that was read (sliding
+windows, recurrent states), or that take no positions, are padded on the left when they go on, and share
+nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from unmirage.ask.local_cache import Roomy, joined
@@ -28,7 +29,7 @@ class State:
 
     Attributes
     ----------
-    cache: keys and values; None for an architecture that takes none, whose texts are read again from the start.
+    cache: keys and values; None for an architecture that takes none, whose texts are read from their start.
     rows: the texts, where there is no cache.
     mask: (B, slots) 1 for a token and 0 for padding; None where there is no padding.
     sizes: (B,) tokens read.
@@ -61,8 +62,8 @@ class Network:
         were read apart can go on together.
     """
 
-    def __init__(self, model: PreTrainedModel, context: int | None) -> None:
-        self.model: Any = model
+    def __init__(self, model: Any, context: int | None) -> None:
+        self.model = model
         self.device = model.device
         self.context = context
         self.vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
@@ -107,7 +108,7 @@ class Network:
         ]
 
     def logits(self, rows: Rows, low: int = 0, before: State | None = None) -> torch.Tensor:
-        """The (B, K, V) logits at tokens `low` and later of B texts; behind the end of a text they mean nothing.
+        """The (B, K, V) logits at tokens `low` and later of B texts; behind its end a text has none.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
 """Log-probabilities of given continuations, with no token read twice where that can be spared.
 
-Three savings, none of which changes a value by more than rounding: a text that another one starts with is read
-with it (so all one-token choices of a question need one reading); a context that several continuations have in
-common is read once, and they after it; what all texts of a call start with is read once.
+Three savings, none of which changes a value by more than rounding: a text that another one starts with is
+read with it (so all one-token choices of a question need one reading); a context that several continuations
+have in common is read once, and they after it; what all texts of a call start with is read once.
 """
 
 from __future__ import annotations
@@ -43,13 +43,15 @@ class Text:
 
 def common(rows: Sequence[Sequence[int]]) -> int:
     """How many tokens all rows start with."""
-    low, high = min(rows), max(rows)
+    low, high = min(rows, key=list), max(rows, key=list)
     return next((k for k, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(map(len, rows)))
 
 
 def texts(pairs: Sequence[Pair], wanted: Sequence[int]) -> list[Text]:
-    """The texts to read for the pairs that are wanted, the longest first: one that another starts with is read
-    with that one."""
+    """The texts to read for the pairs that are wanted, the longest first.
+
+    A text that another one starts with is read with that one.
+    """
     whole = [[*context, *after[:-1]] for context, after in pairs]
     starts = [len(context) - 1 for context, _ in pairs]
     order = sorted(wanted, key=whole.__getitem__)
@@ -164,18 +166,19 @@ def pick(
     wanted = torch.tensor([token for row in tokens for token in row], device=logits.device)
     norms, best = [], []
     index = torch.from_numpy(at).to(logits.device)
-    for some in index.split(max(1, CHUNK // logits.shape[-1])):
-        part = logits[some]
+    step = max(1, CHUNK // logits.shape[-1])
+    for start in range(0, len(index), step):
+        part = logits[index[start : start + step]]
         norms.append(precise(part).logsumexp(-1))
         best.append(part.argmax(-1))
     inverse = torch.from_numpy(back).to(logits.device)
     values = precise(logits[index[inverse], wanted]) - torch.cat(norms)[inverse]
     greedy = (torch.cat(best)[inverse] == wanted).cpu().numpy()
-    ends = np.cumsum([len(row) for row in tokens])
-    parts = np.split(values.cpu().double().numpy(), ends[:-1])
+    flat = np.minimum(values.cpu().double().numpy(), 0)
+    ends = np.cumsum([len(row) for row in tokens]).tolist()
     return [
-        (np.minimum(part, 0).tolist(), bool(same.all()))
-        for part, same in zip(parts, np.split(greedy, ends[:-1]), strict=True)
+        (flat[start:end].tolist(), bool(greedy[start:end].all()))
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
     ]
 
 

@@ -1,9 +1,9 @@
 """Text to tokens as lm-evaluation-harness 0.4.13 cuts it, and back.
 
 The rules are those of `_encode_pair` and `loglikelihood` in its api/model.py, and of `tok_encode` in its
-models/huggingface.py: white space at the end of a context belongs to the continuation, the continuation is what
-the whole text has more tokens than its context, an empty context is the token that starts or ends a text, and
-nothing is put before a text that starts with that token already.
+models/huggingface.py: white space at the end of a context belongs to the continuation, the continuation is
+what the whole text has more tokens than its context, an empty context is the token that starts or ends a
+text, and nothing is put before a text that starts with that token already.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Tokens:
 
         Parameters
         ----------
-        special: whether the tokenizer adds its own tokens; None: as it is set, but not where the text starts with
+        special: whether the tokenizer adds its own tokens; None: as it is set, but not where the text starts
+            with
             them.
         """
         if special is None:
