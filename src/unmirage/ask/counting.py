@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -74,7 +75,7 @@ def counted(
         with _Drawer(models, task, settings, together=sampling.budget is not None) as drawer:
             for after in _steps(counts, sampling, drawer, progress):
                 batch = _changes(drawer.counts, after)
-                if batch:
+                if batch["items"]:
                     journal.append(batch)
                 drawer.counts = after
             counts = drawer.counts
@@ -173,18 +174,25 @@ class _Drawer:
         self._opened.clear()
 
 
-def _changes(before: Counts, after: Counts) -> list[list[int]]:
-    """[model, item, and each of `FIELDS`] where anything changed."""
+def _changes(before: Counts, after: Counts) -> dict[str, Any]:
+    """`items`: [model, item, and each of `FIELDS`] where anything changed; `gain`, where that did."""
     pairs = [(getattr(before, name), getattr(after, name)) for name in FIELDS]
     changed = np.argwhere(np.any([a != b for a, b in pairs], axis=0))
-    return [[int(m), int(i), *(int(new[m, i]) for _, new in pairs)] for m, i in changed]
+    batch: dict[str, Any] = {
+        "items": [[int(m), int(i), *(int(new[m, i]) for _, new in pairs)] for m, i in changed]
+    }
+    if not np.array_equal(before.gain, after.gain, equal_nan=True):
+        batch["gain"] = [[None if np.isnan(v) else v for v in row] for row in after.gain.tolist()]
+    return batch
 
 
-def _changed(counts: Counts, batch: Sequence[Sequence[int]]) -> Counts:
+def _changed(counts: Counts, batch: Mapping[str, Any]) -> Counts:
     new = {name: getattr(counts, name).copy() for name in FIELDS}
-    for m, i, *values in batch:
+    for m, i, *values in batch["items"]:
         for name, value in zip(FIELDS, values, strict=True):
             new[name][m, i] = value
+    if "gain" in batch:
+        new["gain"] = np.array(batch["gain"], dtype=np.float64)
     return replace(counts, **new)
 
 
