@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from unmirage.ask.run import ask
     from unmirage.audit import UnmirageWarning, audit, curves, read, score
     from unmirage.errors import UnmirageError
     from unmirage.examples import example
@@ -39,6 +40,7 @@ _HOME = {
     "Settings": "unmirage.result",
     "UnmirageError": "unmirage.errors",
     "UnmirageWarning": "unmirage.audit",
+    "ask": "unmirage.ask.run",
     "audit": "unmirage.audit",
     "choice_chain": "unmirage.predictions",
     "curves": "unmirage.audit",
@@ -67,6 +69,7 @@ __all__ = [
     "UnmirageError",
     "UnmirageWarning",
     "__version__",
+    "ask",
     "audit",
     "choice_chain",
     "curves",
