@@ -87,10 +87,11 @@ def test_so_many_at_once_and_not_more(serve, opened):
 def test_requests_keep_to_the_rate(serve, opened):
     server = serve(lists=False)
     model = opened(Completions, server, requests_per_minute=1200)
+    began = time.monotonic()
     assert model.abilities.score
     model.score(ASKED)
-    gaps = [later - earlier for earlier, later in zip(server.times[-6:], server.times[-5:], strict=False)]
-    assert sum(gaps) >= 5 * 0.05 - 0.02
+    # A loaded machine makes it longer, never shorter.
+    assert time.monotonic() - began >= (len(server.asked) - 1) * 0.05 - 0.02
 
 
 def test_a_wait_that_the_server_asks_for_holds_for_all(serve, opened):
