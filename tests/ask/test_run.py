@@ -15,6 +15,8 @@ from unmirage.ask.run import ask, plan
 from unmirage.errors import OutputError, SettingsError
 from unmirage.tables import check_responses
 
+RUN = sys.modules["unmirage.ask.run"]  # the package has a function of the name
+
 FAMILY = """
 family = "pretended"
 [defaults]
@@ -82,7 +84,7 @@ def test_the_same_call_gives_the_same_bytes_and_asks_nothing_again(family, tmp_p
     first = ask(family, ["copy_4"], items=7, out=tmp_path / "a").responses.read_bytes()
     again = ask(family, ["copy_4"], items=7, out=tmp_path / "b").responses.read_bytes()
     assert first == again
-    monkeypatch.setattr("unmirage.ask.run.open_backend", lambda model: pytest.fail("asked again"))
+    monkeypatch.setattr(RUN, "open_backend", lambda model: pytest.fail("asked again"))
     assert ask(family, ["copy_4"], items=7, out=tmp_path / "a").responses.read_bytes() == first
 
 
@@ -149,7 +151,7 @@ def test_no_task_and_two_of_one_name(family, tmp_path):
 
 
 def test_a_plan_opens_no_model(family, monkeypatch):
-    monkeypatch.setattr("unmirage.ask.run.open_backend", lambda model: pytest.fail("opened"))
+    monkeypatch.setattr(RUN, "open_backend", lambda model: pytest.fail("opened"))
     loads = plan(family, ["two_digit_addition"], items=10)
     assert [(load.model.name, load.requests) for load in loads] == [("small", 20), ("large", 20)]
     loads = plan(family, ["copy_4"], items=10, until=5, cap=100, budget=500, temperature=1.0)
