@@ -8,13 +8,16 @@ folder that `unmirage train arithmetic` made:
 Both load the last checkpoint in float32 on the CPU, in this one process and with the same number of threads,
 and answer the same two-shot questions of both tasks with the same batch size: the greedy output to the end of
 the line, and the log-likelihood of the right answer and its end. Compared are every output, exact match, and
-every log-likelihood with its greedy flag. Timed are the calls that answer, tokenisation with them and loading
-not, in turns; a ratio is that of the median times. "Both" is a run of `ask`, which wants outputs and
-log-likelihoods of the same questions, and does not read again what it has just put out.
+every log-likelihood with its greedy flag; and ours with the log-likelihoods that the training wrote to
+`responses.parquet`, five decimals a token. Timed, in seconds of the CPU, are the calls that answer,
+tokenisation with them and loading not, in turns; a ratio is that of the median times. "Both" is a run of
+`ask`, which wants outputs and log-likelihoods of the same questions, and does not read again what it has just
+put out.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -24,11 +27,12 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from unmirage.ask.family import Model
 from unmirage.ask.local import Local
 from unmirage.ask.requests import Generate, Score
-from unmirage.train.problems import TASKS, Task, questions, text
+from unmirage.train.problems import TASKS, Questions, questions, text
 
 ITEMS = 1000
 BATCH = 64
@@ -36,7 +40,7 @@ ROUNDS = 3
 MOST = 8  # tokens of an output
 HEADER = (
     f"{'model':24}{'task':16}{'their EM':>10}{'our EM':>10}{'outputs':>12}{'log-lik. differ':>17}"
-    f"{'greedy':>12}{'generation':>13}{'scoring':>10}{'both':>10}"
+    f"{'greedy':>12}{'training':>10}{'generation':>13}{'scoring':>10}{'both':>10}"
 )
 
 
@@ -49,10 +53,12 @@ def main(folder: Path, models: list[str]) -> None:
     logging.disable(logging.WARNING)
     print(
         f"lm_eval {lm_eval.__version__} (hf), transformers {transformers.__version__}, torch "
-        f"{torch.__version__}, {torch.get_num_threads()} thread(s); {ITEMS} items a task, batches of {BATCH}, "
-        f"median of {ROUNDS} rounds; the last columns: their seconds over ours"
+        f"{torch.__version__}, threads: {torch.get_num_threads()}; {ITEMS} items a task, batches of {BATCH}; "
+        f"last columns: their CPU seconds over ours, medians of {ROUNDS}"
     )
     print(HEADER)
+    asked = json.loads((folder / "recipe.json").read_text())["asked"]
+    trained = pl.read_parquet(folder / "responses.parquet")
     totals = np.zeros((3, 2))
     for name in models:
         checkpoint = sorted((folder / "models" / name).glob("step-*"))[-1]
@@ -60,14 +66,14 @@ def main(folder: Path, models: list[str]) -> None:
         options = {"device": "cpu", "dtype": "float32", "batch": BATCH, "trust_remote_code": False}
         ours = Local(Model("", name, "transformers", str(checkpoint), options=options))
         for task in TASKS:
-            totals += compare(theirs, ours, name, task)
+            q = questions(task, "test", asked)
+            totals += compare(theirs, ours, name, q, trained.filter(model=name, task=task.name))
         ours.close()
-    print(f"{'all':103}{columns(totals)}")
+    print(f"{'all':113}{columns(totals)}")
 
 
-def compare(theirs: Any, ours: Local, name: str, task: Task) -> np.ndarray:
+def compare(theirs: Any, ours: Local, name: str, q: Questions, trained: pl.DataFrame) -> np.ndarray:
     """One line of the table; seconds of (generation, scoring, both) by (lm_eval, unmirage)."""
-    q = questions(task, "test")
     told = [text(q.prompts[k][: q.prompt_lengths[k]]) for k in range(min(ITEMS, q.a.size))]
     right = [text(q.answers[k][: q.answer_lengths[k]]) for k in range(len(told))]
     settings = {"until": ["\n"], "max_gen_toks": MOST, "do_sample": False}
@@ -94,10 +100,13 @@ def compare(theirs: Any, ours: Local, name: str, task: Task) -> np.ndarray:
     sums = [np.array([value for value, _ in side]) for side in scores]
     same = sum(a == b for a, b in zip(*outputs, strict=True))
     greedy = sum(a[1] == b[1] for a, b in zip(*scores, strict=True))
+    known = dict(trained.select("item_id", pl.col("target_logprobs").list.sum()).iter_rows())
+    written = np.array([known[item] for item in q.item_ids[: len(told)]])
     seconds = np.array([writing, scoring, both])
     print(
-        f"{name:24}{task.name:16}{exact[0]:>10.4f}{exact[1]:>10.4f}{f'{same}/{len(told)}':>12}"
-        f"{abs(sums[0] - sums[1]).max():>17.1e}{f'{greedy}/{len(told)}':>12}  {columns(seconds)}",
+        f"{name:24}{q.task.name:16}{exact[0]:>10.4f}{exact[1]:>10.4f}{f'{same}/{len(told)}':>12}"
+        f"{abs(sums[0] - sums[1]).max():>17.1e}{f'{greedy}/{len(told)}':>12}"
+        f"{abs(sums[1] - written).max():>10.1e}  {columns(seconds)}",
         flush=True,
     )
     return seconds
