@@ -10,9 +10,8 @@ and answer the same two-shot questions of both tasks with the same batch size: t
 the line, and the log-likelihood of the right answer and its end. Compared are every output, exact match, and
 every log-likelihood with its greedy flag; and ours with the log-likelihoods that the training wrote to
 `responses.parquet`, five decimals a token. Timed, in seconds of the CPU, are the calls that answer,
-tokenisation with them and loading not, in turns; a ratio is that of the median times. "Both" is a run of
-`ask`, which wants outputs and log-likelihoods of the same questions, and does not read again what it has just
-put out.
+tokenisation with them and loading not, in turns; a ratio is that of the median times. "Both" are
+outputs and log-likelihoods of the same questions, where ours does not read again what it has just put out.
 """
 
 from __future__ import annotations
@@ -93,9 +92,8 @@ def compare(theirs: Any, ours: Local, name: str, q: Questions, trained: pl.DataF
         return [(sum(one.logprobs), one.greedy) for one in ours.score(given)]
 
     outputs, writing = in_turns(their_outputs, our_outputs)
-    ours.generate([Generate("1", (), 1)])  # Nothing of what follows has been put out.
     scores, scoring = in_turns(their_scores, our_scores)
-    _, both = in_turns(lambda: (their_outputs(), their_scores()), lambda: (our_outputs(), our_scores()))
+    _, both = in_turns(lambda: (their_outputs(), their_scores()), lambda: ours.answer(asked, given))
     exact = [np.mean([a == b.strip() for a, b in zip(side, right, strict=True)]) for side in outputs]
     sums = [np.array([value for value, _ in side]) for side in scores]
     same = sum(a == b for a, b in zip(*outputs, strict=True))

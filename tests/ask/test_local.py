@@ -258,12 +258,26 @@ def test_stop_text_is_searched_in_the_text_and_cut_with_its_tokens(made):
             np.testing.assert_allclose(found.logprobs, one.logprobs[: len(found.tokens)], atol=1e-4)
 
 
-def test_what_was_just_put_out_is_not_read_again_and_has_the_same_scores(folders):
+def test_what_was_just_put_out_is_not_read_again_and_has_the_same_scores(folders, monkeypatch):
     backend, fresh = Local(entry(folders["llama"])), Local(entry(folders["llama"]))
-    outputs = backend.generate([Generate(prompt, max_tokens=4) for prompt in PROMPTS])
-    asked = [Score(prompt, one.text) for prompt, one in zip(PROMPTS, outputs, strict=True)]
-    assert backend._known(backend._tokens.pairs(asked))
-    for one, two in zip(backend.score(asked), fresh.score(asked), strict=True):
+    asked = [Generate(prompt, max_tokens=1) for prompt in PROMPTS]
+    given = [
+        Score(one.prompt, found.text)
+        for one, found in zip(asked, fresh.generate(asked), strict=True)
+        if found.text
+    ]
+    read, run = [], backend._network._run
+    monkeypatch.setattr(
+        backend._network, "_run", lambda tokens, *rest: read.append(len(tokens)) or run(tokens, *rest)
+    )
+    backend.generate(asked)
+    backend.score(given)
+    apart = sum(read)
+    read.clear()
+    outputs, scores = backend.answer(asked, given)
+    assert sum(read) <= apart - 3
+    assert [one.text for one in outputs if one.text] == [one.continuation for one in given]
+    for one, two in zip(scores, fresh.score(given), strict=True):
         assert (one.tokens, one.greedy) == (two.tokens, two.greedy)
         np.testing.assert_allclose(one.logprobs, two.logprobs, atol=1e-4)
 
@@ -279,7 +293,6 @@ def test_too_little_memory_halves_the_batch(folders, monkeypatch):
         return run(tokens, *rest, **more)
 
     monkeypatch.setattr(backend._network, "_run", full)
-    backend._said = {}
     for one, other in zip(backend.score(ASKED), wanted[0], strict=True):
         np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
     backend._rows = 4

@@ -31,6 +31,8 @@ from unmirage.ask.local_score import SHARED, Text
 
 CONTINUED = 4  # times as many outputs grow together as prompts are read at once
 T = TypeVar("T")
+# Of prompts, by their tokens: the likeliest tokens after them and the one that ended them, with logprobs.
+Said = dict[tuple[int, ...], tuple[list[int], list[float]]]
 
 
 class Local:
@@ -61,7 +63,6 @@ class Local:
         self.name = model.name
         self._rows = int(model.options["batch"])
         self._network, self._tokens, self._ends = load(model)
-        self._said: dict[tuple[int, ...], tuple[list[int], list[float]]] = {}
 
     def generate(self, asked: Sequence[Generate]) -> list[Generated]:
         """One output a request, in their order.
@@ -76,6 +77,36 @@ class Local:
         UnmirageError
             A prompt fills the model's context; max_tokens or temperature out of range.
         """
+        return self._outputs(asked)[0]
+
+    def score(self, asked: Sequence[Score]) -> list[Scored]:
+        """Log-probabilities of exactly the continuations' tokens, in their order.
+
+        Raises
+        ------
+        UnmirageError
+            A continuation has no token of its own; a text is longer than the model's context.
+        """
+        return self._scores(asked, {})
+
+    def answer(
+        self, outputs: Sequence[Generate], scores: Sequence[Score]
+    ) -> tuple[list[Generated], list[Scored]]:
+        """Both in one call, in which a continuation that was just put out is not read again.
+
+        Its log-probabilities are those it was put out with, which are those of :meth:`score` up to rounding;
+        so the two belong into one durable batch.
+        """
+        found, said = self._outputs(outputs)
+        return found, self._scores(scores, said)
+
+    def close(self) -> None:
+        """Free the memory of the model; it cannot be asked any more."""
+        del self._network
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _outputs(self, asked: Sequence[Generate]) -> tuple[list[Generated], Said]:
         prompts = self._tokens.prompts([one.prompt for one in asked])
         jobs = [
             (k, one, prompt, self._room(one, prompt))
@@ -83,7 +114,7 @@ class Local:
         ]
         jobs.sort(key=lambda job: (-len(job[2]), job[2]))
         found: dict[int, Generated] = {}
-        self._said = {}
+        said: Said = {}
 
         def run(some: Sequence[tuple[int, Generate, list[int], int]]) -> None:
             outputs = [local_generate.Output(one, prompt, room) for _, one, prompt, room in some]
@@ -94,26 +125,19 @@ class Local:
                 if output.asked.temperature == 0:
                     ended = () if output.end is None else (output.end,)
                     each = (*zip(output.tokens, output.logprobs, strict=True), *ended)
-                    self._said[tuple(output.prompt)] = ([token for token, _ in each], [p for _, p in each])
+                    said[tuple(output.prompt)] = ([token for token, _ in each], [p for _, p in each])
 
         with torch.inference_mode():
             prefix = self._prefix([prompt[:-1] for prompt in prompts])
             sizes = [(len(prompt) + room, 1) for _, _, prompt, room in jobs]
             self._batched(jobs, sizes, run, CONTINUED if self._network.shares else 1)
-        return [found[k] for k in range(len(asked))]
+        return [found[k] for k in range(len(asked))], said
 
-    def score(self, asked: Sequence[Score]) -> list[Scored]:
-        """Log-probabilities of exactly the continuations' tokens, in their order.
-
-        Raises
-        ------
-        UnmirageError
-            A continuation has no token of its own; a text is longer than the model's context.
-        """
+    def _scores(self, asked: Sequence[Score], said: Said) -> list[Scored]:
         pairs = self._tokens.pairs(asked)
         for one, (context, after) in zip(asked, pairs, strict=True):
             self._fits(one.context, len(context) + len(after) - 1, 0)
-        found = self._known(pairs)
+        found = known(pairs, said)
         texts = local_score.texts(pairs, [k for k in range(len(pairs)) if k not in found])
         with torch.inference_mode():
             prefix = self._prefix([one.tokens[: one.low] for one in texts])
@@ -133,12 +157,6 @@ class Local:
             self._sane(logprobs)
             out.append(Scored(tuple(map(self._tokens.piece, after)), tuple(logprobs), greedy))
         return out
-
-    def close(self) -> None:
-        """Free the memory of the model; it cannot be asked any more."""
-        del self._network
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
     def _batched(
         self,
@@ -166,15 +184,6 @@ class Local:
             self._rows = max(1, min(self._rows, count) // 2)
             times = 1
             torch.cuda.empty_cache()
-
-    def _known(self, pairs: Sequence[local_score.Pair]) -> dict[int, local_score.Found]:
-        """Pairs whose continuation is what the last call of `generate` put out, token by token."""
-        found = {}
-        for k, (context, after) in enumerate(pairs):
-            said, logprobs = self._said.get(tuple(context), ((), ()))
-            if len(after) <= len(said) and [*said[: len(after)]] == [*after]:
-                found[k] = ([*logprobs[: len(after)]], True)
-        return found
 
     def _prefix(self, rows: Sequence[Sequence[int]]) -> State | None:
         """What all rows start with, read once, where that pays."""
@@ -206,3 +215,13 @@ class Local:
                 where=self.name,
                 hint='Its weights or its number format do not hold; try dtype = "float32".',
             )
+
+
+def known(pairs: Sequence[local_score.Pair], said: Said) -> dict[int, local_score.Found]:
+    """Pairs whose continuation was put out, token by token."""
+    found = {}
+    for k, (context, after) in enumerate(pairs):
+        tokens, logprobs = said.get(tuple(context), ([], []))
+        if tokens[: len(after)] == [*after]:
+            found[k] = (logprobs[: len(after)], True)
+    return found
