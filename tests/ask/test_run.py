@@ -171,22 +171,24 @@ def command(family, out, *more):
     ]
 
 
-@pytest.mark.parametrize("more", [(), ("--until", "3", "--temperature", "1", "--cap", "300")])
-def test_killed_at_random_moments_the_run_ends_as_if_it_had_not_been(tmp_path, more):
+@pytest.mark.parametrize(
+    ("delay", "more"), [(0.02, ()), (0.1, ("--until", "3", "--temperature", "1", "--cap", "300"))]
+)
+def test_killed_at_random_moments_the_run_ends_as_if_it_had_not_been(tmp_path, delay, more):
     family = tmp_path / "slow.toml"
-    family.write_text(FAMILY.format(batch=1, delay=0.02))
+    family.write_text(FAMILY.format(batch=1, delay=delay))
     whole = tmp_path / "whole"
     subprocess.run(command(family, whole, *more), check=True, capture_output=True)
     out, rng, kills = tmp_path / "killed", random.Random(0), 0
     for _ in range(10):
         run = subprocess.Popen(command(family, out, *more), stdout=subprocess.DEVNULL)
         try:
-            run.wait(timeout=0.5 + 0.4 * rng.random())
+            run.wait(timeout=0.4 + 0.4 * rng.random())
         except subprocess.TimeoutExpired:
             run.send_signal(signal.SIGKILL)
             run.wait()
             kills += 1
-    assert kills >= 3
+    assert kills >= 2
     subprocess.run(command(family, out, *more), check=True, capture_output=True)
     assert (out / "responses.parquet").read_bytes() == (whole / "responses.parquet").read_bytes()
 

@@ -53,6 +53,8 @@ class Cell:
     ----------
     outputs, scores: requests with where their answers belong, in order.
     size: requests of a batch.
+    together: whether outputs and scores of the same items are one batch, which a model that runs here answers
+        quicker: there is one output and one score an item.
     left_out: what cannot be asked of the model, in words; "" where all can.
     """
 
@@ -62,6 +64,7 @@ class Cell:
     outputs: tuple[tuple[Place, Generate], ...]
     scores: tuple[tuple[Place, Score], ...]
     size: int
+    together: bool = False
     left_out: str = ""
 
     @property
@@ -74,12 +77,15 @@ class Cell:
             "task": self.task.name,
             "digest": self.task.digest,
             "settings": asdict(self.settings),
-            "asked": [len(self.outputs), len(self.scores), self.size],
+            "asked": [len(self.outputs), len(self.scores), self.size, self.together],
         }
 
     @property
     def batches(self) -> list[tuple[str, slice]]:
-        """("outputs" or "scores", which of them), in order."""
+        """("outputs", "scores" or, of `together`, "both"; and which of them), in order."""
+        if self.together:
+            starts = range(0, len(self.outputs), self.size)
+            return [("both", slice(start, start + self.size)) for start in starts]
         return [
             (what, slice(start, start + self.size))
             for what, requests in (("outputs", self.outputs), ("scores", self.scores))
@@ -170,4 +176,6 @@ def cell(model: Model, task: Task, settings: Settings, abilities: Abilities | No
     ]
     batch = model.options.get("batch")
     size = SERVER_BATCH if batch is None else LOCAL_BATCHES * int(batch)
-    return Cell(model, task, settings, tuple(outputs), tuple(asked), size, left_out)
+    alike = [place.item for place, _ in outputs] == [place.item for place, _ in asked]
+    together = model.backend == "transformers" and bool(outputs) and alike
+    return Cell(model, task, settings, tuple(outputs), tuple(asked), size, together, left_out)

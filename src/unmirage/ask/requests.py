@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -106,3 +106,13 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of what it holds."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A backend that answers outputs and scores of the same questions quicker together than apart."""
+
+    def answer(
+        self, outputs: Sequence[Generate], scores: Sequence[Score]
+    ) -> tuple[list[Generated], list[Scored]]:
+        """As `generate` and `score`, in one go; log-probabilities agree with those up to rounding."""

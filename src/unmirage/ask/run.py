@@ -16,7 +16,7 @@ from unmirage.ask.answers import rows_of
 from unmirage.ask.family import Model, open_backend, read_family
 from unmirage.ask.journal import Journal, alone
 from unmirage.ask.plan import Cell, Load, Settings, cell, load_of, load_of_attempts
-from unmirage.ask.requests import Abilities, Backend
+from unmirage.ask.requests import Abilities, Answering, Backend
 from unmirage.errors import OutputError, SettingsError
 from unmirage.export import write_table
 from unmirage.result import Progress, silent
@@ -159,39 +159,51 @@ def _asked(
                     notes.append(f"{task.name} is not asked of {model.name}.")
                     continue
                 answers: dict[str, list[Any]] = {"outputs": [], "scores": []}
-                for what, batch in _answered(one, folder, backend):
-                    answers[what] += batch
-                    done += len(batch)
+                for batch in _answered(one, folder, backend):
+                    for what, some in batch.items():
+                        answers[what] += some
+                        done += len(some)
                     progress("asking", done, total)
                 frames.append(rows_of(one, answers["outputs"], answers["scores"]))
     progress("asking", total, total)
     return frames
 
 
-def _answered(one: Cell, folder: Path, backend: Callable[[], Backend]) -> Iterator[tuple[str, list[Any]]]:
-    """Batch by batch what is on disk, then what is asked now."""
+def _answered(
+    one: Cell, folder: Path, backend: Callable[[], Backend]
+) -> Iterator[dict[str, list[Any]]]:
+    """Batch by batch what is on disk, then what is asked now: "outputs" and "scores", one of them or both."""
     journal = Journal(folder, f"{one.model.name}-{one.task.name}", one.key)
     batches = one.batches
     known = 0
     for known, answers in enumerate(journal.batches(), start=1):
         if known > len(batches):
             raise OutputError("holds more batches than there are", where=str(journal.path))
-        yield batches[known - 1][0], answers
+        yield answers
     if known == len(batches):
         return
     journal.open()
     try:
         for what, part in batches[known:]:
-            if what == "outputs":
-                said: Sequence[Any] = backend().generate([request for _, request in one.outputs[part]])
-            else:
-                said = backend().score([request for _, request in one.scores[part]])
-            answers = [asdict(answer) for answer in said]
+            said = _asked_now(backend(), one, what, part)
+            answers = {name: [asdict(answer) for answer in some] for name, some in said.items()}
             journal.append(answers)
             # As it is read back: lists for tuples.
-            yield what, json.loads(json.dumps(answers))
+            yield json.loads(json.dumps(answers))
     finally:
         journal.close()
+
+
+def _asked_now(backend: Backend, one: Cell, what: str, part: slice) -> dict[str, Sequence[Any]]:
+    outputs = [request for _, request in one.outputs[part]]
+    scores = [request for _, request in one.scores[part]]
+    if what == "both":
+        assert isinstance(backend, Answering)
+        made, scored = backend.answer(outputs, scores)
+        return {"outputs": made, "scores": scored}
+    if what == "outputs":
+        return {what: backend.generate(outputs)}
+    return {what: backend.score(scores)}
 
 
 @contextmanager
