@@ -169,9 +169,7 @@ def _asked(
     return frames
 
 
-def _answered(
-    one: Cell, folder: Path, backend: Callable[[], Backend]
-) -> Iterator[dict[str, list[Any]]]:
+def _answered(one: Cell, folder: Path, backend: Callable[[], Backend]) -> Iterator[dict[str, list[Any]]]:
     """Batch by batch what is on disk, then what is asked now: "outputs" and "scores", one of them or both."""
     journal = Journal(folder, f"{one.model.name}-{one.task.name}", one.key)
     batches = one.batches
