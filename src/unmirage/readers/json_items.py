@@ -55,8 +55,7 @@ def items(path: Path, kind: type[T], *, key: str | None = None) -> Iterator[T]:
     except OSError as problem:
         raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as problem:
-        name = f"{path.name}, after {done} records"
-        raise SourceError(f"cannot be read as {name}: {problem}", where=str(path)) from None
+        raise SourceError(f"cannot be read after {done} records: {problem}", where=str(path)) from None
 
 
 class _Text(Generic[T]):
@@ -129,14 +128,8 @@ class _Text(Generic[T]):
     def element(self) -> T:
         """Step over the next element, and give it."""
         self.next()
-        if self.closing is not None:
-            end = self.text.find(self.closing, self.at)
-            while end < 0:
-                searched = len(self.text) - self.at - len(self.closing)
-                if not self.more():
-                    raise ValueError("it breaks off")
-                end = self.text.find(self.closing, self.at + max(searched, 0))
-            end += len(self.closing)
+        end = self._end()
+        if end is not None:
             try:
                 found = self.decoder.decode(self.text[self.at : end])
             except msgspec.ValidationError:
@@ -147,3 +140,16 @@ class _Text(Generic[T]):
                 self.at = end
                 return found
         return self.decoder.decode(json.dumps(self.value()))
+
+    def _end(self) -> int | None:
+        """Where the element ends, by its indent."""
+        if self.closing is None:
+            return None
+        end = self.text.find(self.closing, self.at)
+        while end < 0:
+            searched = len(self.text) - self.at - len(self.closing)
+            if not self.more():
+                self.closing = None
+                return None
+            end = self.text.find(self.closing, self.at + max(searched, 0))
+        return end + len(self.closing)
