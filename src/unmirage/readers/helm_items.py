@@ -354,7 +354,7 @@ def _cut(
             break
         last -= 1
     kept = tokens[first:last]
-    return min(sum(token.logprob for token in kept), 0.0), len(kept)
+    return sum(token.logprob for token in kept), len(kept)
 
 
 def _recorded_only(scores: dict[Key, dict[str, float]]) -> dict[str, list[Any]]:
