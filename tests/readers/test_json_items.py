@@ -14,12 +14,13 @@ from unmirage.errors import SourceError
 from unmirage.readers import json_items
 from unmirage.readers.json_items import items
 
+floats = st.floats(allow_nan=False, allow_infinity=False)
+texts = st.text(st.characters(codec="utf-8"))
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8")),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | floats | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
-)  # fmt: skip
+)
 elements = st.lists(st.dictionaries(st.text(max_size=3), values, max_size=4), max_size=6)
 
 

@@ -51,9 +51,10 @@ def is_score(name: str) -> bool:
 def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
     """Read the aggregates and the items of every run whose files are among `paths`.
 
-    Of a run that is named by one of its files the others are read too. Kept are scores of the split "test" ("valid" where a run has no score of that), over all its instances as
-    they are: no perturbed ones, no part of a split. A task that was run with several methods, or several
-    numbers of examples in the prompt, is kept apart by them.
+    Of a run that is named by one of its files the others are read too. Kept are scores of the split "test"
+    ("valid" where a run has no score of that), over all its instances as they are: no perturbed ones, no part
+    of a split; and the items of the same. A task that was run with several methods, or several numbers of
+    examples in the prompt, is kept apart by them.
 
     Raises
     ------
@@ -239,7 +240,7 @@ def _metric(name: str, method: str) -> str:
     """Our name for a score: of multiple choice, which share of right choices it is; else by the alias.
 
     Where each choice is a request, HELM's exact_match takes the best log-probability a token, which is
-    `acc_norm` with lengths in tokens; or, calibrated, the best beyond that of the choice without its question.
+    `acc_norm` with lengths in tokens; or, calibrated, the best beyond that of the choice by itself.
     """
     from unmirage.metrics import by_alias
 

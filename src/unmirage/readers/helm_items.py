@@ -5,11 +5,12 @@ Which instances are kept and what a row holds is decided here; runs, names and a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import polars as pl
@@ -24,8 +25,10 @@ LANGUAGE_MODELING = "language_modeling"
 SEPARATE = ("multiple_choice_separate_original", "multiple_choice_separate_calibrated")
 GENERATED = ("generation", "chat", "generation_multimodal", "ehr_instruction")
 STEP = 1000
+_RAW = re.compile(r"bytes:(?:\\x[0-9a-f]{2})+")
 
 Key = tuple[str, int]  # instance, trial
+Trial = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 
 class Text(msgspec.Struct):
@@ -88,7 +91,7 @@ class State(msgspec.Struct):
     """`RequestState`: one request for an instance, the keys that are used."""
 
     instance: Instance
-    trial: int = msgspec.field(name="train_trial_index")
+    trial: Trial = msgspec.field(name="train_trial_index")
     request: Request = msgspec.field(default_factory=Request)
     result: Result | None = None
     reference: int | None = msgspec.field(name="reference_index", default=None)
@@ -101,7 +104,7 @@ class ItemStats(msgspec.Struct):
 
     id: str = msgspec.field(name="instance_id")
     stats: list[Stat]
-    trial: int = msgspec.field(name="train_trial_index")
+    trial: Trial = msgspec.field(name="train_trial_index")
     perturbation: dict[str, Any] | None = None
 
 
@@ -118,14 +121,14 @@ class Found:
 
 
 SAID = {
-    "no-answer": "have no right answer among their references and are left out",
+    "no-answer": "have no right answer among their references, or a single choice, and are left out",
     "several-answers": "have several right choices; the likeliest of them stands for all, so choice "
     "probabilities there count it alone",
     "no-output": "have no completion for each request (it failed) and are left out",
     "several-outputs": "have several completions; the likeliest is used, as HELM does",
     "uncut-choices": "have choices whose tokens cannot be told from the prompt's, and are left out",
-    "zero-logprobs": "have log-probabilities that are 0 for every choice, which cannot be: no log-probability "
-    "of their tasks is used, only the scores that HELM wrote",
+    "zero-logprobs": "have log-probabilities that are 0 for every choice, which cannot be: no "
+    "log-probability of their tasks is used, only the scores that HELM wrote",
 }
 
 
@@ -219,9 +222,7 @@ def _kept(path: Path, split: str | None, found: Found, on_rows: Callable[[int], 
 
 def _generations(states: Iterator[State], left: Counter[str]) -> dict[str, list[Any]]:
     """A row a request. Output and targets are stripped, as they are before HELM compares them."""
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("item_id", "epoch", "kind", "target", "output")
-    }
+    columns: dict[str, list[Any]] = {name: [] for name in ("item_id", "epoch", "kind", "target", "output")}
     for state in states:
         accepted = [one.output.text.strip() for one in state.instance.references if one.correct]
         completions = state.result.completions if state.result else []
@@ -266,10 +267,10 @@ def _texts(states: Iterator[State], left: Counter[str]) -> dict[str, list[Any]]:
 
 @dataclass
 class _Item:
-    """An instance with a request a choice: (log-probability, tokens) of each that has come."""
+    """An instance with a request a choice: (log-probability, tokens) of each, None where it cannot be cut."""
 
-    right: list[int]
-    choices: list[tuple[float, int] | None]
+    references: list[Reference]
+    choices: dict[int, tuple[float, int] | None] = field(default_factory=dict)
     failed: bool = False
 
 
@@ -288,73 +289,77 @@ def _choices(
                 f"a request for instance {state.instance.id} is for none of its {len(references)} choices",
                 where=str(path),
             )
-        right = [i for i, one in enumerate(references) if one.correct]
-        empty: list[tuple[float, int] | None] = [None] * len(references)
-        item = asked.setdefault((state.instance.id, state.trial), _Item(right, empty))
-        if len(item.choices) != len(references) or item.choices[index] is not None:
+        item = asked.setdefault((state.instance.id, state.trial), _Item(references))
+        if item.references != references or index in item.choices:
             raise SourceError(
                 f"instance {state.instance.id} has two requests for choice {index}, or two lists of choices",
                 where=str(path),
             )
-        completions = state.result.completions if state.result else []
-        if completions:
-            item.choices[index] = _cut(
-                completions[0].tokens, references[index].output.text, state.request.prompt or "", adapter
-            )
-        item.failed |= not completions or not completions[0].tokens
+        tokens = state.result.completions[0].tokens if state.result and state.result.completions else []
+        item.failed |= not tokens
+        item.choices[index] = _cut(tokens, references[index].output.text, state.request.prompt or "", adapter)
     columns: dict[str, list[Any]] = {
         name: []
         for name in (
-            *("item_id", "epoch", "kind", "choice_logprobs", "choice_lengths", "length_unit", "answer"),
+            *("item_id", "epoch", "kind"),
+            *("choice_logprobs", "choice_lengths", "length_unit", "answer"),
         )
     }
     for (name, trial), item in asked.items():
-        pairs = [pair for pair in item.choices if pair is not None]
-        if len(pairs) < len(item.choices) or item.failed:
-            left["no-output" if item.failed else "uncut-choices"] += 1
+        n = len(item.references)
+        right = [i for i, one in enumerate(item.references) if one.correct]
+        pairs = [pair for pair in (item.choices.get(i) for i in range(n)) if pair is not None]
+        if len(item.choices) < n or item.failed:
+            left["no-output"] += 1
             continue
-        if not item.right or len(pairs) < 2:
+        if len(pairs) < n:
+            left["uncut-choices"] += 1
+            continue
+        if not right or n < 2:
             left["no-answer"] += 1
             continue
         logprobs = [logprob for logprob, _ in pairs]
         left["zero-logprobs"] += not any(logprobs)
-        left["several-answers"] += len(item.right) > 1
-        answer = max(item.right, key=lambda i: logprobs[i])
+        left["several-answers"] += len(right) > 1
+        answer = max(right, key=lambda i: logprobs[i])
         row = (name, trial, "choice", logprobs, [length for _, length in pairs], "tokens", answer)
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value)
     return {**columns, "item_id": []} if left["zero-logprobs"] else columns
 
 
-def _cut(
-    tokens: list[Token], reference: str, prompt: str, adapter: Adapter
-) -> tuple[float, int] | None:
+def _cut(tokens: list[Token], reference: str, prompt: str, adapter: Adapter) -> tuple[float, int] | None:
     """(log-probability, number of tokens) of the reference at the end of an echoed prompt; None where it
     cannot be told.
 
-    Characters are counted from the end, white space left out, as some clients drop or add it. A token that
-    holds the end of the prompt and the beginning of the reference is the reference's.
+    Bytes are counted from the end, white space left out, as some clients drop or add it. A token that holds
+    the end of the prompt and the beginning of the reference is the reference's.
     """
-    after = "".join((adapter.output_suffix + adapter.global_suffix).split())
-    wanted = "".join(reference.split())
+    wanted, after = _dense(reference), _dense(adapter.output_suffix + adapter.global_suffix)
     tail = wanted + after
-    if not wanted or not "".join(prompt.split()).endswith(tail):
+    if not wanted or not _dense(prompt).endswith(tail):
         return None
-    seen, first = "", len(tokens)
+    seen, first, last = b"", len(tokens), len(tokens)
     while len(seen) < len(tail) and first > 0:
         first -= 1
-        seen = "".join(tokens[first].text.split()) + seen
+        seen = _bytes(tokens[first].text) + seen
+        if len(seen) <= len(after):
+            last = first  # nothing but what comes after the reference
     if not seen.endswith(tail):
         return None
-    last = len(tokens)
-    skipped = 0
-    while last > first and (not tokens[last - 1].text.strip() or skipped < len(after)):
-        skipped += len("".join(tokens[last - 1].text.split()))
-        if skipped > len(after):
-            break
-        last -= 1
     kept = tokens[first:last]
     return sum(token.logprob for token in kept), len(kept)
+
+
+def _dense(text: str) -> bytes:
+    return "".join(text.split()).encode()
+
+
+def _bytes(token: str) -> bytes:
+    """The bytes of a token without white space; HELM writes "bytes:\\xe2\\x80" where they are no text."""
+    if _RAW.fullmatch(token):
+        return bytes.fromhex(token.removeprefix("bytes:").replace("\\x", ""))
+    return _dense(token)
 
 
 def _recorded_only(scores: dict[Key, dict[str, float]]) -> dict[str, list[Any]]:
