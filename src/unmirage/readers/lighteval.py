@@ -8,7 +8,7 @@ module picks the newest of several runs, decides what a row is, and names the me
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class _Task:
 
     run: Run
     name: str  # with its numbers, as in the results
-    label: str
+    title: str
     path: Path
     frames: dict[str, pl.DataFrame]  # kind -> rows without family, model, task and axes
     words: dict[str, str]  # lighteval's name of a metric -> the kind of the rows that it scores
@@ -71,26 +71,16 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     loaded = Loaded()
     runs = runs_of(paths)
     scales = _scales(runs, options)
-    counts: dict[str, dict[tuple[int, str], int]] = {}
-    for run in runs:
-        for name in _names(run):
-            task, shots = shots_of(name)
-            if shots is not None:
-                counts.setdefault(task, {})[id(run), name] = shots
-    ends, notes = labels(counts)
+    titles, notes = _titles(runs)
     loaded.warnings += notes
-
-    def label(run: Run, name: str) -> str:
-        task, _ = shots_of(name)
-        return task + ends.get(((id(run), name), task), "")
-
-    left: Counter[str] = Counter()
     taken: dict[tuple[str, str], Run] = {}
-    tasks: dict[tuple[int, str], _Task] = {}
+    left: Counter[str] = Counter()
+    tasks: list[_Task] = []
     for run in runs:
         scale, _ = scales[id(run)]
         for name, path in sorted(run.details.items()):
-            newer = taken.setdefault((scale.model, label(run, name)), run)
+            title = titles[id(run), name]
+            newer = taken.setdefault((scale.model, title), run)
             if newer is not run:
                 loaded.warnings.append(_older(scale.model, name, path, run, newer))
                 continue
@@ -99,39 +89,62 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
             functions = run.results.functions(name) if run.results else {}
             frames, words, samples = _frames(details, functions, left)
             on_rows(details.rows.height)
-            tasks[id(run), name] = _Task(
-                run, name, label(run, name), path, frames, words, samples, details.rows["item_id"].n_unique()
-            )
-    kinds: dict[str, set[str]] = {}
-    for task in tasks.values():
-        kinds.setdefault(task.label, set()).update(task.frames)
-    split = sorted(name for name, of_task in kinds.items() if len(of_task) > 1)
-    if split:
-        message = f"tasks whose items were asked in several ways are kept apart: {', '.join(split)}"
-        loaded.warnings.append(tables.warning("methods-split", message, count=len(split)))
-    for task in tasks.values():
-        scale, step = scales[id(task.run)]
-        for kind, frame in task.frames.items():
-            title = f"{task.label} ({kind})" if task.label in split else task.label
-            frame = frame.with_columns(
-                *(pl.lit(v).alias(k) for k, v in (("family", scale.family), ("model", scale.model))),
-                *(pl.lit(v, dtype=pl.Float64).alias(k) for k, v in axes(scale).items()),
-                **({} if step is None else {"step": pl.lit(step, dtype=pl.Float64)}),
-                task=pl.lit(title),
-            )
-            checked, notes = tables.check_responses(frame, where=str(task.path))
-            loaded.responses.append(checked)
-            loaded.warnings += notes
+            items = details.rows["item_id"].n_unique()
+            tasks.append(_Task(run, name, title, path, frames, words, samples, items))
     where = str(runs[0].where.parent) if runs else ""
     loaded.warnings += [
         tables.warning(code, f"{left[code]} items {text}", where=where, count=left[code])
         for code, text in SAID.items()
         if left[code]
     ]
+    split = _responses(tasks, scales, loaded)
+    by_name = {(id(task.run), task.name): task for task in tasks}
     for run in runs:
-        _aggregates(run, scales[id(run)], tasks, split, label, taken, loaded)
+        _aggregates(run, scales[id(run)], by_name, split, titles, taken, loaded)
     loaded.inputs.sort(key=lambda entry: entry.path)
     return loaded
+
+
+def _titles(runs: Sequence[Run]) -> tuple[dict[tuple[int, str], str], list[dict[str, object]]]:
+    """(run, task with its numbers) -> what the task is called."""
+    counts: dict[str, dict[tuple[int, str], int]] = {}
+    plain: dict[tuple[int, str], str] = {}
+    for run in runs:
+        logged = [name for name in (run.results.results if run.results else ()) if not _mean(name)]
+        for name in dict.fromkeys([*run.details, *logged]):
+            task, shots = shots_of(name)
+            plain[id(run), name] = task
+            if shots is not None:
+                counts.setdefault(task, {})[id(run), name] = shots
+    ends, notes = labels(counts)
+    return {key: task + ends.get((key, task), "") for key, task in plain.items()}, notes
+
+
+def _responses(
+    tasks: Sequence[_Task], scales: Mapping[int, tuple[Scale, float | None]], loaded: Loaded
+) -> list[str]:
+    """Add the items of all tasks; gives the tasks whose rows of several kinds were kept apart."""
+    kinds: dict[str, set[str]] = {}
+    for task in tasks:
+        kinds.setdefault(task.title, set()).update(task.frames)
+    split = sorted(title for title, of_task in kinds.items() if len(of_task) > 1)
+    if split:
+        message = f"tasks whose items were asked in several ways are kept apart: {', '.join(split)}"
+        loaded.warnings.append(tables.warning("methods-split", message, count=len(split)))
+    for task in tasks:
+        scale, step = scales[id(task.run)]
+        for kind, frame in task.frames.items():
+            numbers = {**axes(scale), **({} if step is None else {"step": step})}
+            frame = frame.with_columns(
+                family=pl.lit(scale.family),
+                model=pl.lit(scale.model),
+                task=pl.lit(f"{task.title} ({kind})" if task.title in split else task.title),
+                **{name: pl.lit(value, dtype=pl.Float64) for name, value in numbers.items()},
+            )
+            checked, notes = tables.check_responses(frame, where=str(task.path))
+            loaded.responses.append(checked)
+            loaded.warnings += notes
+    return split
 
 
 def metric_of(word: str, function: str, kind: str | None, samples: int = 1) -> str:
@@ -169,12 +182,6 @@ def metric_of(word: str, function: str, kind: str | None, samples: int = 1) -> s
     group = kind if kind in ("generation", "choice", "likelihood") else None
     other = word in names() or by_alias(LM_EVAL, word, group) is not None
     return f"{word} (lighteval)" if other else word
-
-
-def _names(run: Run) -> list[str]:
-    """The tasks of a run, with their numbers."""
-    logged = run.results.results if run.results else {}
-    return list(dict.fromkeys([*run.details, *(name for name in logged if not _mean(name))]))
 
 
 def _mean(name: str) -> bool:
@@ -222,17 +229,16 @@ def _frames(
         for kind, value in reversed(list(zip(found, values, strict=True)))
         if value == value and kind
     }
-    samples = max(
-        (len(row["texts"]) for row, kind in zip(rows, found, strict=True) if kind == "generation"), default=1
-    )
+    texts = [len(row["texts"]) for row, kind in zip(rows, found, strict=True) if kind == "generation"]
+    samples = max(texts, default=1)
+    named = {
+        word: metric_of(word, functions.get(word, ""), words.get(word), samples) for word in details.scores
+    }
     strip = "strip_strings=False" not in functions.get("em", "")
     columns: dict[str, dict[str, list[Any]]] = {}
     for at, (row, kind) in enumerate(zip(rows, found, strict=True)):
         recorded = [
-            {
-                "metric": metric_of(word, functions.get(word, ""), words.get(word), samples),
-                "value": values[at],
-            }
+            {"metric": named[word], "value": values[at]}
             for word, values in details.scores.items()
             if values[at] == values[at]
         ]
@@ -308,9 +314,9 @@ def _entries(row: dict[str, Any], kind: str, strip: bool, left: Counter[str]) ->
 def _aggregates(
     run: Run,
     scaled: tuple[Scale, float | None],
-    tasks: dict[tuple[int, str], _Task],
+    tasks: Mapping[tuple[int, str], _Task],
     split: Sequence[str],
-    label: Callable[[Run, str], str],
+    titles: Mapping[tuple[int, str], str],
     taken: dict[tuple[str, str], Run],
     loaded: Loaded,
 ) -> None:
@@ -322,7 +328,7 @@ def _aggregates(
     for name, entries in run.results.results.items():
         if _mean(name):
             continue
-        title = label(run, name)
+        title = titles[id(run), name]
         newer = taken.setdefault((scale.model, title), run)
         if newer is not run:
             if name not in run.details:

@@ -36,8 +36,8 @@ class Details:
     Attributes
     ----------
     rows: columns item_id, query (str), choices, golds, texts (list[str]; the right answers' and the
-        outputs'), gold (list[i64], indices of right answers), logprobs (list[f64], nats), greedy (list[bool]),
-        methods (list[str], empty in old layouts). Nothing is null.
+        outputs'), gold (list[i64], indices of right answers), logprobs (list[f64], nats), greedy
+        (list[bool]), methods (list[str], empty in old layouts). Nothing is null.
     scores: metric -> a number a row, NaN where there is none; metrics whose values are no numbers are left
         out.
     """
@@ -84,18 +84,18 @@ def read_details(path: Path) -> Details:
 
 def _of_structs(path: Path, schema: pl.Schema) -> Details:
     doc, response = (_Fields(schema, name) for name in ("doc", "model_response"))
-    strings, processed = pl.List(pl.String), response.get("text_post_processed", pl.List(pl.String))
+    processed = response.get("text_post_processed", pl.List(pl.String))
     frame = (
         pl.scan_parquet(path, glob=False)
         .select(
             item_id=doc.get("id", pl.String),
             query=doc.get("query", pl.String).fill_null(""),
-            choices=doc.lists("choices", strings),
-            gold=doc.lists("gold_index", pl.List(pl.Int64)),
-            texts=pl.coalesce(processed.list.drop_nulls(), response.lists("text", strings)),
-            methods=doc.lists("sampling_methods", strings),
-            logprobs=response.lists("logprobs", pl.List(pl.Float64)),
-            greedy=response.lists("argmax_logits_eq_gold", pl.List(pl.Boolean)),
+            choices=doc.lists("choices", pl.String),
+            gold=doc.lists("gold_index", pl.Int64),
+            texts=pl.coalesce(processed.list.drop_nulls(), response.lists("text", pl.String)),
+            methods=doc.lists("sampling_methods", pl.String),
+            logprobs=response.lists("logprobs", pl.Float64),
+            greedy=response.lists("argmax_logits_eq_gold", pl.Boolean),
             metric=pl.col("metric"),
         )
         .collect()
@@ -141,10 +141,10 @@ class _Fields:
             return pl.lit(None, dtype=dtype)
         return pl.col(self.name).struct.field(field).cast(dtype)
 
-    def lists(self, field: str, dtype: pl.List) -> pl.Expr:
+    def lists(self, field: str, inner: type[pl.DataType]) -> pl.Expr:
         """The field as lists, a single value being a list of one; [] where it is null."""
         single = field in self.types and not isinstance(self.types[field], pl.List | pl.Null)
-        found = self.get(field, dtype.inner if single else dtype)
+        found = self.get(field, inner if single else pl.List(inner))
         lists = pl.concat_list(found) if single else found
         return lists.fill_null([]).list.drop_nulls()
 
@@ -185,6 +185,7 @@ def _of_columns(path: Path, schema: pl.Schema) -> Details:
         query = str(one.get("example") or one.get("full_prompt") or "")
         choices, golds = _strings(one.get("choices")), _strings(one.get("gold"))
         gold = [i for i in _flat(one.get("gold_index")) if isinstance(i, int)]
+        golds = golds or [choices[i] for i in gold if 0 <= i < len(choices)]
         texts, logprobs, greedy = _outcome(one["predictions"])
         if not logprobs and not texts:
             _, logprobs, greedy = _outcome(one.get("pred_logits"))

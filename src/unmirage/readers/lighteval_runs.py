@@ -47,7 +47,7 @@ class Results(msgspec.Struct):
 
     def functions(self, task: str) -> dict[str, str]:
         """Metric -> the call that scores an item, as text; versions before 0.11 do not write it."""
-        config = self.tasks.get(task)
+        config = self.tasks.get(task, self.tasks.get(shots_of(task)[0]))
         metrics = config.get("metrics") if isinstance(config, dict) else None
         found = {}
         for metric in metrics if isinstance(metrics, list) else []:
@@ -90,7 +90,7 @@ def shots_of(task: str) -> tuple[str, int | None]:
     A second number, of versions to 0.10, says whether examples were left out of long prompts.
     """
     parts = task.split("|")
-    numbers = []
+    numbers: list[int] = []
     while len(parts) > 1 and parts[-1].isdecimal() and len(parts[-1]) < 5 and len(numbers) < 2:
         numbers.append(int(parts.pop()))
     return "|".join(parts), numbers[-1] if numbers else None
@@ -123,7 +123,10 @@ def runs_of(paths: Iterable[Path]) -> list[Run]:
     runs: list[Run] = []
     for path in sorted(results):
         match = RESULTS.match(path.name)
-        runs.append(Run(match["time"] if match else "", path, _decode(path)))
+        run = Run(match["time"] if match else "", path, _decode(path))
+        # Versions to 0.5 put a copy beside the details.
+        if all((run.time, run.results) != (other.time, other.results) for other in runs):
+            runs.append(run)
     for path in details:
         match = DETAILS.match(path.name)
         time, task = (match["time"], match["task"]) if match else ("", path.stem)
