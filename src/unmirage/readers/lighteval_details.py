@@ -70,7 +70,7 @@ def read_details(path: Path) -> Details:
             return _of_structs(path, schema)
         if all(name in schema for name in FLAT):
             return _of_columns(path, schema)
-    except (pl.exceptions.PolarsError, UnicodeError) as problem:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeError) as problem:
         why = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise SourceError(f"cannot be read as details of lighteval: {why}", where=str(path)) from None
     except OSError as problem:
@@ -266,8 +266,8 @@ def _outcome(value: Any) -> tuple[list[str], list[float], list[bool]]:
             flat = _flat(entry)
             if flat and isinstance(flat[0], str):
                 texts += [text for text in flat if isinstance(text, str)]
-            elif len(flat) == 2 and flat[1] in (0, 1) and isinstance(flat[0], float):
-                logprobs.append(flat[0])
+            elif len(flat) == 2 and _flagged(*flat):
+                logprobs.append(_float(flat[0]))
                 greedy.append(bool(flat[1]))
             else:
                 logprobs += [_float(number) for number in flat]
@@ -276,6 +276,11 @@ def _outcome(value: Any) -> tuple[list[str], list[float], list[bool]]:
         elif isinstance(entry, int | float):
             logprobs.append(_float(entry))
     return texts, logprobs, greedy if len(greedy) == len(logprobs) else []
+
+
+def _flagged(number: Any, flag: Any) -> bool:
+    """Whether these are a log-probability and its flag, and not two log-probabilities."""
+    return isinstance(flag, bool) or (isinstance(number, float) and number < 0 and flag in (0.0, 1.0))
 
 
 def _float(number: Any) -> float:
