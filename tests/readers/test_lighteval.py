@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import unmirage
-from unmirage.errors import SourceError, UnmirageError
+from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.readers import lighteval_runs
 from unmirage.readers.lighteval import metric_of
 
@@ -458,7 +458,7 @@ def test_outcomes_that_python_wrote_in_other_ways(write, load_all, tmp_path):
         "[tensor(-1.5), -2.5, -3.5, -4.5]",
         "[[-1.5, -2.5, -3.5, -4.5]]",
         "[]",
-        "[(nan, False), (-2.0, True), (-1.0, False), (-4.0, False)]",
+        "[(-1.0, False), (-2.0, True)]",
     ]
     frame = frame.with_columns(
         predictions=pl.Series(outcomes),
@@ -473,6 +473,15 @@ def test_outcomes_that_python_wrote_in_other_ways(write, load_all, tmp_path):
         ([-1.0, -2.0, -3.0, -4.0],),
     ]
     assert codes(found) == {"no-output": 1}
+
+
+def test_not_a_number_is_refused(write, load_all):
+    out = write("a/m-1b", {"t|0": choice_items(0, 1)}, layout="written")
+    (path,) = out.rglob("*.parquet")
+    frame = pl.read_parquet(path).with_columns(predictions=pl.lit("[(nan, False), -1.0, -2.0, -3.0]"))
+    frame.write_parquet(path)
+    with pytest.raises(TableError, match="choice_logprobs holds NaN"):
+        load_all(out)
 
 
 @pytest.mark.parametrize("column", ["predictions", "choices", "metrics"])

@@ -241,11 +241,16 @@ def _spelled(match: re.Match[str]) -> str:
     return f"{match[1]}1e999" if match[2] == "inf" else "None"
 
 
-def _flat(value: Any) -> list[Any]:
-    """The entries of nested lists; [] for None."""
+def _leaves(value: Any) -> list[Any]:
+    """The entries of nested lists."""
     if isinstance(value, list | tuple):
-        return [inner for entry in value for inner in _flat(entry)]
-    return [] if value is None else [value]
+        return [inner for entry in value for inner in _leaves(entry)]
+    return [value]
+
+
+def _flat(value: Any) -> list[Any]:
+    """The entries of nested lists that are there."""
+    return [entry for entry in _leaves(value) if entry is not None]
 
 
 def _strings(value: Any) -> list[str]:
@@ -261,20 +266,18 @@ def _outcome(value: Any) -> tuple[list[str], list[float], list[bool]]:
     texts: list[str] = []
     logprobs: list[float] = []
     greedy: list[bool] = []
-    for entry in value if isinstance(value, list | tuple) else [value]:
-        if isinstance(entry, list | tuple):
-            flat = _flat(entry)
-            if flat and isinstance(flat[0], str):
-                texts += [text for text in flat if isinstance(text, str)]
-            elif len(flat) == 2 and _flagged(*flat):
-                logprobs.append(_float(flat[0]))
-                greedy.append(bool(flat[1]))
-            else:
-                logprobs += [_float(number) for number in flat]
-        elif isinstance(entry, str):
+    for entry in value if isinstance(value, list | tuple) else [] if value is None else [value]:
+        if isinstance(entry, str):
             texts.append(entry)
-        elif isinstance(entry, int | float):
+        elif not isinstance(entry, list | tuple):
             logprobs.append(_float(entry))
+        elif entry and any(isinstance(text, str) for text in _flat(entry[0])):
+            texts += [text for text in _flat(entry) if isinstance(text, str)]
+        elif len(entry) == 2 and _flagged(*entry):
+            logprobs.append(_float(entry[0]))
+            greedy.append(bool(entry[1]))
+        else:
+            logprobs += [_float(number) for number in _leaves(entry)]
     return texts, logprobs, greedy if len(greedy) == len(logprobs) else []
 
 
