@@ -290,7 +290,5 @@ def test_runs_that_helm_wrote(shared_data, load_all):
         ("add-6k", "tiny_add", "exact_match", 0.0, 20),
         ("add-70k", "tiny_add", "exact_match", 1.0, 20),
     }
-    assert frame.filter(task="tiny_add_mc").rows() == [
-        ("add-70k", "tiny_add_mc", "acc_norm", 1.0, 20)
-    ]
+    assert frame.filter(task="tiny_add_mc").rows() == [("add-70k", "tiny_add_mc", "acc_norm", 1.0, 20)]
     assert codes(found) == {"zero-logprobs": 2}

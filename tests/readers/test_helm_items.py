@@ -319,6 +319,10 @@ def test_modelled_language(write, tmp_path, load_all):
         ("id1", "likelihood", "The cat sat down", [0.0, -2.0, -3.0, -4.0]),
         ("id2", "likelihood", "Hi", [-1.0]),
     ]
+    assert [scores_of(row) for row in found.responses[0]["recorded"].to_list()] == [
+        {"target_logprob": -9.0},
+        {"target_logprob": -1.0},
+    ]
     assert found.responses[0]["target_tokens"].to_list() == [["The", " cat", " sat", " down"], ["Hi"]]
     assert codes(found) == {}
 

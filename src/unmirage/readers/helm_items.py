@@ -157,15 +157,15 @@ def read_items(
         A file cannot be read, or contradicts itself.
     """
     found = Found()
-    scores = _scores(run.folder / ITEM_STATS, split, named, found)
-    path = run.folder / STATES
-    method = run.spec.adapter.method
+    path, method = run.folder / STATES, run.spec.adapter.method
+    whole = method == LANGUAGE_MODELING
+    scores = _scores(run.folder / ITEM_STATS, split, named, found, added=whole)
     columns: dict[str, list[Any]] | None = None
     if path.is_file() and method in (*GENERATED, *SEPARATE, LANGUAGE_MODELING):
         states = _kept(path, split, found, on_rows)
         if method in SEPARATE:
             columns = _choices(states, run.spec.adapter, found.left, path)
-        elif method == LANGUAGE_MODELING:
+        elif whole:
             columns = _texts(states, found.left)
         else:
             columns = _generations(states, found.left)
@@ -181,9 +181,12 @@ def read_items(
 
 
 def _scores(
-    path: Path, split: str | None, named: Callable[[str], str | None], found: Found
+    path: Path, split: str | None, named: Callable[[str], str | None], found: Found, *, added: bool
 ) -> dict[Key, dict[str, float]]:
-    """The scores that HELM wrote of each instance and trial; several metrics write a record each."""
+    """The scores that HELM wrote of each instance and trial; several metrics write a record each.
+
+    With `added`, records of one instance are of parts of its text, whose log-probabilities add up.
+    """
     scores: dict[Key, dict[str, float]] = {}
     if not path.is_file():
         return scores
@@ -201,7 +204,8 @@ def _scores(
                 names[what.name] = named(what.name)
             ours, value = names[what.name], stat.value
             if ours is not None and value is not None and value == value:
-                scores.setdefault((record.id, record.trial), {})[ours] = value
+                of_key = scores.setdefault((record.id, record.trial), {})
+                of_key[ours] = value + (of_key.get(ours, 0.0) if added else 0.0)
     return scores
 
 
