@@ -15,7 +15,7 @@ SCALES = np.geomspace(1e7, 1e10, 8)
 SHAPES = library(SCALES, shares=True)
 T = np.linspace(0, 1, 8)
 DRAWS = 20_000
-losses = st.lists(st.floats(1e-3, 50), min_size=5, max_size=9)
+losses = st.lists(st.integers(1, 50_000).map(lambda k: k / 1000), min_size=5, max_size=9)
 shares = st.lists(st.floats(0, 1), min_size=5, max_size=9)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from unmirage.meta.found import Meta
 from unmirage.meta.shapes import RULES
 from unmirage.report.panels import ticks
-from unmirage.report.words import axis_title, number, p_value, printable
+from unmirage.report.words import axis_title, number, p_said, p_value, printable
 from unmirage.scales import FALLING
 
 Layer = dict[str, Any]
@@ -219,7 +219,7 @@ def _curves(found: Meta, tested: pl.DataFrame) -> list[Layer]:
         shots_word = "" if row["shots"] is None else f", {row['shots']}-shot"
         below = [
             _short(printable(row["family"])),
-            f"score {number(row['guarded_score'])}, p = {p_value(row['p'])}, "
+            f"score {number(row['guarded_score'])}, {p_said(row['p'])}, "
             f"adjusted {p_value(row['p_adjusted'])}",
         ]
         panels.append(_small(f"{row['task']}{shots_word}", below, values, layers))

@@ -10,7 +10,7 @@ import polars as pl
 from unmirage.counts import listed
 from unmirage.meta.shapes import RULES
 from unmirage.predictions.choice_chain import ChoiceChain
-from unmirage.report.words import interval, number, p_value
+from unmirage.report.words import interval, number, p_said
 from unmirage.result import Settings
 
 # A raw score that is often read as emergence; the paper gives no limit.
@@ -117,7 +117,7 @@ def _concentrated(table: pl.DataFrame, by: str, which: Sequence[str]) -> str:
             f"The {many['cells']:,} curves {beyond} are spread as over {number(many['value'])} {plural} of "
             f"equal share ({interval(many['low'], many['high'])}), all tested curves as over "
             f"{number(many['base'])}; two {plural} have {two['value']:.0%} of them, "
-            f"{two['by_chance']:.0%} if they fell by chance (p = {p_value(two['p'])})."
+            f"{two['by_chance']:.0%} if they fell by chance ({p_said(two['p'])})."
         )
     return ""
 
@@ -129,8 +129,8 @@ def _claims(claims: pl.DataFrame) -> str:
     return (
         f"Of the tasks that were claimed emergent {row['claimed_share']:.0%} are judged by {row['metric']}, "
         f"of all tasks here {row['all_share']:.0%}: {number(row['enrichment'])} times as many "
-        f"({interval(row['enrichment_low'], row['enrichment_high'])}, p = "
-        f"{p_value(row['p_hypergeometric'])})."
+        f"({interval(row['enrichment_low'], row['enrichment_high'])}, "
+        f"{p_said(row['p_hypergeometric'])})."
     )
 
 

@@ -150,8 +150,8 @@ def says(found: Meta, cells: pl.DataFrame, raw: Sequence[Raw]) -> list[str]:
         f"A, on the scores that were given: {n:,} curves of {cells['family'].n_unique()} families, "
         f"{cells['task'].n_unique()} tasks and {len(raw)} metrics. {beyond:,} have a score beyond that of "
         f"{1 - found.settings.alpha:.0%} of smooth curves on the same scales with the same errors "
-        f"({found.settings.alpha * n:.1f} would, were all smooth), {adjusted:,} after adjustment for the "
-        "number of curves."
+        f"(up to {found.settings.alpha * n:.1f} would, were all smooth), {adjusted:,} after adjustment for "
+        "the number of curves."
     )
     high = [one for one in raw if one.highest is not None and one.highest > HIGH]
     named = ", ".join(

@@ -87,6 +87,12 @@ def p_value(value: float | None) -> str:
     return number(value)
 
 
+def p_said(value: float | None) -> str:
+    """A p-value in a sentence: "p = 0.031", "p < 1e-4"."""
+    text = p_value(value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
 def interval(low: float | None, high: float | None) -> str:
     """The two ends of an interval for reading; "–" when one is missing."""
     if low is None or high is None or math.isnan(low) or math.isnan(high):
