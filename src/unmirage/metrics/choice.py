@@ -180,8 +180,8 @@ METRICS = (
                 Alias(
                     "HELM",
                     "exact_match",
-                    "HELM divides by tokens, or takes the letter that was put out, as the method says; the "
-                    "likeliest share the score of a tie",
+                    "HELM takes the letter that was put out; where each choice was a request of its own, its "
+                    "exact_match is acc_norm",
                 ),
                 Alias(
                     "lighteval",
@@ -207,6 +207,12 @@ METRICS = (
             aliases=(
                 Alias("lm-eval", "acc_norm", f"lengths must be in characters; {_FIRST}"),
                 Alias("lm-eval", "acc_bytes", f"lengths must be in UTF-8 bytes; {_FIRST}"),
+                Alias(
+                    "HELM",
+                    "exact_match of multiple_choice_separate_original",
+                    "lengths must be in tokens; HELM takes as many from the end as the choice behind a space "
+                    "has, which may count a token of the question",
+                ),
             ),
             chance_note="1/K with K choices",
         ),

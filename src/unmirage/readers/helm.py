@@ -1,4 +1,4 @@
-"""HELM runs: the aggregates in `stats.json`, a row a score; records of items are not read.
+"""HELM runs: the aggregates in `stats.json`, a row a score, and the items of `scenario_state.json`.
 
 Checked on runs of crfm-helm 0.5.16 and against its source. A statistic there is the mean over the trials of
 a run (draws of the examples in the prompt) of the mean over instances, so its count and spread say nothing
@@ -20,7 +20,8 @@ from unmirage.counts import listed
 from unmirage.errors import SourceError
 from unmirage.families import Scale
 from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
-from unmirage.readers.helm_runs import ITEMS, SPEC, STATS, Run, Stat, claims, runs_of
+from unmirage.readers.helm_items import LANGUAGE_MODELING, SAID, SEPARATE, read_items
+from unmirage.readers.helm_runs import ITEM_STATS, SPEC, STATES, STATS, Run, Stat, claims, runs_of
 from unmirage.readers.lm_eval import axes
 from unmirage.readers.lm_eval_runs import step_of
 from unmirage.readers.shots import labels
@@ -36,7 +37,6 @@ BOOKKEEPING = frozenset(
 BOOKKEEPING_STARTS = ("num_", "finish_reason_", "inference_", "training_", "estimated_num_")
 # Of the text that the model put out itself; of a given text only where language is modelled.
 OWN_TEXT = frozenset(("logprob", "perplexity", "bits_per_byte", "logprob_per_byte"))
-LANGUAGE_MODELING = "language_modeling"
 # In multiple choice these compare letters: no exact match of a text, which nobody hits by chance.
 VARIANTS = ("quasi_exact_match", "prefix_exact_match", "quasi_prefix_exact_match")
 
@@ -49,11 +49,12 @@ def is_score(name: str) -> bool:
 
 
 def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
-    """Read the aggregates of every run whose files are among `paths`.
+    """Read the aggregates and the items of every run whose files are among `paths`.
 
-    Kept are scores of the split "test" ("valid" where a run has no score of that), over all its instances as
-    they are: no perturbed ones, no part of a split. A task that was run with several methods, or several
-    numbers of examples in the prompt, is kept apart by them.
+    Of a run that is named by one of its files the others are read too. Kept are scores of the split "test"
+    ("valid" where a run has no score of that), over all its instances as they are: no perturbed ones, no part
+    of a split; and the items of the same. A task that was run with several methods, or several numbers of
+    examples in the prompt, is kept apart by them.
 
     Raises
     ------
@@ -80,9 +81,12 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     left: Counter[str] = Counter()
     seen: dict[tuple[str, str, str], tuple[Path, float]] = {}
     again: list[Path] = []
+    itemised: set[tuple[str, str]] = set()
     rows = []
     for run, (scale, step), task in zip(runs, scales, tasks, strict=True):
-        mine = [_row(name, value, n, scale, step, task, run) for name, value, n in _scores(run, left)]
+        split, scores = _scores(run, left)
+        known = {"family": scale.family, "model": scale.model, **axes(scale), "task": task, "step": step}
+        mine = [_row(name, value, n, known, run) for name, value, n in scores]
         fresh = [row for row in mine if _first(row, run.folder, seen)]
         if len(fresh) < len(mine):
             again.append(run.folder)
@@ -91,22 +95,13 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
         for name, size in ((SPEC, 0), (STATS, len(fresh))):
             path = run.folder / name
             loaded.inputs.append(Input(str(path), NAME, sha256(path), size))
+        if (scale.model, task) not in itemised and _items(run, split, known, left, loaded, on_rows):
+            itemised.add((scale.model, task))
     where = str(runs[0].folder.parent)
     if again:
         message = f"{len(again)} runs repeat the scores of another and were left out: {_names(again)}"
         loaded.warnings.append(tables.warning("duplicate-runs", message, where=where, count=len(again)))
     loaded.warnings += _said(left, len(runs), where)
-    items = [path for path in paths if path.name in ITEMS]
-    if items:
-        loaded.warnings.append(
-            tables.warning(
-                "items-not-read",
-                f"{len(items)} files of HELM with records of items are not read: its runs are judged from "
-                "their aggregates",
-                where=where,
-                count=len(items),
-            )
-        )
     if rows:
         table = pl.DataFrame(rows, schema={**tables.RESULTS, "step": pl.Float64})
         table = table.drop("step") if table["step"].null_count() == table.height else table
@@ -157,24 +152,68 @@ def _tasks(runs: Sequence[Run]) -> tuple[list[str], list[Note]]:
     return [name + suffixes.get((i, name), "") for i, name in enumerate(names)], notes + more
 
 
-def _scores(run: Run, left: Counter[str]) -> list[tuple[str, float, int | None]]:
-    """(HELM's name, value, instances) of each score of a run; `left` counts what a warning is to say."""
+def _scores(run: Run, left: Counter[str]) -> tuple[str | None, list[tuple[str, float, int | None]]]:
+    """The split that is read, and (HELM's name, value, instances) of each score of a run.
+
+    `left` counts what a warning is to say.
+    """
     whole = [stat for stat in run.stats if stat.name.perturbation is None and not stat.name.sub_split]
     scores = [stat for stat in whole if is_score(stat.name.name) and stat.value is not None]
     there = {stat.name.split for stat in scores}
-    split = next((split for split in SPLITS if split in there), None)
+    split = next((split for split in SPLITS if split in there), SPLITS[0])
     kept = {stat.name.name: stat for stat in scores if stat.name.split == split}
     left["splits"] += len(there) > 1
     left["parts"] += any(stat.name.sub_split for stat in run.stats)
     left["perturbed"] += bool(run.spec.augmenter.perturbation_specs)
     own = OWN_TEXT & kept.keys()
-    zero = "logprob" in kept and kept["logprob"].value == 0
-    if own and (zero or run.spec.adapter.method != LANGUAGE_MODELING):
-        left["zero" if zero else "own"] += 1
+    if own and not _of_given_text(run):
+        left["zero" if "logprob" in kept and kept["logprob"].value == 0 else "own"] += 1
         kept = {name: stat for name, stat in kept.items() if name not in OWN_TEXT}
     left["empty"] += not kept
     n = _instances(whole, split)
-    return [(name, float(stat.value or 0.0), n) for name, stat in kept.items()]
+    return split, [(name, float(stat.value or 0.0), n) for name, stat in kept.items()]
+
+
+def _of_given_text(run: Run) -> bool:
+    """Whether log-probabilities are those of a given text: language was modelled, and they are not all 0."""
+    zero = any(stat.name.name == "logprob" and stat.value == 0 for stat in run.stats)
+    return run.spec.adapter.method == LANGUAGE_MODELING and not zero
+
+
+def _items(
+    run: Run,
+    split: str | None,
+    known: dict[str, Any],
+    left: Counter[str],
+    loaded: Loaded,
+    on_rows: Callable[[int], None],
+) -> bool:
+    """Add the items of a run to `loaded`; False where there are none."""
+    if not any((run.folder / name).is_file() for name in (STATES, ITEM_STATS)):
+        return False
+    method, of_given = run.spec.adapter.method, _of_given_text(run)
+
+    def named(name: str) -> str | None:
+        return _metric(name, method) if is_score(name) and (of_given or name not in OWN_TEXT) else None
+
+    found = read_items(run, split, named, on_rows)
+    for path, records in found.records.items():
+        loaded.inputs.append(Input(str(path), NAME, sha256(path), records))
+    left.update({code: count for code, count in found.left.items() if count})
+    if found.frame is None:
+        left["unread"] += 1
+        return False
+    step = pl.lit(known["step"], dtype=pl.Float64)
+    frame = found.frame.with_columns(
+        *(pl.lit(known[name]).alias(name) for name in ("family", "model", "task")),
+        *(pl.lit(known[name], dtype=pl.Float64).alias(name) for name in ("n_params", "n_tokens", "flops")),
+        **({} if known["step"] is None else {"step": step}),
+    )
+    left["letters"] += method.startswith("multiple_choice_joint")
+    checked, notes = tables.check_responses(frame, where=str(run.folder))
+    loaded.responses.append(checked)
+    loaded.warnings += notes
+    return True
 
 
 def _instances(stats: Sequence[Stat], split: str | None) -> int | None:
@@ -185,28 +224,28 @@ def _instances(stats: Sequence[Stat], split: str | None) -> int | None:
     return None
 
 
-def _row(
-    name: str, value: float, n: int | None, scale: Scale, step: float | None, task: str, run: Run
-) -> dict[str, Any]:
+def _row(name: str, value: float, n: int | None, known: dict[str, Any], run: Run) -> dict[str, Any]:
     return {
-        "family": scale.family,
-        "model": scale.model,
-        **axes(scale),
+        **known,
         "loss": None,
-        "task": task,
         "metric": _metric(name, run.spec.adapter.method),
         "value": value,
         "stderr": None,
         "n": n,
         "chance": None,
-        "step": step,
     }
 
 
 def _metric(name: str, method: str) -> str:
-    """Our name for a score: of multiple choice, which share of right choices it is; else by the alias."""
+    """Our name for a score: of multiple choice, which share of right choices it is; else by the alias.
+
+    Where each choice is a request, HELM's exact_match takes the best log-probability a token, which is
+    `acc_norm` with lengths in tokens; or, calibrated, the best beyond that of the choice by itself.
+    """
     from unmirage.metrics import by_alias
 
+    if method in SEPARATE and name == "exact_match":
+        return "acc_norm" if method == SEPARATE[0] else "accuracy (calibrated)"
     choice = method.startswith("multiple_choice")
     if choice and name in VARIANTS:
         return f"accuracy ({name})"
@@ -244,11 +283,22 @@ def _said(left: Counter[str], runs: int, where: str) -> list[Note]:
             "hold log-probabilities that are all 0, as clients give for greedy tokens; they are left out",
         ),
         "empty": ("no-aggregates", "hold no score"),
+        "unread": ("items-not-read", "hold records of items of which none can be used"),
+        "letters": (
+            "letter-choices",
+            "are multiple choice by letter, so their items have HELM's scores and no log-probabilities; "
+            "--chance TASK=LEVEL gives the chance level",
+        ),
     }
-    return [
+    notes = [
         tables.warning(code, f"{left[what]} of {runs} runs {text}", where=where, count=left[what])
         for what, (code, text) in texts.items()
         if left[what]
+    ]
+    return notes + [
+        tables.warning(code, f"{left[code]} items {text}", where=where, count=left[code])
+        for code, text in SAID.items()
+        if left[code]
     ]
 
 

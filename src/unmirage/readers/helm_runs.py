@@ -1,7 +1,7 @@
 """Which files make a run of HELM, and what its `run_spec.json` and `stats.json` say.
 
 A run is a folder: `run_spec.json` names the model and how it was asked, `stats.json` holds the aggregates.
-Which of these are scores is decided in `helm`.
+Which of these are scores is decided in `helm`; records of items are read in `helm_items`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from unmirage.errors import SourceError
 from unmirage.readers.base import head, lenient_json
 
 STATS, SPEC = "stats.json", "run_spec.json"
-# Records of items, and what the page of a run shows; not read.
-ITEMS = ("per_instance_stats.json", "scenario_state.json", "instances.json")
-OTHERS = ("scenario.json", "display_predictions.json", "display_requests.json")
+STATES, ITEM_STATS = "scenario_state.json", "per_instance_stats.json"
+# Copies of what is in these, for the page of a run.
+OTHERS = ("instances.json", "scenario.json", "display_predictions.json", "display_requests.json")
 # Parts of a run's name that are no part of the task: `adapter_spec` holds them.
 OWN_ARGUMENTS = ("model", "model_deployment", "method", "max_train_instances")
 
@@ -34,6 +34,8 @@ class Adapter(msgspec.Struct):
     model: str
     method: str = ""
     max_train_instances: int = 0
+    output_suffix: str = ""
+    global_suffix: str = ""
 
 
 class Augmenter(msgspec.Struct):
@@ -104,7 +106,7 @@ def claims(path: Path) -> bool:
     if path.name == SPEC:
         return _SPEC_HEAD.match(head(path)) is not None
     spec = path.parent / SPEC
-    return path.name in (STATS, *ITEMS, *OTHERS) and spec.is_file() and claims(spec)
+    return path.name in (STATS, STATES, ITEM_STATS, *OTHERS) and spec.is_file() and claims(spec)
 
 
 def runs_of(paths: Iterable[Path]) -> tuple[list[Run], list[Path]]:

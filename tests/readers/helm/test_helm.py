@@ -220,11 +220,11 @@ def test_the_same_run_in_two_suites(run, tmp_path, load_all):
 
 def test_the_other_files_of_a_run_are_known_and_not_read(run, tmp_path, load_all):
     folder = run("a/m-1b", scores(0.25))
-    for name in ("per_instance_stats.json", "scenario_state.json", "scenario.json", "display_requests.json"):
+    for name in ("instances.json", "scenario.json", "display_requests.json"):
         (folder / name).write_text("[]")
-    assert codes(load_all(tmp_path)) == {"items-not-read": 2}
+    assert codes(load_all(tmp_path)) == {}
     (tmp_path / "scenario.json").write_text("[]")
-    assert codes(load_all(tmp_path)) == {"items-not-read": 2, "files-not-read": 1}
+    assert codes(load_all(tmp_path)) == {"files-not-read": 1}
     assert load_all(folder / "stats.json").results[0].height == 2
 
 
@@ -290,7 +290,5 @@ def test_runs_that_helm_wrote(shared_data, load_all):
         ("add-6k", "tiny_add", "exact_match", 0.0, 20),
         ("add-70k", "tiny_add", "exact_match", 1.0, 20),
     }
-    assert frame.filter(task="tiny_add_mc").rows() == [
-        ("add-70k", "tiny_add_mc", "multiple_choice_grade", 1.0, 20)
-    ]
-    assert codes(found) == {"zero-logprobs": 2, "items-not-read": 6}
+    assert frame.filter(task="tiny_add_mc").rows() == [("add-70k", "tiny_add_mc", "acc_norm", 1.0, 20)]
+    assert codes(found) == {"zero-logprobs": 2}
