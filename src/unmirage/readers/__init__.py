@@ -14,7 +14,7 @@ import polars as pl
 
 from unmirage import tables
 from unmirage.errors import SourceError
-from unmirage.readers import bigbench, helm, lm_eval, tabular
+from unmirage.readers import bigbench, helm, inspect_ai, lm_eval, tabular
 from unmirage.readers.base import Input, Loaded, Options, Reader
 from unmirage.readers.joining import join_likelihoods
 
@@ -24,6 +24,7 @@ READERS = (
     Reader(lm_eval.NAME, "lm-evaluation-harness", "0.4.0 to 0.4.13", lm_eval.claims, lm_eval.read),
     Reader(bigbench.NAME, "BIG-bench score files", "1.0.0", bigbench.claims, bigbench.read),
     Reader(helm.NAME, "HELM", "crfm-helm 0.5.16", helm.claims, helm.read),
+    Reader(inspect_ai.NAME, "inspect_ai", "0.3.285", inspect_ai.claims, inspect_ai.read),
     Reader(
         tabular.NAME,
         "CSV, JSON lines or Parquet table",
@@ -133,7 +134,7 @@ def _format_of(file: Path, format: str | None) -> str:
     """The reader of a file that was named: what was asked for if its ending allows, else what is found."""
     table = file.suffix.lower() in tabular.SUFFIXES
     if format is not None:
-        allowed = table if format == tabular.NAME else file.suffix in (".json", ".jsonl")
+        allowed = table if format == tabular.NAME else file.suffix in (".json", ".jsonl", ".eval")
         if not allowed:
             raise SourceError(
                 f"cannot be of the format {format}: its ending is {file.suffix!r}", where=str(file)

@@ -251,7 +251,7 @@ def _generations(
     if frame["accepted"].list.len().max() == 1:
         return frame.with_columns(target=pl.col("accepted").list.first()).drop("accepted"), notes
     pairs = zip(frame["accepted"].to_list(), frame["output"], strict=True)
-    target = pl.Series("target", [_nearest(texts, output) for texts, output in pairs], dtype=pl.String)
+    target = pl.Series("target", [nearest(texts, output) for texts, output in pairs], dtype=pl.String)
     return frame.with_columns(target).drop("accepted"), notes
 
 
@@ -263,7 +263,7 @@ def _takes_first(config: dict[str, Any], name: str) -> bool:
     return [step.get("function") for entry in filters for step in entry.get("filter") or []] == ["take_first"]
 
 
-def _nearest(accepted: Sequence[str], output: str) -> str:
+def nearest(accepted: Sequence[str], output: str) -> str:
     """The one reference that a generation is compared with, of several accepted ones.
 
     The one that the output equals, else the nearest in edit distance: the best single reference, as BIG-bench

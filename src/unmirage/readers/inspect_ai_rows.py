@@ -1,0 +1,251 @@
+"""Samples of an inspect_ai log as rows of the responses schema (without model and task)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+
+import msgspec
+import polars as pl
+
+from unmirage import tables
+from unmirage.readers.inspect_ai_records import (
+    UNNAMED,
+    Choice,
+    Sample,
+    Score,
+    Token,
+    entries,
+    number_of,
+    unscored,
+)
+from unmirage.readers.inspect_ai_scores import ours
+from unmirage.readers.lm_eval_frames import nearest
+
+# Scorers of the log-probabilities that a prompt's tokens have (`prompt_logprobs`): of its end, and of all.
+LIKELIHOODS = ("target_perplexity", "perplexity")
+
+Note = dict[str, object]
+
+
+class _Counted(msgspec.Struct):
+    """Metadata of a score: over how many of the prompt's last tokens it is."""
+
+    num_tokens: int
+
+
+class Rows:
+    """The rows of one log, sample by sample.
+
+    Parameters
+    ----------
+    kind: of the rows; see `inspect_ai.read`.
+    first: the name of the score of logs from when a sample had one score without a name.
+
+    Attributes
+    ----------
+    left: reason -> samples that are not among the rows.
+    """
+
+    def __init__(self, kind: str, first: str = "score") -> None:
+        self.kind = kind
+        self.left: Counter[str] = Counter()
+        self._first = first
+        self._said: Counter[str] = Counter()
+        self._choices: Counter[int] = Counter()
+        self._columns: dict[str, list[object]] = {
+            name: []
+            for name in ("item_id", "epoch", "target", "output")
+            + ("output_tokens", "target_tokens", "target_logprobs")
+        }
+        self._recorded: tuple[list[int], list[str], list[float]] = ([], [], [])
+
+    def __len__(self) -> int:
+        return len(self._columns["item_id"])
+
+    def add(self, sample: Sample) -> None:
+        """Take a sample, or count why not."""
+        if sample.invalidation is not None:
+            self.left["invalidated"] += 1
+            return
+        scores = sample.scores or ({} if sample.score is None else {UNNAMED: sample.score})
+        numbers = self._numbers(scores)
+        choice = sample.output.choices[0] if sample.output and sample.output.choices else None
+        likelihood = _prompt(choice, scores) if self.kind == "likelihood" else None
+        if sample.error is not None and not numbers:
+            self.left["failed"] += 1
+            return
+        if (self.kind == "score" and not numbers) or (self.kind == "likelihood" and not likelihood):
+            self.left["unscored"] += 1
+            return
+        self._said["edited"] += any(score.history for score in scores.values())
+        text = _clean(choice.message.text if choice else "")
+        output = text.strip()
+        accepted = [sample.target] if isinstance(sample.target, str) else sample.target
+        targets = [_clean(one) for one in accepted] or [""]
+        target = nearest([one.strip() for one in targets], output)
+        self._said["stripped"] += output != text or any(one != one.strip() for one in targets)
+        values: dict[str, object] = {
+            "item_id": _clean(str(sample.id)),
+            "epoch": sample.epoch - 1,
+            "target": target,
+            "output": output,
+            "output_tokens": self._written(choice, text),
+        }
+        if likelihood:
+            values["target_tokens"] = [_clean(token.token) for token in likelihood]
+            values["target_logprobs"] = [float(token.logprob or 0.0) for token in likelihood]
+        place = len(self)
+        for name, column in self._columns.items():
+            column.append(values.get(name))
+        for name, number in numbers.items():
+            for column, one in zip(self._recorded, (place, name, number), strict=True):
+                column.append(one)
+        if sample.choices and "multiple_choice_grade" in numbers:
+            self._choices[len(sample.choices)] += 1
+
+    def frame(self) -> pl.DataFrame:
+        """The rows, in the order they were added."""
+        columns = {
+            name: pl.Series(name, values, dtype=tables.RESPONSES[name])
+            for name, values in self._columns.items()
+        }
+        rows, names, numbers = self._recorded
+        scores = pl.DataFrame(
+            {"row": rows, "metric": names, "value": numbers},
+            schema={"row": pl.UInt32, "metric": pl.String, "value": pl.Float64},
+        )
+        recorded = scores.group_by("row", maintain_order=True).agg(recorded=pl.struct("metric", "value"))
+        frame = (
+            pl.DataFrame(columns)
+            .with_row_index("row")
+            .join(recorded, on="row", how="left", maintain_order="left")
+        )
+        return frame.drop("row").with_columns(
+            recorded=pl.col("recorded").fill_null(pl.lit([], dtype=tables.RECORDED)), kind=pl.lit(self.kind)
+        )
+
+    def notes(self, task: str, model: str, where: str) -> list[Note]:
+        """What there is to say of the samples: those that are no rows, and how the others were read."""
+        found = {**self.left, **self._said}
+        notes = [
+            tables.warning(
+                code, text.format(n=found[what], task=task, model=model), where=where, count=found[what]
+            )
+            for what, (code, text) in _TEXTS.items()
+            if found.get(what) and (what != "stripped" or self.kind == "generation")
+        ]
+        if self._choices:
+            number, _ = self._choices.most_common(1)[0]
+            message = (
+                f"the log does not say that {task} asks for one of {number} choices or what chance gives there: "
+                f'--chance "{task}={1 / number:.3g}" does'
+            )
+            notes.append(tables.warning("chance-not-given", message))
+        return notes
+
+    def _numbers(self, scores: dict[str, Score]) -> dict[str, float]:
+        """Our or inspect_ai's name of each score -> its value; scores that are no number are counted."""
+        numbers: dict[str, float] = {}
+        for name, score in scores.items():
+            name = self._first if name == UNNAMED else name
+            for key, value in entries(name, score.value):
+                number = number_of(value)
+                if number is None:
+                    self._said["words"] += not unscored(value)
+                    continue
+                known = ours(_clean(key), self.kind)
+                numbers[_clean(key) if known in numbers else known] = number
+        return numbers
+
+    def _written(self, choice: Choice | None, text: str) -> list[str] | None:
+        """The tokens that the model wrote, where they were logged and spell what it wrote."""
+        if choice is None or choice.logprobs is None or not choice.logprobs.content:
+            return None
+        self._said["own"] += 1
+        tokens = [_clean(token.token) for token in choice.logprobs.content]
+        for read in (tokens, *_decoded(tokens)):
+            spelt = ""
+            for i, token in enumerate(read):
+                spelt += token
+                if spelt == text:
+                    return read[: i + 1]
+        self._said["tokens"] += 1
+        return None
+
+
+def _prompt(choice: Choice | None, scores: dict[str, Score]) -> list[Token] | None:
+    """The prompt's tokens that the perplexity scorer read, or None where it read none."""
+    name = next((name for name in LIKELIHOODS if name in scores), None)
+    if choice is None or choice.prompt_logprobs is None or name is None or unscored(scores[name].value):
+        return None
+    tokens = [token for token in choice.prompt_logprobs.content or [] if token.logprob is not None]
+    try:
+        count = msgspec.json.decode(scores[name].metadata or b"null", type=_Counted).num_tokens
+    except msgspec.DecodeError:
+        return None
+    return tokens[-count:] if 0 < count <= len(tokens) else None
+
+
+def _decoded(tokens: list[str]) -> list[list[str]]:
+    """The tokens as text, if they are entries of a vocabulary: of byte-level BPE, or of SentencePiece."""
+    letters = _byte_letters()
+    out = []
+    if all(letter in letters for token in tokens for letter in token):
+        out.append([bytes(letters[letter] for letter in token).decode(errors="replace") for token in tokens])
+    if any("▁" in token for token in tokens):
+        out.append([token.replace("▁", " ") for token in tokens])
+    return out
+
+
+@cache
+def _byte_letters() -> dict[str, int]:
+    """The letter that stands for each byte in the vocabulary of byte-level BPE (GPT-2): "Ċ" for a line end."""
+    own = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in own]
+    return {chr(byte): byte for byte in own} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+def _clean(text: str) -> str:
+    """The text with "?" for halves of surrogate pairs, which no table can hold."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+_TEXTS = {
+    "invalidated": (
+        "invalidated-samples",
+        "{n} samples of {task} by {model} were marked as invalid and are left out",
+    ),
+    "failed": (
+        "failed-samples",
+        "{n} samples of {task} by {model} ended in an error without a score and are left out",
+    ),
+    "unscored": (
+        "unscored-samples",
+        "{n} samples of {task} by {model} have no score and are left out, as inspect_ai does",
+    ),
+    "words": (
+        "scores-not-numbers",
+        "{n} scores of {task} by {model} are words that stand for no number; they are left out (inspect_ai's "
+        "accuracy and mean count them as 0)",
+    ),
+    "edited": (
+        "edited-scores",
+        "{n} samples of {task} by {model} have scores that were edited after the run; the last edit is used",
+    ),
+    "stripped": (
+        "stripped-text",
+        "white space at both ends of outputs and targets of {task} is left out, as inspect_ai's scorers do "
+        "({n} samples)",
+    ),
+    "own": (
+        "own-text",
+        "{n} samples of {task} by {model} hold log-probabilities of the text that the model wrote itself; they "
+        "are not those of the right answer and are left out",
+    ),
+    "tokens": (
+        "tokens-differ",
+        "{n} samples of {task} by {model} hold logged tokens that do not spell the output; the tokens are left "
+        "out (inspect_ai's hf provider logs the likeliest token of each place, not the one that was sampled)",
+    ),
+}
