@@ -38,7 +38,8 @@ class ReadingOptions:
     """How the sources are read."""
 
     format: Annotated[
-        str | None, _option(READING, "lm-eval, bigbench, helm, inspect or table; by default each file is looked at.")
+        str | None,
+        _option(READING, "lm-eval, bigbench, helm, inspect or table; by default each file is looked at."),
     ] = None
     family: Annotated[str | None, _option(READING, "One family name for all models.")] = None
     families: Annotated[

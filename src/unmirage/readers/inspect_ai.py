@@ -6,7 +6,6 @@ chooses among runs, decides what kind of responses a task has, and lays samples 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,9 @@ from unmirage.families import Scale
 from unmirage.readers.base import Input, Loaded, Options, sha256
 from unmirage.readers.inspect_ai_archive import Archive
 from unmirage.readers.inspect_ai_records import Reduction, Sample, Whole, decode, decode_file
-from unmirage.readers.inspect_ai_rows import LIKELIHOODS, Rows
-from unmirage.readers.inspect_ai_scores import compared, results_of
+from unmirage.readers.inspect_ai_rows import LIKELIHOODS, Rows, notes_of
 from unmirage.readers.inspect_ai_runs import Log, Note, claims, newest, open_log, scales, tasks
+from unmirage.readers.inspect_ai_scores import compared, results_of
 from unmirage.readers.lm_eval import axes
 
 __all__ = ["NAME", "claims", "read"]
@@ -77,8 +76,12 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
             loaded.warnings.append(_older(run, kept))
     runs.sort(key=lambda run: str(run.log.path))
     kinds = _kinds(runs)
+    read = []
     for run in runs:
-        loaded.extend(_read_run(run, kinds[run.task], on_rows))
+        rows, found = _read_run(run, kinds[run.task], on_rows)
+        loaded.extend(found)
+        read.append((run.task, run.scale.model, str(run.log.path), rows))
+    loaded.warnings += notes_of(read)
     return loaded
 
 
@@ -132,7 +135,7 @@ class _Parts:
                 self.reductions = decode(archive.read(REDUCTIONS), list[Reduction], where)
 
 
-def _read_run(run: Run, kind: str, on_rows: Callable[[int], None]) -> Loaded:
+def _read_run(run: Run, kind: str, on_rows: Callable[[int], None]) -> tuple[Rows, Loaded]:
     where = str(run.log.path)
     rows, parts, read = Rows(kind, next(iter(run.scorers), "score")), _Parts(run.log), 0
     for sample in parts.samples():
@@ -142,7 +145,7 @@ def _read_run(run: Run, kind: str, on_rows: Callable[[int], None]) -> Loaded:
             on_rows(STEP)
     on_rows(read % STEP)
     loaded = Loaded(inputs=[Input(where, NAME, sha256(run.log.path), len(rows))])
-    loaded.warnings += _unfinished(run, read) + rows.notes(run.task, run.scale.model, where)
+    loaded.warnings += _unfinished(run, read)
     known = {**axes(run.scale), "step": run.step}
     aggregates = results_of(run.log.header, kind)
     if len(rows):
@@ -152,7 +155,7 @@ def _read_run(run: Run, kind: str, on_rows: Callable[[int], None]) -> Loaded:
     if aggregates:
         frame = pl.DataFrame(aggregates, schema={name: tables.RESULTS[name] for name in aggregates[0]})
         loaded.results.append(_checked(frame, run, known, loaded.warnings, tables.check_results))
-    return loaded
+    return rows, loaded
 
 
 def _checked(
@@ -188,7 +191,7 @@ def _unfinished(run: Run, read: int) -> list[Note]:
         message = (
             f"the run of {run.task} by {run.scale.model} did not come to its end (status {header.status}): "
         )
-        message += f"{read} samples are in the log and used"
+        message += f"{read} samples are in the log"
         return [tables.warning("unfinished-run", message, where=where)]
     if not read:
         message = f"no sample of {run.task} by {run.scale.model} is in the log (--no-log-samples)"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 
 import msgspec
 import polars as pl
 
 from unmirage import tables
+from unmirage.counts import listed
 from unmirage.readers.inspect_ai_records import (
     UNNAMED,
     Choice,
@@ -24,6 +26,8 @@ from unmirage.readers.lm_eval_frames import nearest
 
 # Scorers of the log-probabilities that a prompt's tokens have (`prompt_logprobs`): of its end, and of all.
 LIKELIHOODS = ("target_perplexity", "perplexity")
+TEXTS = ("item_id", "epoch", "target", "output")
+TOKENS = ("output_tokens", "target_tokens", "target_logprobs")
 
 Note = dict[str, object]
 
@@ -53,11 +57,7 @@ class Rows:
         self._first = first
         self._said: Counter[str] = Counter()
         self._choices: Counter[int] = Counter()
-        self._columns: dict[str, list[object]] = {
-            name: []
-            for name in ("item_id", "epoch", "target", "output")
-            + ("output_tokens", "target_tokens", "target_logprobs")
-        }
+        self._columns: dict[str, list[object]] = {name: [] for name in (*TEXTS, *TOKENS)}
         self._recorded: tuple[list[int], list[str], list[float]] = ([], [], [])
 
     def __len__(self) -> int:
@@ -98,9 +98,9 @@ class Rows:
         place = len(self)
         for name, column in self._columns.items():
             column.append(values.get(name))
-        for name, number in numbers.items():
-            for column, one in zip(self._recorded, (place, name, number), strict=True):
-                column.append(one)
+        self._recorded[0].extend([place] * len(numbers))
+        self._recorded[1].extend(numbers)
+        self._recorded[2].extend(numbers.values())
         if sample.choices and "multiple_choice_grade" in numbers:
             self._choices[len(sample.choices)] += 1
 
@@ -125,24 +125,15 @@ class Rows:
             recorded=pl.col("recorded").fill_null(pl.lit([], dtype=tables.RECORDED)), kind=pl.lit(self.kind)
         )
 
-    def notes(self, task: str, model: str, where: str) -> list[Note]:
-        """What there is to say of the samples: those that are no rows, and how the others were read."""
-        found = {**self.left, **self._said}
-        notes = [
-            tables.warning(
-                code, text.format(n=found[what], task=task, model=model), where=where, count=found[what]
-            )
-            for what, (code, text) in _TEXTS.items()
-            if found.get(what) and (what != "stripped" or self.kind == "generation")
-        ]
-        if self._choices:
-            number, _ = self._choices.most_common(1)[0]
-            message = (
-                f"the log does not say that {task} asks for one of {number} choices or what chance gives there: "
-                f'--chance "{task}={1 / number:.3g}" does'
-            )
-            notes.append(tables.warning("chance-not-given", message))
-        return notes
+    @property
+    def counts(self) -> Counter[str]:
+        """What there is to say of the samples -> how many it concerns."""
+        return self.left + self._said
+
+    @property
+    def choices(self) -> int:
+        """The number of choices that most samples have, where these are what is scored; else 0."""
+        return self._choices.most_common(1)[0][0] if self._choices else 0
 
     def _numbers(self, scores: dict[str, Score]) -> dict[str, float]:
         """Our or inspect_ai's name of each score -> its value; scores that are no number are counted."""
@@ -163,6 +154,8 @@ class Rows:
         if choice is None or choice.logprobs is None or not choice.logprobs.content:
             return None
         self._said["own"] += 1
+        if not text:
+            return []
         tokens = [_clean(token.token) for token in choice.logprobs.content]
         for read in (tokens, *_decoded(tokens)):
             spelt = ""
@@ -200,7 +193,7 @@ def _decoded(tokens: list[str]) -> list[list[str]]:
 
 @cache
 def _byte_letters() -> dict[str, int]:
-    """The letter that stands for each byte in the vocabulary of byte-level BPE (GPT-2): "Ċ" for a line end."""
+    """The letter that stands for each byte in the vocabulary of byte-level BPE (GPT-2)."""
     own = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in own]
     return {chr(byte): byte for byte in own} | {chr(256 + i): byte for i, byte in enumerate(others)}
@@ -211,41 +204,70 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
+def notes_of(read: Sequence[tuple[str, str, str, Rows]]) -> list[Note]:
+    """Warnings on the samples of all logs: those that are no rows, and how the others were read.
+
+    Parameters: (task, model, where, rows) of each log. There is one warning a task and kind of remark.
+    """
+    by_task: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
+    chances: dict[str, int] = {}
+    for task, model, where, rows in read:
+        for what, count in rows.counts.items():
+            if count and (what != "stripped" or rows.kind == "generation"):
+                by_task.setdefault((what, task), []).append((model, where, count))
+        if rows.choices:
+            chances.setdefault(task, rows.choices)
+    notes = []
+    for what, (code, text) in _TEXTS.items():
+        for (word, task), found in by_task.items():
+            if word == what:
+                count = sum(n for _, _, n in found)
+                message = text.format(n=count, of=f"{task} by {listed([model for model, _, _ in found])}")
+                notes.append(tables.warning(code, message, where=found[0][1], count=count))
+    for task, choices in chances.items():
+        message = (
+            f"{task} asks for one of {choices} choices, and the log holds no chance level: give it with "
+            f'--chance "{task}={1 / choices:.4g}"'
+        )
+        notes.append(tables.warning("chance-not-given", message))
+    return notes
+
+
 _TEXTS = {
     "invalidated": (
         "invalidated-samples",
-        "{n} samples of {task} by {model} were marked as invalid and are left out",
+        "{n} samples of {of} were marked as invalid and are left out",
     ),
     "failed": (
         "failed-samples",
-        "{n} samples of {task} by {model} ended in an error without a score and are left out",
+        "{n} samples of {of} ended in an error without a score and are left out",
     ),
     "unscored": (
         "unscored-samples",
-        "{n} samples of {task} by {model} have no score and are left out, as inspect_ai does",
+        "{n} samples of {of} have no score and are left out, as inspect_ai does",
     ),
     "words": (
         "scores-not-numbers",
-        "{n} scores of {task} by {model} are words that stand for no number; they are left out (inspect_ai's "
+        "{n} scores of {of} are words that stand for no number; they are left out (inspect_ai's "
         "accuracy and mean count them as 0)",
     ),
     "edited": (
         "edited-scores",
-        "{n} samples of {task} by {model} have scores that were edited after the run; the last edit is used",
+        "{n} samples of {of} have scores that were edited after the run; the last edit is used",
     ),
     "stripped": (
         "stripped-text",
-        "white space at both ends of outputs and targets of {task} is left out, as inspect_ai's scorers do "
-        "({n} samples)",
+        "{n} samples of {of} have white space at the ends of outputs or targets; it is left out, as "
+        "inspect_ai's scorers do",
     ),
     "own": (
         "own-text",
-        "{n} samples of {task} by {model} hold log-probabilities of the text that the model wrote itself; they "
+        "{n} samples of {of} hold log-probabilities of the text that the model wrote itself; they "
         "are not those of the right answer and are left out",
     ),
     "tokens": (
         "tokens-differ",
-        "{n} samples of {task} by {model} hold logged tokens that do not spell the output; the tokens are left "
+        "{n} samples of {of} hold logged tokens that do not spell the output; the tokens are left "
         "out (inspect_ai's hf provider logs the likeliest token of each place, not the one that was sampled)",
     ),
 }

@@ -65,7 +65,7 @@ class Log:
         return self.whole and self.header.status == "success"
 
     def stated(self, name: str) -> float | None:
-        """A number above 0 of the log's metadata, such as n_params (`inspect eval --metadata n_params=7e9`)."""
+        """A number above 0 of the log's metadata (`inspect eval --metadata n_params=7e9`), or None."""
         for metadata in (self.header.metadata, self.header.eval.metadata or {}):
             value = metadata.get(name)
             try:

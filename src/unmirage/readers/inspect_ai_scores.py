@@ -90,8 +90,9 @@ def compared(
         mine, theirs = means.get(row["metric"]), row["value"]
         if mine is not None and theirs is not None and not _equal(mine, theirs):
             message = (
-                f"{task}: the log's own {row['metric']} is {theirs:.6g}, the mean over its samples {mine:.6g}; "
-                "the samples are used (edited scores, and samples that were left out, make such a difference)"
+                f"{task}: the log's own {row['metric']} is {theirs:.6g}, the mean over its samples "
+                f"{mine:.6g}; the samples are used (edited scores, and samples that were left out, make such "
+                "a difference)"
             )
             notes.append(tables.warning("aggregate-differs", message, where=where))
     per_item = {(metric, item): value for metric, item, value in items.iter_rows()}
@@ -105,8 +106,8 @@ def compared(
                 differing += mine is not None and theirs is not None and not _equal(mine, theirs)
     if differing:
         message = (
-            f"{task}: {differing} items have another mean over their epochs than the log's own reductions say; "
-            "the samples are used"
+            f"{task}: {differing} items have another mean over their epochs than the log's own reductions "
+            "say; the samples are used"
         )
         notes.append(tables.warning("reductions-differ", message, where=where, count=differing))
     return notes
