@@ -14,10 +14,14 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from unmirage.errors import SourceError
+
+if TYPE_CHECKING:
+    import zstandard
 
 MAX_ENTRY = 2**30  # bytes of one entry
 MAX_RATIO = 1000  # bytes for one that is stored; logs are below 100, and zip bombs far above
@@ -197,10 +201,17 @@ def _zstandard(data: bytes, size: int) -> bytes:
     import zstandard
 
     try:
-        with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+        with _decompressor().stream_reader(data, read_across_frames=True) as reader:
             return reader.read(size + 1)
     except (zstandard.ZstdError, MemoryError) as problem:
         raise ValueError(str(problem)) from None
+
+
+@cache
+def _decompressor() -> zstandard.ZstdDecompressor:
+    import zstandard
+
+    return zstandard.ZstdDecompressor()
 
 
 _METHODS: dict[int, Callable[[bytes, int], bytes]] = {

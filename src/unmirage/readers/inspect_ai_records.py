@@ -68,12 +68,22 @@ class Output(msgspec.Struct):
     choices: list[Choice] = []
 
 
+class Edit(msgspec.Struct):
+    """A value that a score had; only their number is used."""
+
+
+class Remarks(msgspec.Struct):
+    """Metadata of a score. Perplexity scorers say over how many of the prompt's last tokens they are."""
+
+    num_tokens: Any = None
+
+
 class Score(msgspec.Struct):
     """A scorer's word on a sample: a letter, a number, a list or a dict of these. Of edited ones the last."""
 
     value: Any = None
-    history: list[msgspec.Raw] = []
-    metadata: msgspec.Raw | None = None
+    history: list[Edit] = []
+    metadata: Remarks | None = None
 
 
 class Sample(msgspec.Struct):

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
-import msgspec
 import polars as pl
 
 from unmirage import tables
@@ -30,12 +29,6 @@ TEXTS = ("item_id", "epoch", "target", "output")
 TOKENS = ("output_tokens", "target_tokens", "target_logprobs")
 
 Note = dict[str, object]
-
-
-class _Counted(msgspec.Struct):
-    """Metadata of a score: over how many of the prompt's last tokens it is."""
-
-    num_tokens: int
 
 
 class Rows:
@@ -173,11 +166,9 @@ def _prompt(choice: Choice | None, scores: dict[str, Score]) -> list[Token] | No
     if choice is None or choice.prompt_logprobs is None or name is None or unscored(scores[name].value):
         return None
     tokens = [token for token in choice.prompt_logprobs.content or [] if token.logprob is not None]
-    try:
-        count = msgspec.json.decode(scores[name].metadata or b"null", type=_Counted).num_tokens
-    except msgspec.DecodeError:
-        return None
-    return tokens[-count:] if 0 < count <= len(tokens) else None
+    remarks = scores[name].metadata
+    count = remarks.num_tokens if remarks else None
+    return tokens[-count:] if isinstance(count, int) and 0 < count <= len(tokens) else None
 
 
 def _decoded(tokens: list[str]) -> list[list[str]]:
