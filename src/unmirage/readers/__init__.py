@@ -134,7 +134,8 @@ def _format_of(file: Path, format: str | None) -> str:
     """The reader of a file that was named: what was asked for if its ending allows, else what is found."""
     table = file.suffix.lower() in tabular.SUFFIXES
     if format is not None:
-        allowed = table if format == tabular.NAME else file.suffix in (".json", ".jsonl", ".eval")
+        others = (".json", ".eval") if format == inspect_ai.NAME else (".json", ".jsonl")
+        allowed = table if format == tabular.NAME else file.suffix in others
         if not allowed:
             raise SourceError(
                 f"cannot be of the format {format}: its ending is {file.suffix!r}", where=str(file)

@@ -13,10 +13,10 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+from zipfile import ZipInfo
 
 from unmirage.errors import SourceError
 
@@ -33,25 +33,12 @@ _MAGIC = b"PK\x03\x04"
 _ENCRYPTED, _SIZES_LATER = 1, 8
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One entry: what the archive says of it. `start` is the place of its header in the file."""
-
-    name: str
-    method: int
-    flags: int
-    crc: int
-    stored: int
-    size: int
-    start: int
-
-
 class Archive:
     """An open archive; use it in a `with` statement.
 
     Attributes
     ----------
-    entries: name -> entry; of several with one name the last, which is the current one.
+    entries: name -> what the archive says of it; of several with one name the last, which is the current one.
     whole: whether the archive has its directory, that is, was not cut off.
 
     Raises
@@ -70,7 +57,8 @@ class Archive:
             self._length = self._file.seek(0, io.SEEK_END)
             listed = self._directory()
             self.whole = listed is not None
-            self.entries = {entry.name: entry for entry in (self._walk() if listed is None else listed)}
+            found = self._walk() if listed is None else listed
+            self.entries = {entry.orig_filename: entry for entry in found}
             self._refuse()
         except BaseException:
             self._file.close()
@@ -89,53 +77,42 @@ class Archive:
         """
         entry = self.entries[name]
         where = f"{self.path}, entry {name!r}"
-        if entry.flags & _ENCRYPTED:
+        if entry.flag_bits & _ENCRYPTED:
             raise SourceError("is encrypted", where=where, hint="Give the log as inspect_ai wrote it.")
-        unpack = _METHODS.get(entry.method)
+        unpack = _METHODS.get(entry.compress_type)
         if unpack is None:
             raise SourceError(
-                f"is compressed in a way that is not known (method {entry.method})",
+                f"is compressed in a way that is not known (method {entry.compress_type})",
                 where=where,
                 hint="Known are stored, deflated and Zstandard entries.",
             )
         try:
-            content = unpack(self._stored(entry), entry.size)
+            content = unpack(self._stored(entry), entry.file_size)
         except (zlib.error, OSError, EOFError, ValueError, struct.error) as problem:
             raise _damaged(where, str(problem)) from None
-        if len(content) > entry.size:
-            raise _damaged(where, f"it is larger than the {entry.size} bytes that it says")
-        if len(content) < entry.size or zlib.crc32(content) != entry.crc:
+        if len(content) > entry.file_size:
+            raise _damaged(where, f"it is larger than the {entry.file_size} bytes that it says")
+        if len(content) < entry.file_size or zlib.crc32(content) != entry.CRC:
             raise _damaged(where, "its length or its checksum is not what it says")
         return content
 
-    def _stored(self, entry: Entry) -> bytes:
-        self._file.seek(entry.start)
+    def _stored(self, entry: ZipInfo) -> bytes:
+        self._file.seek(entry.header_offset)
         header = _LOCAL.unpack(self._file.read(_LOCAL.size))
-        if header[0] != _MAGIC:
+        if header[0] != _MAGIC or entry.compress_size > self._length:
             raise ValueError("it is not where the directory says")
-        self._file.seek(header[-2] + header[-1], io.SEEK_CUR)
-        return self._file.read(entry.stored)
+        before = header[-2] + header[-1]  # the name and the extra field
+        return self._file.read(before + entry.compress_size)[before:]
 
-    def _directory(self) -> list[Entry] | None:
+    def _directory(self) -> list[ZipInfo] | None:
         """The entries that the archive's directory lists, or None where it has none that can be read."""
         try:
             with zipfile.ZipFile(self._file) as archive:
-                return [
-                    Entry(
-                        info.orig_filename,
-                        info.compress_type,
-                        info.flag_bits,
-                        info.CRC,
-                        info.compress_size,
-                        info.file_size,
-                        info.header_offset,
-                    )
-                    for info in archive.infolist()
-                ]
+                return archive.infolist()
         except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, struct.error, OverflowError):
             return None
 
-    def _walk(self) -> list[Entry]:
+    def _walk(self) -> list[ZipInfo]:
         """The entries that are there whole, from the start of the file on."""
         found = []
         place = 0
@@ -151,7 +128,10 @@ class Archive:
             end = place + _LOCAL.size + name_length + extra_length + stored
             if end > self._length:
                 break
-            found.append(Entry(name.decode(errors="replace"), method, flags, crc, stored, size, place))
+            entry = ZipInfo(name.decode(errors="replace"))
+            entry.compress_type, entry.flag_bits, entry.CRC = method, flags, crc
+            entry.compress_size, entry.file_size, entry.header_offset = stored, size, place
+            found.append(entry)
             place = end
         if not found:
             raise SourceError("is not a log of inspect_ai: no zip archive", where=str(self.path))
@@ -160,10 +140,10 @@ class Archive:
     def _refuse(self) -> None:
         """Archives that would unpack to more than any log does are refused unread."""
         for entry in self.entries.values():
-            large = entry.size > FREE and entry.size > MAX_RATIO * entry.stored
-            if entry.size > MAX_ENTRY or large:
-                raise _bomb(f"{self.path}, entry {entry.name!r}", entry.size, entry.stored)
-        total = sum(entry.size for entry in self.entries.values())
+            size, stored = entry.file_size, entry.compress_size
+            if size > MAX_ENTRY or (size > FREE and size > MAX_RATIO * stored):
+                raise _bomb(f"{self.path}, entry {entry.orig_filename!r}", size, stored)
+        total = sum(entry.file_size for entry in self.entries.values())
         if total > FREE * len(self.entries) and total > MAX_RATIO * self._length:
             raise _bomb(str(self.path), total, self._length)
 
@@ -201,6 +181,8 @@ def _zstandard(data: bytes, size: int) -> bytes:
     import zstandard
 
     try:
+        if 0 <= zstandard.frame_content_size(data) == size:
+            return _decompressor().decompress(data)
         with _decompressor().stream_reader(data, read_across_frames=True) as reader:
             return reader.read(size + 1)
     except (zstandard.ZstdError, MemoryError) as problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import polars as pl
@@ -72,21 +72,21 @@ class Rows:
             self.left["unscored"] += 1
             return
         self._said["edited"] += any(score.history for score in scores.values())
-        text = _clean(choice.message.text if choice else "")
+        text = choice.message.text if choice else ""
         output = text.strip()
-        accepted = [sample.target] if isinstance(sample.target, str) else sample.target
-        targets = [_clean(one) for one in accepted] or [""]
-        target = nearest([one.strip() for one in targets], output)
-        self._said["stripped"] += output != text or any(one != one.strip() for one in targets)
+        targets = [sample.target] if isinstance(sample.target, str) else sample.target or [""]
+        accepted = [one.strip() for one in targets]
+        target = accepted[0] if len(accepted) == 1 else nearest(accepted, output)
+        self._said["stripped"] += output != text or accepted != targets
         values: dict[str, object] = {
-            "item_id": _clean(str(sample.id)),
+            "item_id": str(sample.id),
             "epoch": sample.epoch - 1,
             "target": target,
             "output": output,
             "output_tokens": self._written(choice, text),
         }
         if likelihood:
-            values["target_tokens"] = [_clean(token.token) for token in likelihood]
+            values["target_tokens"] = [token.token for token in likelihood]
             values["target_logprobs"] = [float(token.logprob or 0.0) for token in likelihood]
         place = len(self)
         for name, column in self._columns.items():
@@ -138,8 +138,8 @@ class Rows:
                 if number is None:
                     self._said["words"] += not unscored(value)
                     continue
-                known = ours(_clean(key), self.kind)
-                numbers[_clean(key) if known in numbers else known] = number
+                known = ours(key, self.kind)
+                numbers[key if known in numbers else known] = number
         return numbers
 
     def _written(self, choice: Choice | None, text: str) -> list[str] | None:
@@ -149,8 +149,8 @@ class Rows:
         self._said["own"] += 1
         if not text:
             return []
-        tokens = [_clean(token.token) for token in choice.logprobs.content]
-        for read in (tokens, *_decoded(tokens)):
+        tokens = [token.token for token in choice.logprobs.content]
+        for read in _readings(tokens):
             spelt = ""
             for i, token in enumerate(read):
                 spelt += token
@@ -171,15 +171,14 @@ def _prompt(choice: Choice | None, scores: dict[str, Score]) -> list[Token] | No
     return tokens[-count:] if isinstance(count, int) and 0 < count <= len(tokens) else None
 
 
-def _decoded(tokens: list[str]) -> list[list[str]]:
-    """The tokens as text, if they are entries of a vocabulary: of byte-level BPE, or of SentencePiece."""
+def _readings(tokens: list[str]) -> Iterator[list[str]]:
+    """The tokens as they are, and as entries of a vocabulary: of byte-level BPE, or of SentencePiece."""
+    yield tokens
     letters = _byte_letters()
-    out = []
     if all(letter in letters for token in tokens for letter in token):
-        out.append([bytes(letters[letter] for letter in token).decode(errors="replace") for token in tokens])
+        yield [bytes([letters[letter] for letter in token]).decode(errors="replace") for token in tokens]
     if any("▁" in token for token in tokens):
-        out.append([token.replace("▁", " ") for token in tokens])
-    return out
+        yield [token.replace("▁", " ") for token in tokens]
 
 
 @cache
@@ -188,11 +187,6 @@ def _byte_letters() -> dict[str, int]:
     own = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in own]
     return {chr(byte): byte for byte in own} | {chr(256 + i): byte for i, byte in enumerate(others)}
-
-
-def _clean(text: str) -> str:
-    """The text with "?" for halves of surrogate pairs, which no table can hold."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def notes_of(read: Sequence[tuple[str, str, str, Rows]]) -> list[Note]:

@@ -118,7 +118,7 @@ def scales(logs: Sequence[Log], options: Options) -> list[tuple[Scale, float | N
 
 def tasks(logs: Sequence[Log]) -> tuple[list[str], list[Note]]:
     """The name of each log's task, with the arguments (and the solver) that differ between its logs."""
-    arguments = [{**log.header.eval.task_args, "solver": log.header.eval.solver} for log in logs]
+    arguments = [{"solver": log.header.eval.solver, **log.header.eval.task_args} for log in logs]
     by_task: dict[str, list[int]] = {}
     for i, log in enumerate(logs):
         by_task.setdefault(log.header.eval.task, []).append(i)
