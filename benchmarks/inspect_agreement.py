@@ -8,7 +8,7 @@ and unmirage, on a folder of logs:
 It compares every sample of every log (target, output, scores as numbers) and every aggregate that is a mean,
 runs an evaluation of its own with inspect_ai (epochs, numbers, letters, dicts, lists, unscored samples; an
 archive and a JSON file) and compares that too. Then it repeats the samples of a log up to SAMPLES (default
-2,000) and reads them with ours; with `samples_df`, of summaries and of whole samples (an output column needs
+5,000) and reads them with ours; with `samples_df`, of summaries and of whole samples (an output column needs
 these); and with `json.loads` of every entry, which is unpacked by our archive reader or by zipfile: in one
 process, one after another, the best of three (inspect_ai's: once).
 """
@@ -38,12 +38,13 @@ from unmirage.families import load
 from unmirage.readers import Loaded, Options, inspect_ai
 from unmirage.readers.inspect_ai_archive import Archive
 
+OPTIONS = Options(families=load())
 NAMES = {"exact": "exact_match_normalised", "choice": "multiple_choice_grade"}
 
 
 def ours(path: Path) -> Loaded:
     """What our reader makes of one log."""
-    return inspect_ai.read([path], Options(families=load()), lambda n: None)
+    return inspect_ai.read([path], OPTIONS, lambda n: None)
 
 
 def numbers(scores: dict[str, Score]) -> dict[str, float]:
@@ -232,7 +233,7 @@ def speed(source: Path, count: int) -> None:
 def main() -> None:
     """Print both tables."""
     folder = Path(sys.argv[1])
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 2_000
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 5_000
     print(f"inspect_ai {__version__}, Python {sys.version.split()[0]}\n")
     print("| log | samples | scores | means | differences | largest difference |")
     print("|---|---:|---:|---:|---:|---:|")

@@ -172,7 +172,7 @@ def test_of_several_runs_the_newest_success(tmp_path, inspect_logs, load_all):
     loaded = load_all(tmp_path)
     assert recorded(loaded.responses[0]) == {"j": 0.2}
     (message,) = notes(loaded, "duplicate-runs")
-    assert "1 logs hold a run that another log holds too and are left out: second.eval" in message
+    assert message.endswith("scored again, and are left out: second.eval (for copy.json)")
     first, third = sorted(notes(loaded, "older-run"), reverse=True)
     assert "sums of m-1b was retried: copy.json (success, 2026-01-02" in first
     assert "this one (started, 2026-01-03" in first + third

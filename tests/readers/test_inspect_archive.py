@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import struct
@@ -172,6 +173,18 @@ def test_what_is_no_archive(tmp_path, load_all):
             load_all(path)
         with pytest.raises(SourceError, match=r"no zip archive|neither header\.json"):
             load_all(path, format="inspect")
+
+
+def test_arguments_nested_as_deeply_as_can_be(tmp_path, inspect_logs, load_all):
+    """Just below the depth at which decoding fails, encoding does: both are met here."""
+    sample = json.dumps(inspect_logs.sample(1, scores={"exact": "C"})).encode()
+    for depth in range(900, 1010, 3):
+        for i in range(2):
+            head = json.dumps(inspect_logs.header(eval_id=str(i), task_args={"n": i, "x": "XX"}))
+            deep = head.replace('"XX"', "[" * depth + "]" * depth).encode()
+            inspect_logs.archive(tmp_path / f"{i}.eval", [("header.json", deep), ("samples/1.json", sample)])
+        with contextlib.suppress(SourceError):
+            load_all(tmp_path)
 
 
 @pytest.mark.parametrize(

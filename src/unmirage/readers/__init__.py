@@ -24,7 +24,7 @@ READERS = (
     Reader(lm_eval.NAME, "lm-evaluation-harness", "0.4.0 to 0.4.13", lm_eval.claims, lm_eval.read),
     Reader(bigbench.NAME, "BIG-bench score files", "1.0.0", bigbench.claims, bigbench.read),
     Reader(helm.NAME, "HELM", "crfm-helm 0.5.16", helm.claims, helm.read),
-    Reader(inspect_ai.NAME, "inspect_ai", "0.3.285", inspect_ai.claims, inspect_ai.read),
+    Reader(inspect_ai.NAME, "inspect_ai", "0.3.110, 0.3.285", inspect_ai.claims, inspect_ai.read),
     Reader(
         tabular.NAME,
         "CSV, JSON lines or Parquet table",

@@ -1,7 +1,8 @@
 """inspect_ai logs: `.eval` archives and `.json` files, sample by sample.
 
-Checked on logs of inspect_ai 0.3.285 (Zstandard archives, JSON, mockllm), and against its source. This module
-chooses among runs, decides what kind of responses a task has, and lays samples out as rows.
+Checked on logs of inspect_ai 0.3.285 (Zstandard archives, JSON; finished, running, edited and scored again)
+and 0.3.110 (deflated archives, JSON), and against the source of the former. This module chooses among runs
+and decides what kind of responses a task has; laying samples out as rows is `inspect_ai_rows`.
 """
 
 from __future__ import annotations

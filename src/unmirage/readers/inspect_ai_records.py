@@ -1,6 +1,7 @@
 """The JSON of an inspect_ai log: header, samples and reductions, the keys that are used, and what a score is.
 
-Checked on logs of inspect_ai 0.3.285 and against its source.
+Checked on logs of inspect_ai 0.3.110 and 0.3.285 and against its source. What a log holds thousands of is
+not tracked by the garbage collector (gc=False): nothing in it refers back.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ Number = float | Literal["NaN", "Infinity", "-Infinity"]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, gc=False):
     """A part of a message: text, or a picture and the like, which has none here."""
 
     type: str
     text: str | None = None
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """A message of a model."""
 
     content: str | list[Part] = ""
@@ -41,20 +42,20 @@ class Message(msgspec.Struct):
         return "\n".join(part.text or "" for part in self.content if part.type == "text")
 
 
-class Token(msgspec.Struct):
+class Token(msgspec.Struct, gc=False):
     """A token and its log-probability in nats."""
 
     token: str
     logprob: Number | None = None
 
 
-class Tokens(msgspec.Struct):
+class Tokens(msgspec.Struct, gc=False):
     """The tokens of a text."""
 
     content: list[Token] | None = None
 
 
-class Choice(msgspec.Struct):
+class Choice(msgspec.Struct, gc=False):
     """One of the outputs of a request."""
 
     message: Message
@@ -62,23 +63,23 @@ class Choice(msgspec.Struct):
     prompt_logprobs: Tokens | None = None
 
 
-class Output(msgspec.Struct):
+class Output(msgspec.Struct, gc=False):
     """What the model gave last."""
 
     choices: list[Choice] = []
 
 
-class Edit(msgspec.Struct):
+class Edit(msgspec.Struct, gc=False):
     """A value that a score had; only their number is used."""
 
 
-class Remarks(msgspec.Struct):
+class Remarks(msgspec.Struct, gc=False):
     """Metadata of a score. Perplexity scorers say over how many of the prompt's last tokens they are."""
 
     num_tokens: Any = None
 
 
-class Score(msgspec.Struct):
+class Score(msgspec.Struct, gc=False):
     """A scorer's word on a sample: a letter, a number, a list or a dict of these. Of edited ones the last."""
 
     value: Any = None
@@ -86,7 +87,7 @@ class Score(msgspec.Struct):
     metadata: Remarks | None = None
 
 
-class Sample(msgspec.Struct):
+class Sample(msgspec.Struct, gc=False):
     """One sample in one epoch (from 1)."""
 
     id: int | str

@@ -51,13 +51,14 @@ class Log:
         """(name, revision) of the model: "hf/org/name". Of "hf/local" and the like the path is the name."""
         arguments = self.header.eval.model_args
         name = self.header.eval.model
-        path, revision = arguments.get("model_path"), arguments.get("revision")
+        path, given = arguments.get("model_path"), arguments.get("revision")
+        revision = str(given) if isinstance(given, str | int) and given not in ("", "main") else None
         if name.endswith("/local") and isinstance(path, str) and path.strip("/"):
             name = path
         parent, _, last = name.rstrip("/").rpartition("/")
         if not revision and parent and CHECKPOINT.fullmatch(last):
             name, revision = parent, last
-        return name, str(revision) if revision and revision != "main" else None
+        return name, revision
 
     @property
     def finished(self) -> bool:
@@ -142,7 +143,11 @@ def tasks(logs: Sequence[Log]) -> tuple[list[str], list[Note]]:
 
 
 def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    """An argument as text: itself if it is short, else the start of its SHA-256."""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    except RecursionError:
+        return "nested too deeply"
     return text if len(text) <= LONG else hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]
 
 
@@ -151,15 +156,18 @@ def newest(logs: Iterable[Log]) -> tuple[list[Log], list[Note]]:
     ordered = sorted(logs, key=lambda log: str(log.path))
     ordered.sort(key=lambda log: (log.finished, log.header.eval.created), reverse=True)
     kept: dict[str, Log] = {}
-    copies = []
+    copies, place = [], Path()
     for log in ordered:
         run = log.header.eval.eval_id or str(log.path)
         if kept.setdefault(run, log) is not log:
-            copies.append(log)
+            copies.append(f"{log.path.name} (for {kept[run].path.name})")
+            place = log.path.parent
     if not copies:
         return ordered, []
-    names = listed([log.path.name for log in copies])
-    message = f"{len(copies)} logs hold a run that another log holds too and are left out: {names}"
+    message = (
+        f"{len(copies)} logs hold a run that another log holds too, converted or scored again, and are left "
+        f"out: {listed(copies)}"
+    )
     return list(kept.values()), [
-        tables.warning("duplicate-runs", message, where=str(copies[0].path.parent), count=len(copies))
+        tables.warning("duplicate-runs", message, where=str(place), count=len(copies))
     ]
