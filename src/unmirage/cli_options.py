@@ -39,7 +39,10 @@ class ReadingOptions:
 
     format: Annotated[
         str | None,
-        _option(READING, "lm-eval, bigbench, helm, lighteval or table; by default each file is looked at."),
+        _option(
+            READING,
+            "lm-eval, bigbench, helm, inspect, lighteval or table; by default each file is looked at.",
+        ),
     ] = None
     family: Annotated[str | None, _option(READING, "One family name for all models.")] = None
     families: Annotated[

@@ -1,4 +1,5 @@
-"""Logs of lm-evaluation-harness in the layout of any of its versions, for the tests of the readers."""
+"""Logs of lm-evaluation-harness in the layout of any of its versions, and of inspect_ai, for the tests of the
+readers."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import hashlib
 import json
 import random
 import re
+import struct
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,6 +219,102 @@ class Logs:
     rolling = staticmethod(rolling_task)
     generation = staticmethod(generation_task)
     every = staticmethod(all_tasks)
+
+
+def write_archive(
+    path: Path,
+    entries: Sequence[tuple[str, bytes]],
+    method: int = 93,
+    frames: int = 1,
+    flags: int = 0,
+    sizes: dict[str, int] | None = None,
+) -> Path:
+    """A zip archive as inspect_ai writes it: entries stored (0), deflated (8) or in Zstandard frames (93).
+
+    `sizes` are false unpacked sizes of entries, `flags` the flags of all.
+    """
+    import zstandard
+
+    body, directory = bytearray(), bytearray()
+    for name, content in entries:
+        step = max(1, -(-len(content) // frames))
+        pieces = [content[i : i + step] for i in range(0, len(content), step)] or [b""]
+        if method == 93:
+            data = b"".join(zstandard.ZstdCompressor().compress(piece) for piece in pieces)
+        elif method == 8:
+            squeeze = zlib.compressobj(wbits=-15)
+            data = squeeze.compress(content) + squeeze.flush()
+        else:
+            data = content
+        size = (sizes or {}).get(name, len(content))
+        encoded = name.encode()
+        common = struct.pack(
+            "<5H3L2H", 20, flags, method, 0, 33, zlib.crc32(content), len(data), size, len(encoded), 0
+        )
+        directory += b"PK\x01\x02" + struct.pack("<H", 20) + common
+        directory += struct.pack("<3H2L", 0, 0, 0, 0, len(body)) + encoded
+        body += b"PK\x03\x04" + common + encoded + data
+    end = struct.pack("<4H2LH", 0, 0, len(entries), len(entries), len(directory), len(body), 0)
+    path.write_bytes(bytes(body) + bytes(directory) + b"PK\x05\x06" + end)
+    return path
+
+
+class InspectLogs:
+    """Logs of inspect_ai, in the layout of 0.3.285."""
+
+    archive = staticmethod(write_archive)
+
+    @staticmethod
+    def header(**eval: Any) -> dict[str, Any]:
+        """The header of a run that succeeded; keys of `eval`, and status and results, can be given."""
+        outer = {key: eval.pop(key) for key in ("status", "results", "metadata") if key in eval}
+        known = {
+            "eval_id": f"eval-{eval.get('model', 'hf/m-1b')}-{eval.get('created', '')}",
+            "task_id": "task-1",
+            "created": "2026-01-01T00:00:00+00:00",
+            "task": "sums",
+            "task_args": {},
+            "model": "hf/m-1b",
+            "model_args": {},
+            "scorers": [{"name": "exact", "options": {}}],
+        }
+        return {"version": 2, "status": "success", "eval": known | eval, **outer}
+
+    @staticmethod
+    def sample(id: int | str, output: str = "4", *, epoch: int = 1, target: Any = "4", **more: Any) -> Any:
+        """A sample; `scores` is scorer -> value, (prompt_)logprobs lists of (token, logprob)."""
+        choice: dict[str, Any] = {"message": {"content": output, "role": "assistant"}, "stop_reason": "stop"}
+        for name in ("logprobs", "prompt_logprobs"):
+            if name in more:
+                choice[name] = {"content": [{"token": t, "logprob": p} for t, p in more.pop(name)]}
+        if "scores" in more:
+            given = more["scores"].items()
+            more["scores"] = {
+                k: v if isinstance(v, dict) and "value" in v else {"value": v} for k, v in given
+            }
+        output_of = {"model": "m", "choices": [choice], "completion": output}
+        return {"id": id, "epoch": epoch, "input": "2+2=", "target": target, "output": output_of, **more}
+
+    @staticmethod
+    def log(path: Path, header: dict[str, Any], samples: Sequence[Any], **how: Any) -> Path:
+        """An `.eval` archive, or a `.json` file by the ending; reductions= can be given."""
+        reductions = how.pop("reductions", None)
+        if path.suffix == ".json":
+            path.write_text(json.dumps({**header, "samples": samples, "reductions": reductions}, indent=2))
+            return path
+        start = {key: header[key] for key in ("version", "eval")}
+        entries = [("_journal/start.json", start)]
+        entries += [(f"samples/{s['id']}_epoch_{s['epoch']}.json", s) for s in samples]
+        if reductions is not None:
+            entries.append(("reductions.json", reductions))
+        if header["status"] != "started":
+            entries.append(("header.json", header))
+        return write_archive(path, [(name, json.dumps(value).encode()) for name, value in entries], **how)
+
+
+@pytest.fixture(scope="session")
+def inspect_logs() -> type[InspectLogs]:
+    return InspectLogs
 
 
 @pytest.fixture(scope="session")

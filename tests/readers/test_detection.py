@@ -107,9 +107,11 @@ def test_a_format_that_is_named(folder, logs, load_all):
     logs.run(folder, "0.4.10", {"pretrained": "a/m-7b"}, [logs.choice(0)])
     assert load_all(folder, format="table").responses[0]["task"].unique().to_list() == ["t"]
     assert load_all(folder, format="lm-eval").responses[0]["task"].unique().to_list() == ["my_mc"]
-    with pytest.raises(SourceError, match="there is no format 'inspect'") as caught:
-        unmirage.read(folder, format="inspect")
-    assert "lm-eval, bigbench, helm, lighteval, table" in str(caught.value)
+    with pytest.raises(SourceError, match="there is no format 'other'") as caught:
+        unmirage.read(folder, format="other")
+    assert "lm-eval, bigbench, helm, inspect, lighteval, table" in str(caught.value)
+    with pytest.raises(SourceError, match="cannot be of the format inspect"):
+        unmirage.read(folder / "table.csv", format="inspect")
     with pytest.raises(SourceError, match="cannot be of the format lm-eval"):
         unmirage.read(folder / "table.csv", format="lm-eval")
     path = folder / "x.json"

@@ -171,6 +171,7 @@ METRICS = (
             continuous=False,
             aliases=(
                 Alias("lm-eval", "acc", _FIRST),
+                Alias("inspect", "choice", "the letter that the model wrote; several may be right"),
                 Alias(
                     "BIG-bench",
                     "multiple_choice_grade",

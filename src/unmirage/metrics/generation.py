@@ -137,6 +137,12 @@ METRICS = (
         aliases=(
             Alias("SQuAD", "exact_match", "SQuAD accepts any of several targets"),
             Alias("HELM", "quasi_exact_match", "HELM scores an empty output 0"),
+            Alias(
+                "inspect",
+                "exact",
+                "inspect_ai also cuts at hyphens, reads numbers (85 equals 85.0), accepts any of several "
+                "targets, and never matches a target of which nothing is left",
+            ),
         ),
     ),
     _metric(

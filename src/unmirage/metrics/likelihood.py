@@ -89,6 +89,9 @@ METRICS = (
             definition="Minus the mean log-probability of the target's tokens, teacher forced. +inf when a "
             f"token has probability 0. {_PER_TOKEN}",
             source="Schaeffer et al. 2023 (arXiv 2304.15004), Sec. 2: L_CE",
+            aliases=(
+                Alias("inspect", "target_perplexity", "none; the word is that of its aggregate, exp of it"),
+            ),
         ),
         _cross_entropy,
         check=_per_token,

@@ -93,7 +93,7 @@ def by_alias(tool: str, name: str, group: str | None = None) -> str | None:
 
     Parameters
     ----------
-    tool: "lm-eval", "BIG-bench", "HELM", "lighteval" or "SQuAD".
+    tool: "lm-eval", "BIG-bench", "HELM", "inspect", "lighteval" or "SQuAD".
     name: the tool's word.
     group: the group of the tasks in question: lm-eval's `acc` is `multiple_choice_grade` in group "choice"
         and `greedy_match` in group "likelihood".

@@ -14,7 +14,7 @@ import polars as pl
 
 from unmirage import tables
 from unmirage.errors import SourceError
-from unmirage.readers import bigbench, helm, lighteval, lm_eval, tabular
+from unmirage.readers import bigbench, helm, inspect_ai, lighteval, lm_eval, tabular
 from unmirage.readers.base import Input, Loaded, Options, Reader
 from unmirage.readers.joining import join_likelihoods
 
@@ -24,6 +24,7 @@ READERS = (
     Reader(lm_eval.NAME, "lm-evaluation-harness", "0.4.0 to 0.4.13", lm_eval.claims, lm_eval.read),
     Reader(bigbench.NAME, "BIG-bench score files", "1.0.0", bigbench.claims, bigbench.read),
     Reader(helm.NAME, "HELM", "crfm-helm 0.5.16", helm.claims, helm.read),
+    Reader(inspect_ai.NAME, "inspect_ai", "0.3.110, 0.3.285", inspect_ai.claims, inspect_ai.read),
     Reader(lighteval.NAME, "lighteval", "0.3.0 to 0.13.0", lighteval.claims, lighteval.read),
     Reader(
         tabular.NAME,
