@@ -351,7 +351,7 @@ def test_a_report_folder_without_permission(tmp_path, capsys):
         (["--checkpoint", "best"], "--checkpoint"),
         (["--chance", "t=often"], "--chance"),
         (["--alpha", "2"], "--alpha"),
-        (["--format", "inspect"], "--format"),
+        (["--format", "other"], "--format"),
         (["--tokens", "syllables"], "syllables"),
         (["--families", "nowhere.toml"], "nowhere.toml"),
         (["--interval", "wald"], "wald"),
