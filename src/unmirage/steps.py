@@ -90,11 +90,16 @@ def scored(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
 
 
 def gathered(kept: Kept, scores: ScoreResult, settings: Settings) -> Iterator[Cell]:
-    """The cells of what is compared: each a task of a family."""
+    """The cells of what is compared: each a task of a family that is judged from its items."""
     wanted = settings.metrics  # of the aggregate metrics those asked for, or all that the rows allow
+    few = pl.DataFrame(list(kept.few), schema=dict.fromkeys(("family", "task"), pl.String), orient="row")
+    judged, scored = (
+        frame.join(few, on=["family", "task"], how="anti", maintain_order="left") if kept.few else frame
+        for frame in (kept.responses, scores.scores)
+    )
     return cells(
-        kept.responses,
-        scores.scores,
+        judged,
+        scored,
         order=kept.families,
         falling=settings.axis in FALLING,
         chance=settings.chance,
