@@ -38,7 +38,10 @@ class ReadingOptions:
     """How the sources are read."""
 
     format: Annotated[
-        str | None, _option(READING, "lm-eval, bigbench, helm or table; by default each file is looked at.")
+        str | None,
+        _option(
+            READING, "lm-eval, bigbench, helm, every-eval-ever or table; by default each file is looked at."
+        ),
     ] = None
     family: Annotated[str | None, _option(READING, "One family name for all models.")] = None
     families: Annotated[

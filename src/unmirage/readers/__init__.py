@@ -14,7 +14,7 @@ import polars as pl
 
 from unmirage import tables
 from unmirage.errors import SourceError
-from unmirage.readers import bigbench, helm, lm_eval, tabular
+from unmirage.readers import bigbench, every_eval_ever, helm, lm_eval, tabular
 from unmirage.readers.base import Input, Loaded, Options, Reader
 from unmirage.readers.joining import join_likelihoods
 
@@ -24,6 +24,14 @@ READERS = (
     Reader(lm_eval.NAME, "lm-evaluation-harness", "0.4.0 to 0.4.13", lm_eval.claims, lm_eval.read),
     Reader(bigbench.NAME, "BIG-bench score files", "1.0.0", bigbench.claims, bigbench.read),
     Reader(helm.NAME, "HELM", "crfm-helm 0.5.16", helm.claims, helm.read),
+    Reader(
+        every_eval_ever.NAME,
+        "every_eval_ever",
+        "schemas 0.0.1 to 0.3.0",
+        every_eval_ever.claims,
+        every_eval_ever.read,
+        every_eval_ever.version,
+    ),
     Reader(
         tabular.NAME,
         "CSV, JSON lines or Parquet table",

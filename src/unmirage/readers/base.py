@@ -72,6 +72,7 @@ class Reader:
     versions: the tool versions it was checked on.
     claims: (path) -> whether the file is of this format; looks at the name and the first bytes only.
     read: (paths of this format, options, on_rows) -> Loaded; `on_rows(n)` is called as rows are read.
+    version: (path) -> the tool and its version as a file of the format states it, or None.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Reader:
     versions: str
     claims: Callable[[Path], bool]
     read: Callable[[Sequence[Path], Options, Callable[[int], None]], Loaded]
+    version: Callable[[Path], str | None] = lambda path: None
 
 
 def families_of(names: Iterable[str], fallback: str) -> dict[str, str]:
