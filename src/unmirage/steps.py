@@ -47,16 +47,21 @@ class Reading:
     tasks: tuple[str, ...] = ()
 
 
-def load(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
-    """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`."""
-    sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
+def options_of(reading: Reading) -> Options:
+    """What readers are told. Raises UnmirageError where a file of sizes or columns cannot be read."""
     mapping = maps.parse(reading.map)
-    options = Options(
+    return Options(
         families=load_families([Path(path) for path in reading.families]),
         family=reading.family,
         columns=mapping.columns,
         constants=mapping.constants,
     )
+
+
+def load(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
+    """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`."""
+    sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
+    options = options_of(reading)
     done = 0
 
     def on_rows(n: int) -> None:

@@ -26,11 +26,11 @@ from unmirage.readers.every_eval_ever_files import (
     claims,
     evaluation_of,
     lines_of,
-    version,
+    states,
 )
 from unmirage.readers.every_eval_ever_results import LOG_LIKELIHOOD, models_of, results_of
 
-__all__ = ["NAME", "claims", "read", "version"]
+__all__ = ["NAME", "claims", "read", "states"]
 
 NAME = "every-eval-ever"
 BATCH = 2000  # lines between two calls of on_rows
@@ -304,7 +304,7 @@ def _responses(
 
 
 def _documents(rows: pl.DataFrame) -> pl.Series:
-    """`item_id`: a document's hash, "#2" behind it the second time that the task has it; or the sample's id."""
+    """`item_id`: a document's hash, "#2" behind the second that the task has of it; or the sample's id."""
     parts = rows.select("evaluation", "task", "item_id").unique(maintain_order=True)
     split = parts.with_columns(
         pl.col("item_id").str.split("\0").list.first().alias("plain"),

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from unmirage.errors import SourceError
-from unmirage.readers.base import head, lenient_json, numbered_lines
+from unmirage.readers.base import Stated, head, lenient_json, numbered_lines
 
 _LOG_WORDS = (b'"evaluation_id"', b'"schema_version"', b'"retrieved_timestamp"')
 _LINE_WORDS = (b'"evaluation_id"', b'"model_id"', b'"evaluation_name"', b'"sample_id"')
@@ -250,9 +250,9 @@ def _decoded(text: bytes) -> Line:
             raise problem from None
 
 
-def version(path: Path) -> str | None:
-    """The tool and version that ran the evaluation of a file of aggregates: "lm_eval 0.4.13"; else None."""
+def states(path: Path) -> Stated:
+    """The tool that ran the evaluation of a file of aggregates."""
     if path.suffix != ".json":
-        return None
+        return Stated()
     library = evaluation_of(path).library
-    return None if library.name == "unknown" else f"{library.name} {library.version}"
+    return Stated(None if library.name == "unknown" else f"{library.name} {library.version}")

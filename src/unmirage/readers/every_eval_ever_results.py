@@ -15,7 +15,7 @@ from unmirage.readers.every_eval_ever_files import LM_EVAL, Evaluation
 from unmirage.readers.lm_eval import axes
 from unmirage.readers.lm_eval_runs import step_of
 
-# lm_eval's word for two things: on an item the log-likelihood of its target, as an aggregate exp(-mean) of it.
+# lm_eval's word for two things: on an item the log-likelihood of its target, of a model exp(-mean) of these.
 LOG_LIKELIHOOD = "perplexity"
 
 Note = dict[str, object]
