@@ -191,7 +191,7 @@ def _shots(task: str, stated: dict[str, int], frames: Sequence[pl.DataFrame]) ->
     if named:
         return int(named[1])
     for frame in frames:
-        values = frame["shots"].drop_nulls().unique() if "shots" in frame.columns else []
+        values = frame["shots"].drop_nulls().unique().to_list() if "shots" in frame.columns else []
         if len(values) == 1:
             return int(values[0])
     return stated.get(task, stated.get(task.split(",", 1)[0]))

@@ -28,7 +28,7 @@ from unmirage.readers.every_eval_ever_files import (
     lines_of,
     states,
 )
-from unmirage.readers.every_eval_ever_results import LOG_LIKELIHOOD, models_of, results_of
+from unmirage.readers.every_eval_ever_results import LOG_LIKELIHOOD, models_of, recorded_name, results_of
 
 __all__ = ["NAME", "claims", "read", "states"]
 
@@ -100,9 +100,8 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     newest, notes = _newest(evaluations, found, models)
     loaded.warnings += notes + _said(found)
     items = _responses(found, evaluations, newest)
-    kinds = dict(
-        items.select("evaluation", "task", "kind").unique().rows_by_key(["evaluation", "task"], unique=True)
-    )
+    pairs = items.select("evaluation", "task", "kind").unique()
+    kinds = {(key, task): str(kind) for key, task, kind in pairs.iter_rows()}
     results, notes = results_of(evaluations, newest, kinds)
     loaded.warnings += notes
     for frame, check, group in (
@@ -288,9 +287,11 @@ def _responses(
         .otherwise(pl.lit("score"))
     )
     word = pl.when(likelihood).then(pl.lit(LOG_LIKELIHOOD)).otherwise("metric")
+    named = pl.struct(tool=pl.col("evaluation").replace_strict(tools, default=""), word=word, kind="kind")
+    long = long.with_columns(name=named.map_batches(_names, return_dtype=pl.String))
     rows = long.group_by(key, maintain_order=True).agg(
         pl.col("kind", "target", "output").first(),
-        recorded=pl.struct(metric=word, value="value"),
+        recorded=pl.struct(metric="name", value="value"),
         target_logprobs=pl.col("value").filter(likelihood),
         greedy=pl.col("value").filter(pl.col("metric") == "acc").first() == 1,
     )
@@ -301,6 +302,15 @@ def _responses(
         greedy=pl.when(mine).then("greedy"),
         output=pl.when(~mine).then("output"),
     )
+
+
+def _names(rows: pl.Series) -> pl.Series:
+    """What recorded scores are called: our name where the kind of the rows says which, else the tool's word."""
+    frame = rows.struct.unnest()
+    pairs = frame.unique().with_columns(
+        pl.Series("name", [recorded_name(*row) for row in frame.unique().iter_rows()], dtype=pl.String)
+    )
+    return frame.join(pairs, on=["tool", "word", "kind"], how="left", maintain_order="left")["name"]
 
 
 def _documents(rows: pl.DataFrame) -> pl.Series:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
 import polars as pl
 
 from unmirage import tables
@@ -67,10 +65,30 @@ def _count(text: str | None, unit: float) -> float | None:
     return value if 0 < value < 1e30 else None
 
 
+def recorded_name(tool: str, word: str, kind: str) -> str:
+    """What a recorded score of an item is called: our name where the kind of its row says which it is."""
+    from unmirage.metrics import by_alias
+
+    return (None if kind == "score" else by_alias(tool, word, kind)) or word
+
+
+def aggregate_name(tool: str, word: str, kind: str | None) -> str:
+    """What an aggregate is called; where the kind of its items is not known, ours if no other word of the tool
+    means the same."""
+    from unmirage.metrics import by_alias
+    from unmirage.metrics.registry import REGISTRY
+
+    if kind not in (None, "score"):
+        return by_alias(tool, word, kind) or word
+    name = by_alias(tool, word)
+    words = {alias.name for alias in REGISTRY[name].card.aliases if alias.tool == tool} if name else set()
+    return name if name is not None and len(words) == 1 else word
+
+
 def results_of(
     evaluations: dict[str, Evaluation],
     newest: dict[tuple[str, str, str], str],
-    kinds: dict[Any, Any],
+    kinds: Mapping[tuple[str, str], str],
 ) -> tuple[pl.DataFrame, list[Note]]:
     """The aggregates in columns of `tables.RESULTS`, with `evaluation` for those of the model.
 
@@ -80,7 +98,6 @@ def results_of(
     newest: (family, model, task) -> the evaluation that is read.
     kinds: (evaluation, task) -> the kind of the rows of its items.
     """
-    from unmirage.metrics import by_alias
     from unmirage.metrics.recorded import aggregate_card
     from unmirage.metrics.registry import REGISTRY
 
@@ -95,9 +112,7 @@ def results_of(
             if (key, task) not in used or score.score is None:
                 continue
             kind = kinds.get((key, task))
-            group = None if kind in (None, "score") else str(kind)
-            aliased = None if (tool, word) == (LM_EVAL, LOG_LIKELIHOOD) else by_alias(tool, word, group)
-            metric = aliased or word
+            metric = word if (tool, word) == (LM_EVAL, LOG_LIKELIHOOD) else aggregate_name(tool, word, kind)
             card = aggregate_card(metric, [0.0])
             lower = result.metric_config.lower_is_better
             if lower is not None and lower == card.higher_is_better:

@@ -80,16 +80,16 @@ def _families(found: Inspection) -> Table:
 def _tasks(found: Inspection) -> Table:
     table = _table(
         *(("family", False), ("task", False), ("kind", False), ("models", True), ("items", True)),
-        *(("epochs", True), ("shots", True), ("aggregates", False)),
+        *(("epochs", True), ("shots", True), ("recorded", True)),
     )
     for row in found.tasks:
         items = row["items"]
         if items and row["shared"] < items:
             items = f"{items} ({row['shared']} shared)"
-        aggregates = f"{row['aggregated']} models" if row["aggregates"] else None
+        aggregated = row["aggregated"] or None
         kinds = ", ".join(row["kinds"]) or None
         counts = (row["models"], items, row["epochs"]) if kinds else (None, None, None)
-        table.add_row(*_cells(row["family"], row["task"], kinds, *counts, row["shots"], aggregates))
+        table.add_row(*_cells(row["family"], row["task"], kinds, *counts, row["shots"], aggregated))
     return table
 
 
@@ -115,7 +115,7 @@ def _metrics(found: Inspection) -> list[Text]:
         for reason, without in reasons.items():
             line.append(f"\n  cannot: {_names(without)}: {words.printable(reason)}", style="not bold")
         if aggregates:
-            line.append(f"\n  recorded for models: {_names(aggregates)}", style="not bold")
+            line.append(f"\n  recorded of whole models: {_names(aggregates)}", style="not bold")
         lines.append(line)
     return lines
 
