@@ -17,7 +17,7 @@ import polars as pl
 
 from unmirage import tables
 from unmirage.counts import listed
-from unmirage.errors import SourceError
+from unmirage.errors import SourceError, TableError
 from unmirage.readers.base import Input, Loaded, Options, sha256
 from unmirage.readers.every_eval_ever_files import (
     LM_EVAL,
@@ -69,7 +69,8 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     divided by 100. An aggregate whose direction is not the one that its name stands for is left out.
 
     Items: `item_id` is the document's hash where lm_eval gave one (as in its own logs), else `sample_id`;
-    epoch is that of the metadata. Rows are generations (target: the reference that the output equals, else
+    epoch is that of the metadata; where there is none, several lines of one item and metric are repeats, in
+    their order. Rows are generations (target: the reference that the output equals, else
     the first) where an exact match of no multiple choice was recorded; likelihoods where lm_eval logged the
     log-likelihood of the target; else they hold the recorded scores only. Lines with an error are left out.
 
@@ -81,7 +82,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     SourceError
         A file is no whole JSON or lacks a key; a line before the last is no sample.
     TableError
-        An item has two different scores of one metric in one evaluation.
+        An item has two different scores of one metric in one epoch.
     """
     loaded = Loaded()
     evaluations: dict[str, Evaluation] = {}
@@ -99,7 +100,8 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     models = models_of(evaluations, found.models, options)
     newest, notes = _newest(evaluations, found, models)
     loaded.warnings += notes + _said(found)
-    items = _responses(found, evaluations, newest)
+    items, notes = _responses(found, evaluations, newest)
+    loaded.warnings += notes
     pairs = items.select("evaluation", "task", "kind").unique()
     kinds = {(key, task): str(kind) for key, task, kind in pairs.iter_rows()}
     results, notes = results_of(evaluations, newest, kinds)
@@ -252,8 +254,8 @@ def _said(found: _Items) -> list[Note]:
 
 def _responses(
     found: _Items, evaluations: dict[str, Evaluation], newest: dict[tuple[str, str, str], str]
-) -> pl.DataFrame:
-    """The items as responses, with `evaluation` for the columns of the model."""
+) -> tuple[pl.DataFrame, list[Note]]:
+    """The items as responses, with `evaluation` for the columns of the model; and warnings."""
     from unmirage.metrics import by_alias
 
     long = pl.DataFrame(found.columns, schema={**_SCHEMA, "metric": pl.String, "value": pl.Float64})
@@ -279,7 +281,8 @@ def _responses(
     likelihood = pl.col("metric") == "\0"
     key = ["evaluation", "task", "item_id", "epoch"]
     task = ["evaluation", "task"]
-    long = long.unique(maintain_order=True).with_columns(
+    long, notes = _repeated(long, key)
+    long = long.with_columns(
         kind=pl.when(likelihood.any().over(task))
         .then(pl.lit("likelihood"))
         .when(pl.col("text").all().over(task) & matches.any().over(task))
@@ -287,8 +290,7 @@ def _responses(
         .otherwise(pl.lit("score"))
     )
     word = pl.when(likelihood).then(pl.lit(LOG_LIKELIHOOD)).otherwise("metric")
-    named = pl.struct(tool=pl.col("evaluation").replace_strict(tools, default=""), word=word, kind="kind")
-    long = long.with_columns(name=named.map_batches(_names, return_dtype=pl.String))
+    long = _named(long.with_columns(tool=pl.col("evaluation").replace_strict(tools, default=""), word=word))
     rows = long.group_by(key, maintain_order=True).agg(
         pl.col("kind", "target", "output").first(),
         recorded=pl.struct(metric="name", value="value"),
@@ -296,21 +298,47 @@ def _responses(
         greedy=pl.col("value").filter(pl.col("metric") == "acc").first() == 1,
     )
     mine = pl.col("kind") == "likelihood"
-    return rows.with_columns(
+    rows = rows.with_columns(
         _documents(rows),
         target_logprobs=pl.when(mine & (pl.col("target_logprobs").list.len() > 0)).then("target_logprobs"),
         greedy=pl.when(mine).then("greedy"),
         output=pl.when(~mine).then("output"),
     )
+    return rows, notes
 
 
-def _names(rows: pl.Series) -> pl.Series:
-    """What recorded scores are called: our name where the kind of the rows says which, else the tool's word."""
-    frame = rows.struct.unnest()
-    pairs = frame.unique().with_columns(
-        pl.Series("name", [recorded_name(*row) for row in frame.unique().iter_rows()], dtype=pl.String)
-    )
-    return frame.join(pairs, on=["tool", "word", "kind"], how="left", maintain_order="left")["name"]
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with `name`, what recorded scores are called: see `recorded_name`."""
+    pairs = rows.select("tool", "word", "kind").unique(maintain_order=True)
+    names = [recorded_name(*row) for row in pairs.iter_rows()]
+    pairs = pairs.with_columns(pl.Series("name", names, dtype=pl.String))
+    return rows.join(pairs, on=["tool", "word", "kind"], how="left", maintain_order="left")
+
+
+def _repeated(long: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, list[Note]]:
+    """The lines, equal ones once, with an epoch each for those of one item and metric."""
+    once = long.unique(maintain_order=True)
+    notes = []
+    if once.height < long.height:
+        n = long.height - once.height
+        message = f"{n} lines repeat another exactly and were left out"
+        notes.append(tables.warning("duplicate-rows", message, count=n))
+    place = pl.int_range(pl.len(), dtype=pl.Int32).over(*key, "metric")
+    again = once.with_columns(place=place).filter(pl.col("place") > 0)
+    if again.is_empty():
+        return once, notes
+    stated = again.join(once.filter(pl.col("epoch") > 0), on=["evaluation", "task"], how="semi")
+    if stated.height:
+        row = stated.row(0, named=True)
+        raise TableError(
+            f"{stated.height} lines score an item again in the same epoch (first: item "
+            f"{row['item_id'].split(chr(0))[-1]} of {row['task']})",
+            where=row["evaluation"],
+            hint="Two runs of one model need two evaluation_ids.",
+        )
+    message = f"{again.height} lines score an item again without an epoch; they are taken for repeats"
+    notes.append(tables.warning("repeated-samples", message, count=again.height))
+    return once.with_columns(epoch=pl.col("epoch") + place), notes
 
 
 def _documents(rows: pl.DataFrame) -> pl.Series:

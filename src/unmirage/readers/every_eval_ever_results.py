@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+
 import polars as pl
 
 from unmirage import tables
@@ -73,8 +74,8 @@ def recorded_name(tool: str, word: str, kind: str) -> str:
 
 
 def aggregate_name(tool: str, word: str, kind: str | None) -> str:
-    """What an aggregate is called; where the kind of its items is not known, ours if no other word of the tool
-    means the same."""
+    """What an aggregate is called; where the kind of its items is not known, our name if no other word of the
+    tool means the same."""
     from unmirage.metrics import by_alias
     from unmirage.metrics.registry import REGISTRY
 
