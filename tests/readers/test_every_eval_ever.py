@@ -37,7 +37,7 @@ def line(score, *, item="0", name="t", id=None, reference=("1",), output="1", **
 
 @pytest.fixture
 def write(tmp_path):
-    """write(results, lines=(), id=..., model=..., library=..., time=..., name=the folder, **details) -> path of
+    """write(results, lines=(), id=..., model=..., library=..., time=..., name=folder, **details) -> path of
     the file of aggregates, or of the samples where `results` is None."""
 
     def one(

@@ -126,8 +126,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
         joined = named(responses, "part", parts, ends).join(
             models_of(models, options), on="file", how="left", maintain_order="left"
         )
-        of_model = ("file", "label", "part", "name")
-        frame = joined.with_columns(pl.col("shots").cast(pl.Float64), epoch=pl.lit(0)).drop(of_model)
+        frame = joined.with_columns(epoch=pl.lit(0)).drop("file", "label", "part", "name", "shots")
         checked, notes = tables.check_responses(
             frame, where=_place([path for path in paths if _is_log(path)])
         )
