@@ -52,8 +52,8 @@ def rows(models, *, task="t"):
     """Responses of models of increasing size, two items each."""
     return pl.DataFrame(
         [
-            {"family": "f", "model": f"m{i}", "n_params": 10.0**i, "task": task, "item_id": str(k), "target": "x",
-             "output": "x" if i % 2 else "y", "kind": "generation"}
+            {"family": "f", "model": f"m{i}", "n_params": 10.0**i, "task": task, "item_id": str(k),
+             "target": "x", "output": "x" if i % 2 else "y", "kind": "generation"}
             for i in models for k in range(2)
         ]
     )  # fmt: skip

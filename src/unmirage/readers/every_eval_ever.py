@@ -43,20 +43,27 @@ Task = tuple[str, str]  # evaluation_id, evaluation_name
 class _Items:
     """The lines of all files as columns, and what was met on the way."""
 
-    columns: dict[str, list[Any]] = field(
-        default_factory=lambda: {name: [] for name in (*_SCHEMA, "metric", "value")}
-    )
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in _SCHEMA})
+    frames: list[pl.DataFrame] = field(default_factory=list)  # the lines that left `columns`
     models: dict[str, str] = field(default_factory=dict)  # evaluation_id -> model_id
     failed: Counter[str] = field(default_factory=Counter)  # path -> lines with an error
     unscored: Counter[str] = field(default_factory=Counter)
     alone: Counter[str] = field(default_factory=Counter)  # path -> lines without a file of aggregates
     strangers: Counter[Task] = field(default_factory=Counter)  # lines of a result that is not in that file
 
+    def pack(self) -> None:
+        """Move the lines from lists of Python's to a frame, which is far smaller."""
+        self.frames.append(pl.DataFrame(self.columns, schema=_SCHEMA))
+        self.columns = {name: [] for name in _SCHEMA}
+
 
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     **dict.fromkeys(("evaluation", "task", "item_id", "target", "output"), pl.String),
     "epoch": pl.Int32,
     "text": pl.Boolean,
+    "likelihood": pl.Boolean,
+    "metric": pl.String,
+    "value": pl.Float64,
 }
 
 
@@ -139,6 +146,7 @@ def _collect(
         lines += 1
         if lines % BATCH == 0:
             on_rows(BATCH)
+            found.pack()
         if line.error is not None:
             found.failed[str(path)] += 1
             continue
@@ -167,12 +175,14 @@ def _collect(
             "output": line.text,
             "epoch": _epoch(line),
             "text": bool(references) and line.text is not None and not line.chosen and not likelihood,
-            "metric": "\0" if likelihood else words[key],
+            "likelihood": likelihood,
+            "metric": words[key],
             "value": float(score),
         }
         for name, value in row.items():
             found.columns[name].append(value)
     on_rows(lines % BATCH)
+    found.pack()
     return lines, notes
 
 
@@ -210,7 +220,8 @@ def _newest(
     pairs = {
         (key, result.evaluation_name): None for key, one in evaluations.items() for result in one.results
     }
-    pairs |= dict.fromkeys(zip(found.columns["evaluation"], found.columns["task"], strict=True))
+    for frame in found.frames:
+        pairs |= dict.fromkeys(frame.select("evaluation", "task").unique().iter_rows())
     times = {key: one.time for key, one in evaluations.items()}
     newest: dict[tuple[str, str, str], str] = {}
     older = []
@@ -258,7 +269,7 @@ def _responses(
     """The items as responses, with `evaluation` for the columns of the model; and warnings."""
     from unmirage.metrics import by_alias
 
-    long = pl.DataFrame(found.columns, schema={**_SCHEMA, "metric": pl.String, "value": pl.Float64})
+    long = pl.concat(found.frames) if found.frames else pl.DataFrame(schema=_SCHEMA)
     used = {(key, task) for (_, _, task), key in newest.items()}
     kept = pl.DataFrame(list(used), schema=dict.fromkeys(("evaluation", "task"), pl.String), orient="row")
     long = long.join(kept, on=["evaluation", "task"], how="semi", maintain_order="left")
@@ -278,7 +289,7 @@ def _responses(
         if exact
         else pl.lit(value=False)
     )
-    likelihood = pl.col("metric") == "\0"
+    likelihood = pl.col("likelihood")
     key = ["evaluation", "task", "item_id", "epoch"]
     task = ["evaluation", "task"]
     long, notes = _repeated(long, key)
@@ -289,8 +300,9 @@ def _responses(
         .then(pl.lit("generation"))
         .otherwise(pl.lit("score"))
     )
-    word = pl.when(likelihood).then(pl.lit(LOG_LIKELIHOOD)).otherwise("metric")
-    long = _named(long.with_columns(tool=pl.col("evaluation").replace_strict(tools, default=""), word=word))
+    long = _named(
+        long.with_columns(tool=pl.col("evaluation").replace_strict(tools, default=""), word="metric")
+    )
     rows = long.group_by(key, maintain_order=True).agg(
         pl.col("kind", "target", "output").first(),
         recorded=pl.struct(metric="name", value="value"),

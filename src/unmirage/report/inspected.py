@@ -38,8 +38,8 @@ def show(found: Inspection, console: Console) -> None:
     if found.unread:
         console.print(Text(f"\nNot read: {len(found.unread)}", style="bold red"))
         for row in found.unread:
-            line = f"{words.printable(row['path'])}: {words.printable(row['reason'])}"
-            console.print(Text(line), soft_wrap=True)
+            told = f"{words.printable(row['path'])}: {words.printable(row['reason'])}"
+            console.print(Text(told), soft_wrap=True)
 
 
 def _table(*columns: tuple[str, bool]) -> Table:
