@@ -73,3 +73,44 @@ def test_attempts_are_kept_of_those_that_went_on_until_so_many_passes():
     expected = sum(k * p for k, p in enumerate([0.3487, 0.3874, 0.1937])) / (0.3487 + 0.3874 + 0.1937)
     assert mine.max() == 2
     assert mine.mean() == pytest.approx(expected, abs=0.04)
+
+
+def rows(models, *, task="t"):
+    """Responses of models of increasing size, two items each."""
+    return pl.DataFrame(
+        [
+            {"family": "f", "model": f"m{i}", "n_params": 10.0**i, "task": task, "item_id": str(k),
+             "target": "x", "output": "x" if i % 2 else "y", "kind": "generation"}
+            for i in models for k in range(2)
+        ]
+    )  # fmt: skip
+
+
+def aggregates(models, *, task="t"):
+    return pl.DataFrame(
+        [
+            {"family": "f", "model": f"m{i}", "n_params": 10.0**i, "task": task, "metric": "exact_match",
+             "value": float(i % 2), "n": 2}
+            for i in models
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("itemised", "aggregated", "from_items"),
+    [(1, 6, False), (4, 5, False), (4, 4, True), (5, 6, True), (1, 3, True)],
+)
+def test_items_of_too_few_models_do_not_stand_in_the_way_of_aggregates(itemised, aggregated, from_items):
+    found = unmirage.audit([rows(range(3, 3 + itemised)), aggregates(range(3, 3 + aggregated))])
+    (verdict,) = found.verdicts.iter_rows(named=True)
+    assert verdict["headline"] == "exact_match"
+    codes = found.warnings["code"].to_list()
+    assert ("items-of-few-models" in codes) is not from_items
+    logged = found.curves.filter(metric="exact_match")
+    assert logged["model"].n_unique() == max(itemised, aggregated)
+    assert ("aggregates-only" in codes) is (from_items and aggregated > itemised)
+    if not from_items:
+        (note,) = found.warnings.filter(code="items-of-few-models")["message"]
+        assert note.startswith("t: items are logged for m3")
+    # Recorded and own scores are compared all the same, and the responses are kept.
+    assert found.responses.height == 2 * itemised

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import cyclopts
 from cyclopts import App, Parameter
 
-from unmirage import __version__, cli_ask, cli_families, cli_induce, cli_meta
+from unmirage import __version__, cli_ask, cli_families, cli_induce, cli_logs, cli_meta
 from unmirage.cli_console import console, progress_line, said, write
 from unmirage.cli_options import (
     OUTPUT,
@@ -50,6 +50,7 @@ app.update(cli_families.app)
 app.update(cli_induce.app)
 app.update(cli_meta.app)
 app.update(cli_ask.app)
+app.update(cli_logs.app)
 
 Sources = Annotated[Path, Parameter(name="SOURCE", help="Files or folders of logs; folders are searched.")]
 Out = Annotated[

@@ -41,7 +41,8 @@ class ReadingOptions:
         str | None,
         _option(
             READING,
-            "lm-eval, bigbench, helm, inspect, lighteval or table; by default each file is looked at.",
+            "lm-eval, bigbench, helm, inspect, lighteval, every-eval-ever or table; by default each file is "
+            "looked at.",
         ),
     ] = None
     family: Annotated[str | None, _option(READING, "One family name for all models.")] = None

@@ -10,9 +10,11 @@ from fnmatch import fnmatchcase
 import polars as pl
 
 from unmirage import scales, statistics, tables
+from unmirage.counts import listed
 from unmirage.errors import SettingsError
 from unmirage.readers import Loaded
 from unmirage.result import Settings
+from unmirage.verdict.thresholds import Thresholds
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class Kept:
     results: aggregates of the models on the axis, with `axis_value`, or None.
     families: the curves' families in order.
     notes: warnings.
+    few: (family, task) with items of too few models, which are judged from their aggregates.
     """
 
     responses: pl.DataFrame
     results: pl.DataFrame | None
     families: list[str]
     notes: list[dict[str, object]]
+    few: frozenset[tuple[str, str]] = frozenset()
 
 
 def only_tasks(loaded: Loaded, names: Sequence[str]) -> Loaded:
@@ -79,7 +83,40 @@ def select(loaded: Loaded, settings: Settings) -> Kept:
     if settings.samples is not None:
         responses, more = _thin(responses, settings.samples, settings.seed)
         notes += more
-    return Kept(responses, results, models["family"].unique(maintain_order=True).to_list(), notes)
+    few: frozenset[tuple[str, str]] = frozenset()
+    if responses.height and results is not None:
+        few, more = _few_items(responses, results)
+        notes += more
+    return Kept(responses, results, models["family"].unique(maintain_order=True).to_list(), notes, few)
+
+
+def _few_items(
+    responses: pl.DataFrame, results: pl.DataFrame
+) -> tuple[frozenset[tuple[str, str]], list[dict[str, object]]]:
+    """The tasks with items at fewer scales than a verdict needs, and aggregates at as many as it needs."""
+    group = ["family", "task"]
+    logged = responses.group_by(group, maintain_order=True).agg(
+        pl.col("model").unique(maintain_order=True), scales=pl.col("axis_value").n_unique()
+    )
+    aggregated = results.group_by(*group, "metric").agg(
+        there=pl.col("axis_value").n_unique(), models=pl.col("model").n_unique()
+    )
+    aggregated = aggregated.group_by(group).agg(pl.col("there", "models").max())
+    least = Thresholds().min_scales
+    few = logged.join(aggregated, on=group, how="inner", maintain_order="left").filter(
+        pl.col("scales") < least, pl.col("there") >= least
+    )
+    notes = [
+        tables.warning(
+            "items-of-few-models",
+            f"{row['task']}: items are logged for {listed(row['model'])} only and aggregates for "
+            f"{row['models']} models; it is judged from the aggregates",
+            where=f"{row['family']} / {row['task']}",
+            count=len(row["model"]),
+        )
+        for row in few.iter_rows(named=True)
+    ]
+    return frozenset(few.select(group).iter_rows()), notes
 
 
 def _thin(responses: pl.DataFrame, samples: int, seed: int) -> tuple[pl.DataFrame, list[dict[str, object]]]:

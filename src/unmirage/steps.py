@@ -47,16 +47,21 @@ class Reading:
     tasks: tuple[str, ...] = ()
 
 
-def load(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
-    """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`."""
-    sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
+def options_of(reading: Reading) -> Options:
+    """What readers are told. Raises UnmirageError where a file of sizes or columns cannot be read."""
     mapping = maps.parse(reading.map)
-    options = Options(
+    return Options(
         families=load_families([Path(path) for path in reading.families]),
         family=reading.family,
         columns=mapping.columns,
         constants=mapping.constants,
     )
+
+
+def load(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
+    """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`."""
+    sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
+    options = options_of(reading)
     done = 0
 
     def on_rows(n: int) -> None:
@@ -90,11 +95,16 @@ def scored(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
 
 
 def gathered(kept: Kept, scores: ScoreResult, settings: Settings) -> Iterator[Cell]:
-    """The cells of what is compared: each a task of a family."""
+    """The cells of what is compared: each a task of a family that is judged from its items."""
     wanted = settings.metrics  # of the aggregate metrics those asked for, or all that the rows allow
+    few = pl.DataFrame(list(kept.few), schema=dict.fromkeys(("family", "task"), pl.String), orient="row")
+    judged, scored = (
+        frame.join(few, on=["family", "task"], how="anti", maintain_order="left") if kept.few else frame
+        for frame in (kept.responses, scores.scores)
+    )
     return cells(
-        kept.responses,
-        scores.scores,
+        judged,
+        scored,
         order=kept.families,
         falling=settings.axis in FALLING,
         chance=settings.chance,

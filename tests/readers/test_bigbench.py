@@ -98,37 +98,37 @@ def test_a_real_family(shared_data, load_all):
     loaded = load_all(folder)
     frame = results(loaded)
     assert frame["model"].n_unique() == 8
-    assert sorted(frame["task"].unique()) == [
-        f"tiny_addition{part} ({shots}-shot)"
-        for part in ("", ":tiny_addition_one_digit", ":tiny_addition_two_digit")
-        for shots in (0, 2)
-    ]
-    names = [Path(one.path).name for one in loaded.inputs]
-    assert not any(name.startswith("full-log") for name in names)
+    parts = ("", ":tiny_addition_one_digit", ":tiny_addition_two_digit", ":tiny_addition_two_digit,choices")
+    assert sorted(frame["task"].unique()) == sorted(
+        f"tiny_addition{part} ({shots}-shot)" for part in parts for shots in (0, 2)
+    )
+    assert {note["code"] for note in loaded.warnings} == {
+        *("mislabelled-likelihood", "shots-split", "kinds-split", "flop-matched-size")
+    }
     log = folder / "full-log_tiny-add_add-10k.json"
     alone = results(load_all(log))
-    assert alone.equals(results(load_all(folder / "scores_tiny-add_add-10k.json")))
+    scores = results(load_all(folder / "scores_tiny-add_add-10k.json"))
+    plain = alone.with_columns(pl.col("task").str.replace(",choices", ""))
+    assert plain.equals(scores)
     raw = json.loads(log.read_text())["scores"][2]
-    row = alone.row(by_predicate=(pl.col("task") == "tiny_addition:tiny_addition_two_digit (0-shot)")
+    row = alone.row(by_predicate=(pl.col("task") == "tiny_addition:tiny_addition_two_digit,choices (0-shot)")
                     & (pl.col("metric") == "brier_mean"), named=True)  # fmt: skip
     assert row["value"] == raw["score_dict"]["calibration_multiple_choice_brier_score"]
 
 
-def test_a_full_log_beside_its_score_file_is_not_opened(write, load_all, codes):
+def test_the_scores_of_a_full_log_beside_its_score_file_are_not_read_twice(write, load_all, codes):
     path = write(entry({"acc": 0.5}))
     log = path.with_name("full-log_fam_m1.json")
-    log.write_text('{"scores": [{"score_dict": {}, broken')
-    loaded = load_all(path.parent)
-    assert [one.path for one in loaded.inputs] == [str(path)]
-    (note,) = (one for one in loaded.warnings if one["code"] == "queries-not-read")
-    assert note["message"] == (
-        "full logs: 1 (1 beside the score file of the same name: not opened); their queries are not read"
-    )
     log.write_text(path.read_text())
+    loaded = load_all(path.parent)
+    assert [(one.path, one.rows) for one in loaded.inputs] == [(str(log), 0), (str(path), 1)]
+    assert codes(loaded) == ["flop-matched-size"]
     path.unlink()
-    loaded = load_all(log.parent)
-    assert results(loaded)["value"].to_list() == [0.5]
-    assert "queries-not-read" in codes(loaded)
+    assert results(load_all(log.parent))["value"].to_list() == [0.5]
+    log.write_text('{"scores": [{"score_dict": {}, broken')
+    with pytest.raises(SourceError, match="is not a results file of BIG-bench") as caught:
+        load_all(log.parent)
+    assert caught.value.where == str(log)
 
 
 @pytest.mark.parametrize(
@@ -327,5 +327,8 @@ def test_broken_files(write, load_all, broken, message):
 
 def test_an_audit_of_aggregates(shared_data):
     found = unmirage.audit(shared_data / "logs" / "bigbench_schema")
-    assert found.verdicts.height == 6
+    assert found.verdicts.height == 8
+    assert (found.warnings["code"] == "items-of-few-models").sum() == 6
+    assert (found.recorded["n"] == found.recorded["equal"]).all()
+    assert found.recorded.filter(level="item")["n"].sum() == 6 * 40
     assert found.curves.filter(metric="exact_match")["chance"].drop_nulls().unique().to_list() == [0.0]

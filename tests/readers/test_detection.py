@@ -109,7 +109,7 @@ def test_a_format_that_is_named(folder, logs, load_all):
     assert load_all(folder, format="lm-eval").responses[0]["task"].unique().to_list() == ["my_mc"]
     with pytest.raises(SourceError, match="there is no format 'other'") as caught:
         unmirage.read(folder, format="other")
-    assert "lm-eval, bigbench, helm, inspect, lighteval, table" in str(caught.value)
+    assert "lm-eval, bigbench, helm, inspect, lighteval, every-eval-ever, table" in str(caught.value)
     with pytest.raises(SourceError, match="cannot be of the format inspect"):
         unmirage.read(folder / "table.csv", format="inspect")
     with pytest.raises(SourceError, match="cannot be of the format lm-eval"):

@@ -4,7 +4,7 @@ from unmirage.metrics.cards import GROUPS, Alias, Card, FloatArray, Metric
 from unmirage.metrics.describe import describe, listing, table
 from unmirage.metrics.recorded import recorded_metric, recorded_metrics
 from unmirage.metrics.registry import by_alias, metric, missing_inputs, names
-from unmirage.metrics.scoring import ScoreResult, aggregate_names, score
+from unmirage.metrics.scoring import ScoreResult, aggregate_names, available, score
 from unmirage.metrics.tokens import tokenise
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Metric",
     "ScoreResult",
     "aggregate_names",
+    "available",
     "by_alias",
     "describe",
     "listing",

@@ -117,6 +117,30 @@ def aggregate_names(frame: pl.DataFrame) -> tuple[str, ...]:
     )
 
 
+def available(frame: pl.DataFrame) -> tuple[list[str], list[str], dict[str, str]]:
+    """Which metrics the rows of one family's task allow; nothing is computed.
+
+    Returns
+    -------
+    Names of the metrics that can be computed, aggregates among them; those of these that some models lack
+    inputs for; and metric -> why not, for the metrics of the rows' kind that cannot be computed.
+    """
+    groups = {group for kind in _kinds(frame) for group in _GROUPS[kind]}
+    wanted = {one.card.name: one for _, one in _wanted(frame, None) if isinstance(one, Metric)}
+    wanted |= {n: one for n, one in REGISTRY.items() if one.combine is not None and one.card.group in groups}
+    can: list[str] = []
+    partial: list[str] = []
+    cannot: dict[str, str] = {}
+    for name, one in wanted.items():
+        rows, without = allowed(one, frame)
+        if rows.height:
+            can.append(name)
+            partial += [name] if without else []
+        elif one.card.group == _main_group(frame):
+            cannot[name] = missing(one, frame) or "there are no rows"
+    return can, partial, cannot
+
+
 def _wanted(frame: pl.DataFrame, asked: list[str] | None) -> Iterator[tuple[str, Metric | MetricError]]:
     """(name as asked, the metric or why it is unknown) for the rows of one task."""
     recorded = recorded_metrics(frame)

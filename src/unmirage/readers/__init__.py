@@ -14,18 +14,42 @@ import polars as pl
 
 from unmirage import tables
 from unmirage.errors import SourceError
-from unmirage.readers import bigbench, helm, inspect_ai, lighteval, lm_eval, tabular
+from unmirage.readers import (
+    bigbench,
+    every_eval_ever,
+    helm,
+    inspect_ai,
+    lighteval,
+    lm_eval,
+    mixing,
+    tabular,
+)
 from unmirage.readers.base import Input, Loaded, Options, Reader
 from unmirage.readers.joining import join_likelihoods
 
 __all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "read_sources"]
 
 READERS = (
-    Reader(lm_eval.NAME, "lm-evaluation-harness", "0.4.0 to 0.4.13", lm_eval.claims, lm_eval.read),
-    Reader(bigbench.NAME, "BIG-bench score files", "1.0.0", bigbench.claims, bigbench.read),
+    Reader(
+        lm_eval.NAME,
+        "lm-evaluation-harness",
+        "0.4.0 to 0.4.13",
+        lm_eval.claims,
+        lm_eval.read,
+        lm_eval.states,
+    ),
+    Reader(bigbench.NAME, "BIG-bench", "1.0.0", bigbench.claims, bigbench.read),
     Reader(helm.NAME, "HELM", "crfm-helm 0.5.16", helm.claims, helm.read),
     Reader(inspect_ai.NAME, "inspect_ai", "0.3.110, 0.3.285", inspect_ai.claims, inspect_ai.read),
     Reader(lighteval.NAME, "lighteval", "0.3.0 to 0.13.0", lighteval.claims, lighteval.read),
+    Reader(
+        every_eval_ever.NAME,
+        "every_eval_ever",
+        "schemas 0.0.1 to 0.3.0",
+        every_eval_ever.claims,
+        every_eval_ever.read,
+        every_eval_ever.states,
+    ),
     Reader(
         tabular.NAME,
         "CSV, JSON lines or Parquet table",
@@ -75,25 +99,30 @@ def read_sources(
         raise SourceError("there is nothing to read", hint="Name a file or a folder of logs.")
     loaded = Loaded()
     files: dict[str, dict[Path, Path]] = {name: {} for name in names}  # real path -> the path as it was named
+    parts: list[tuple[str, Loaded]] = []  # what each tool gave
     for source in sources:
         if isinstance(source, pl.DataFrame):
-            loaded.extend(tabular.from_frame(source, options, where="the frame", stem="task"))
+            parts.append(("table", tabular.from_frame(source, options, where="the frame", stem="task")))
             continue
-        for path, name in _files(Path(source), format, loaded):
+        for path, name in files_of(Path(source), format, loaded):
             files[name].setdefault(path.resolve(), path)
     for reader in READERS:
         if files[reader.name]:
-            loaded.extend(reader.read(list(files[reader.name].values()), options, on_rows))
+            found = reader.read(list(files[reader.name].values()), options, on_rows)
+            parts.append((reader.name, found))
+    for _, part in parts:
+        loaded.extend(part)
     if not loaded.responses and not loaded.results:
         raise SourceError(
             "there is no score and no response in them",
             where=", ".join(str(source) for source in sources),
             hint=" ".join(str(note["message"]) for note in loaded.warnings[:1]) or None,
         )
-    return _combine(loaded)
+    return combine(loaded, parts)
 
 
-def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path, str]]:
+def files_of(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path, str]]:
+    """The files of a source, each with the name of its reader; warnings go to `loaded`."""
     if not source.exists():
         raise SourceError("there is no such file or folder", where=str(source))
     if source.is_file():
@@ -105,7 +134,7 @@ def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path,
             hint=f"Its responses can be read again: {source / 'responses.parquet'}",
         )
     found, left = [], []
-    for path in _searched(source, loaded):
+    for path in searched(source, loaded):
         name = _detect(path) if format is None else (format if _claims(format, path) else None)
         if name is not None:
             found.append((path, name))
@@ -158,7 +187,7 @@ def _is_report(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ("report.html", "audit.json", "verdicts.csv"))
 
 
-def _searched(folder: Path, loaded: Loaded) -> Iterator[Path]:
+def searched(folder: Path, loaded: Loaded) -> Iterator[Path]:
     """The files under a folder in the order of their names; what links reach twice is searched once.
 
     Reports that an earlier audit wrote below the folder are no logs and are left out, with a warning.
@@ -192,8 +221,18 @@ def _claims(name: str, path: Path) -> bool:
     return next(reader for reader in READERS if reader.name == name).claims(path)
 
 
-def _combine(loaded: Loaded) -> Loaded:
-    """One responses and one results frame; keys must be unique over all sources."""
+def combine(loaded: Loaded, parts: Sequence[tuple[str, Loaded]]) -> Loaded:
+    """One responses and one results frame; keys must be unique over all sources.
+
+    Parameters: `parts` is what each tool gave of what was loaded, by the reader's name.
+    """
+    if len({name for name, _ in parts}) > 1:
+        responses = [(name, frame) for name, part in parts for frame in part.responses]
+        results = [(name, frame) for name, part in parts for frame in part.results]
+        loaded.warnings += mixing.same_models(responses + results)
+        loaded.responses, notes = mixing.responses_of(responses)
+        loaded.results, more = mixing.results_of(results)
+        loaded.warnings += notes + more
     if loaded.responses:
         frame = pl.concat(loaded.responses, how="diagonal")
         if len(loaded.responses) > 1:

@@ -62,6 +62,20 @@ class Loaded:
 
 
 @dataclass(frozen=True)
+class Stated:
+    """What a file says of the run that it is of, beside scores and outputs.
+
+    Attributes
+    ----------
+    tool: the tool and its version, "lm_eval 0.4.13"; None where it says neither.
+    shots: task -> number of examples in the prompt.
+    """
+
+    tool: str | None = None
+    shots: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Reader:
     """A format.
 
@@ -72,6 +86,7 @@ class Reader:
     versions: the tool versions it was checked on.
     claims: (path) -> whether the file is of this format; looks at the name and the first bytes only.
     read: (paths of this format, options, on_rows) -> Loaded; `on_rows(n)` is called as rows are read.
+    states: (path) -> what a file of the format states of its run, for `unmirage inspect`.
     """
 
     name: str
@@ -79,6 +94,7 @@ class Reader:
     versions: str
     claims: Callable[[Path], bool]
     read: Callable[[Sequence[Path], Options, Callable[[int], None]], Loaded]
+    states: Callable[[Path], Stated] = lambda path: Stated()
 
 
 def families_of(names: Iterable[str], fallback: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""BIG-bench results: `scores_*.json` and the scores of `full-log_*.json`.
+"""BIG-bench results: `scores_*.json`, and `full-log_*.json` with its queries.
 
 Checked on files of the classes of bigbench 1.0.0 (`ResultsFileData` of api/results.py). This module decides
-which files are read; laying their scores out as rows is `bigbench_rows`.
+which files are read; laying their scores out as rows is `bigbench_rows`, their queries `bigbench_items`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+import polars as pl
 
 from unmirage import tables
 from unmirage.counts import listed
 from unmirage.errors import SourceError
 from unmirage.readers.base import Input, Loaded, Options, head, lenient_json, sha256
-from unmirage.readers.bigbench_rows import ScoreFile, rows_of
+from unmirage.readers.bigbench_items import rows_of_log
+from unmirage.readers.bigbench_parts import Parts
+from unmirage.readers.bigbench_queries import FullLog
+from unmirage.readers.bigbench_rows import (
+    Model,
+    ScoreFile,
+    Task,
+    counts_of,
+    ends_of,
+    label_of,
+    models_of,
+    named,
+    rows_of,
+)
 
 __all__ = ["NAME", "claims", "read"]
 
@@ -27,6 +41,8 @@ _WORDS = (b'"score_dict"', b'"task_name"', b'"model_family"')
 
 _strict = msgspec.json.Decoder(ScoreFile)
 _lenient = msgspec.json.Decoder(ScoreFile, strict=False)  # reads "NaN"
+_strict_log = msgspec.json.Decoder(FullLog)
+_lenient_log = msgspec.json.Decoder(FullLog, strict=False)
 
 
 def claims(path: Path) -> bool:
@@ -38,57 +54,83 @@ def claims(path: Path) -> bool:
 
 
 def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
-    """Read score files: a row of `tables.RESULTS` for each model, task, subtask, number of shots and metric.
+    """Read score files: a row of `tables.RESULTS` for each model, task, subtask, number of shots and metric;
+    and the queries of full logs: a row of `tables.RESPONSES` for each model and item.
 
     family and model are the file's `model_family` and `model_name`; n_params is
     `flop_matched_non_embedding_params`, by which BIG-bench plots; `total_params` and `non_embedding_params`
     are further axes where they differ from it. task is the task's name for the whole, "task:subtask" for a
-    subtask, and is kept apart by shots where there are several, "task (2-shot)". Values are in the range of
-    our metric of that name, else as the file has them. chance is the file's low score of a preferred metric
-    that is a share, or what the table of BIG-bench's tasks says of multiple_choice_grade. n comes from that
-    table where every value of the task is a whole number out of it. More numeric columns: `shots`,
-    `preferred` (1 where the metric is the one that BIG-bench judges the task by, else 0), and that metric's
-    `low_score` and `high_score`, in the unit of its value.
+    subtask, and is kept apart by shots where there are several, "task (2-shot)", and by the way that items
+    were asked where there are several, "task,choices". Values are in the range of our metric of that name,
+    else as the file has them. chance is the file's low score of a preferred metric that is a share, or what
+    the table of BIG-bench's tasks says of multiple_choice_grade. n comes from that table where every value of
+    the task is a whole number out of it. More numeric columns: `shots`, `preferred` (1 where the metric is
+    the one that BIG-bench judges the task by, else 0), and that metric's `low_score` and `high_score`, in the
+    unit of its value.
 
-    A number of shots without an entry for the task as a whole gets BIG-bench's aggregate. A full log beside a
-    score file of the same name holds the same scores and is not opened. The same score in two files is read
-    once, with a warning.
+    A number of shots without an entry for the task as a whole gets BIG-bench's aggregate. Of a full log
+    beside a score file of the same name only the queries are read: the scores are the same. The same score in
+    two files is read once, with a warning.
 
     Raises
     ------
     SourceError
         A file is no whole JSON or lacks a key; two files give different values of one score.
+    TableError
+        Two full logs of one model give different responses, or a response breaks a rule of its schema.
     """
     loaded = Loaded()
-    used, logs = _without_doubles(paths)
-    if logs:
-        beside = len(paths) - len(used)
-        left = f" ({beside} beside the score file of the same name: not opened)" if beside else ""
-        loaded.warnings.append(
-            tables.warning(
-                "queries-not-read", f"full logs: {logs}{left}; their queries are not read", count=logs
-            )
-        )
+    given = set(paths)
     files: list[tuple[Path, ScoreFile]] = []
-    empty: list[tuple[Path, ScoreFile]] = []
-    for path in used:
-        content = _decode(path)
-        size = sum(len(score.values) for score in content.scores)
-        on_rows(size)
-        (files if content.scores else empty).append((path, content))
-        loaded.inputs.append(Input(str(path), NAME, sha256(path), size))
+    empty: list[Path] = []
+    items: list[pl.DataFrame] = []
+    models: list[tuple[Task, Model]] = []
+    for path in sorted(given):
+        log = path.name.startswith(LOG)
+        content = _decode(path, log)
+        models.append((content.task, content.model))
+        rows = 0
+        if isinstance(content, FullLog):
+            frames, notes = rows_of_log(content.queries, content.task.name, str(path))
+            items += [frame.with_columns(file=pl.lit(len(models) - 1)) for frame in frames]
+            rows += sum(frame.height for frame in frames)
+            loaded.warnings += notes
+        twin = path.with_name(SCORES + path.name.removeprefix(LOG))
+        if not (log and twin in given):
+            rows += sum(len(score.values) for score in content.scores)
+            if content.scores:
+                files.append((path, ScoreFile(content.scores, content.task, content.model)))
+            elif not rows:
+                empty.append(path)
+        on_rows(rows)
+        loaded.inputs.append(Input(str(path), NAME, sha256(path), rows))
     if empty:
-        names = listed([path.name for path, _ in empty])
+        names = listed([path.name for path in empty])
         loaded.warnings.append(
             tables.warning("no-aggregates", f"{len(empty)} files hold no score ({names})", count=len(empty))
         )
-    if not files:
-        return loaded
-    frame, notes = rows_of(files, options)
-    loaded.warnings += notes
-    if frame.height:
-        checked, notes = tables.check_results(frame, where=_place([path for path, _ in files]))
-        loaded.results.append(checked)
+    responses = pl.concat(items) if items else None
+    parts = _parts([file for _, file in files], responses)
+    counts = counts_of(file for _, file in files)
+    counts += [] if responses is None else responses.select("label", "shots").unique().rows()
+    ends, notes = ends_of(counts)
+    loaded.warnings += notes + parts.notes()
+    if files:
+        frame, notes = rows_of(files, options, parts, ends)
+        loaded.warnings += notes
+        if frame.height:
+            checked, notes = tables.check_results(frame, where=_place([path for path, _ in files]))
+            loaded.results.append(checked)
+            loaded.warnings += notes
+    if responses is not None:
+        joined = named(responses, "part", parts, ends).join(
+            models_of(models, options), on="file", how="left", maintain_order="left"
+        )
+        frame = joined.with_columns(epoch=pl.lit(0)).drop("file", "label", "part", "name", "shots")
+        checked, notes = tables.check_responses(
+            frame, where=_place([path for path in paths if _is_log(path)])
+        )
+        loaded.responses.append(checked)
         loaded.warnings += notes
     return loaded
 
@@ -97,22 +139,31 @@ def _place(paths: Sequence[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{len(paths)} files of BIG-bench"
 
 
-def _without_doubles(paths: Sequence[Path]) -> tuple[list[Path], int]:
-    """The files to open, and how many full logs were given."""
-    given = set(paths)
-    logs = {path for path in given if path.name.startswith(LOG)}
-    doubles = {path for path in logs if path.with_name(SCORES + path.name.removeprefix(LOG)) in given}
-    return sorted(given - doubles), len(logs)
+def _is_log(path: Path) -> bool:
+    return path.name.startswith(LOG)
 
 
-def _decode(path: Path) -> ScoreFile:
+def _parts(files: Sequence[ScoreFile], responses: pl.DataFrame | None) -> Parts:
+    kinds: dict[str, list[str]] = {}
+    if responses is not None:
+        for label, part in responses.select("label", "part").unique(maintain_order=True).iter_rows():
+            kinds.setdefault(label, []).append(part)
+    preferred: dict[str, set[str]] = {}
+    for file in files:
+        for score in file.scores:
+            preferred.setdefault(label_of(file.task.name, score.subtask), set()).add(score.preferred)
+    return Parts(kinds, preferred)
+
+
+def _decode(path: Path, log: bool) -> ScoreFile | FullLog:
+    strict, lenient = (_strict_log, _lenient_log) if log else (_strict, _lenient)
     try:
         content = path.read_bytes()
         try:
-            return _strict.decode(content)
+            return strict.decode(content)
         except msgspec.DecodeError as problem:
             try:
-                return _lenient.decode(lenient_json(content))
+                return lenient.decode(lenient_json(content))
             except (ValueError, RecursionError):
                 raise problem from None
     except OSError as problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from unmirage.counts import listed
 from unmirage.errors import SourceError
 from unmirage.readers import shots
 from unmirage.readers.base import Options
+from unmirage.readers.bigbench_parts import Parts, group_of
 
 TOOL = "BIG-bench"
 SHARES = ("exact_str_match", GRADE)  # means of 0 and 1 over items
@@ -46,13 +47,20 @@ class ScoreFile(msgspec.Struct):
     model: Model
 
 
-def rows_of(files: Sequence[tuple[Path, ScoreFile]], options: Options) -> tuple[pl.DataFrame, list[Note]]:
+def rows_of(
+    files: Sequence[tuple[Path, ScoreFile]], options: Options, parts: Parts, ends: pl.DataFrame
+) -> tuple[pl.DataFrame, list[Note]]:
     """All scores of the files in the columns of `tables.RESULTS` and further ones; see `bigbench.read`.
 
     Rows are in the order of task, family, scale and file; within a file in the file's order.
+
+    Parameters
+    ----------
+    parts: of tasks whose items were asked in several ways.
+    ends: what stands behind the names of tasks with several numbers of shots; see `ends_of`.
     """
     notes: list[Note] = []
-    models = _models(files, options)
+    models = models_of([(file.task, file.model) for _, file in files], options)
     scores, more = _scores([file for _, file in files])
     notes += more
     frame = scores.join(models, on="file", how="left", maintain_order="left")
@@ -61,23 +69,9 @@ def rows_of(files: Sequence[tuple[Path, ScoreFile]], options: Options) -> tuple[
     frame, more = _in_our_units(frame)
     notes += more
     frame = _counted(frame)
-    suffixes, more = shots.labels(
-        {
-            str(label): {int(n): int(n) for n in counts}
-            for label, counts in frame.group_by("label", maintain_order=True)
-            .agg(pl.col("shots").unique())
-            .iter_rows()
-        }
-    )
-    notes += more
-    ends = pl.DataFrame(
-        [(label, n, end) for (n, label), end in suffixes.items()],
-        schema={"label": pl.String, "shots": pl.Int64, "end": pl.String},
-        orient="row",
-    )
-    frame = frame.join(ends, on=["label", "shots"], how="left", maintain_order="left").with_columns(
-        task=pl.col("label") + pl.col("end").fill_null("")
-    )
+    groups = {str(word): group_of(str(word)) for word in frame["word"].unique()}
+    frame = frame.with_columns(group=pl.col("word").replace_strict(groups, return_dtype=pl.String))
+    frame = named(frame, "group", parts, ends)
     sizes = [name for name in ("total_params", "non_embedding_params") if not _alike(models, name)]
     notes.append(_said_of_scale(models, sizes))
     frame = frame.sort("name", "family", "n_params", "file", maintain_order=True, nulls_last=True)
@@ -89,18 +83,49 @@ def rows_of(files: Sequence[tuple[Path, ScoreFile]], options: Options) -> tuple[
     ), notes
 
 
-def _models(files: Sequence[tuple[Path, ScoreFile]], options: Options) -> pl.DataFrame:
-    """One row a file: its model's family, name and sizes."""
+def ends_of(counts: Iterable[tuple[str, int]]) -> tuple[pl.DataFrame, list[Note]]:
+    """What stands behind the names of tasks with several numbers of shots: label, shots and end, and a
+    warning.
+
+    Parameters: counts, the labels and numbers of shots that there are.
+    """
+    by_label: dict[str, dict[int, int]] = {}
+    for label, n in sorted(set(counts)):
+        by_label.setdefault(label, {})[n] = n
+    suffixes, notes = shots.labels(by_label)
+    schema = {"label": pl.String, "shots": pl.Int64, "end": pl.String}
+    rows = [(label, n, end) for (n, label), end in suffixes.items()]
+    return pl.DataFrame(rows, schema=schema, orient="row"), notes
+
+
+def counts_of(files: Iterable[ScoreFile]) -> list[tuple[str, int]]:
+    """The labels and numbers of shots of all scores of the files, aggregates among them."""
+    return [
+        (label_of(file.task.name, score.subtask), score.shots)
+        for file in files
+        for score in with_aggregates(file.task.name, file.scores)
+    ]
+
+
+def named(frame: pl.DataFrame, group: str, parts: Parts, ends: pl.DataFrame) -> pl.DataFrame:
+    """The frame with `task`: its label, the part that the column `group` says, and the number of shots where
+    a task has several."""
+    ended = frame.join(ends, on=["label", "shots"], how="left", maintain_order="left")
+    named = parts.relabelled(ended, group)
+    return named.with_columns(task=pl.col("label") + pl.col("end").fill_null("")).drop("end")
+
+
+def models_of(files: Sequence[tuple[Task, Model]], options: Options) -> pl.DataFrame:
+    """One row a file: `file`, its index, and its model's family, name and sizes."""
     rows = []
-    for i, (_, file) in enumerate(files):
-        model = file.model
+    for i, (task, model) in enumerate(files):
         known = options.families.find(f"{model.family}/{model.name}")
         n_params = _count(model.matched) or (known.n_params if known else None)
         n_tokens = known.n_tokens if known else None
         rows.append(
             {
                 "file": i,
-                "name": file.task.name,
+                "name": task.name,
                 "family": options.family or model.family,
                 "model": model.name,
                 "n_params": n_params,
@@ -147,7 +172,7 @@ def _scores(files: Sequence[ScoreFile]) -> tuple[pl.DataFrame, list[Note]]:
     without, void = [], []
     for i, file in enumerate(files):
         for score in with_aggregates(file.task.name, file.scores):
-            label = _label(file.task.name, score.subtask)
+            label = label_of(file.task.name, score.subtask)
             limits = score.low is not None and score.high is not None and score.low < score.high
             if not limits:
                 void.append(label)
@@ -180,7 +205,7 @@ def _scores(files: Sequence[ScoreFile]) -> tuple[pl.DataFrame, list[Note]]:
     return pl.DataFrame(columns, schema=schema), notes
 
 
-def _label(task: str, subtask: str) -> str:
+def label_of(task: str, subtask: str) -> str:
     """What the scores of a task or subtask are called: JSON tasks write "task:subtask", others any text."""
     return subtask if subtask == task or subtask.startswith(f"{task}:") else f"{task}:{subtask}"
 

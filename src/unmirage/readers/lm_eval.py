@@ -19,10 +19,10 @@ from unmirage.families import Scale
 from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
 from unmirage.readers.lm_eval_frames import frame_of
 from unmirage.readers.lm_eval_records import Columns, read_columns
-from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, step_of
+from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, states, step_of
 from unmirage.readers.shots import labels
 
-__all__ = ["NAME", "axes", "claims", "group_of", "read"]
+__all__ = ["NAME", "axes", "claims", "group_of", "read", "states"]
 
 NAME = "lm-eval"
 # A greedy token has probability 1/vocabulary at least, and a token one byte: no vocabulary is larger than

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from unmirage.errors import SourceError
-from unmirage.readers.base import head, lenient_json
+from unmirage.readers.base import Stated, head, lenient_json
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?"
 SAMPLES = re.compile(rf"^samples_(?P<task>.+)_(?P<time>{TIME})\.jsonl$")
@@ -51,6 +51,8 @@ class Results(msgspec.Struct):
     config: Config = msgspec.field(default_factory=Config)
     samples: dict[str, dict[str, Any]] = msgspec.field(name="n-samples", default_factory=dict)
     model_name: str | None = None
+    version: str | None = msgspec.field(name="lm_eval_version", default=None)
+    shots: dict[str, Any] = msgspec.field(name="n-shot", default_factory=dict)
 
     def arguments(self) -> dict[str, str]:
         """`model_args`, which was the text "k=v,k=v" before 0.4.10; arguments that are null are left out."""
@@ -106,6 +108,15 @@ class Run:
         if not pieces and parent and CHECKPOINT.fullmatch(last):
             name, pieces = parent, [last]
         return name, "/".join(str(piece) for piece in pieces) or None
+
+
+def states(path: Path) -> Stated:
+    """The version of the harness that a results file states, and its tasks' numbers of shots."""
+    if path.suffix != ".json" or not claims(path) or RESULTS_HEAD.match(head(path)) is None:
+        return Stated()
+    results = _decode(path)
+    shots = {task: n for task, n in results.shots.items() if isinstance(n, int)}
+    return Stated(f"lm_eval {results.version}" if results.version else None, shots)
 
 
 def step_of(revision: str | None) -> float | None:
