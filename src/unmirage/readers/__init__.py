@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from unmirage import tables
-from unmirage.errors import SourceError
+from unmirage import consistency, tables
+from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.readers import bigbench, helm, lm_eval, tabular
-from unmirage.readers.base import Input, Loaded, Options, Reader
+from unmirage.readers.base import Input, Loaded, Meter, Options, Reader, Unreadable, meter
 from unmirage.readers.joining import join_likelihoods
 
 __all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "read_sources"]
@@ -47,6 +48,7 @@ def read_sources(
     *,
     format: str | None = None,
     on_rows: Callable[[int], None] = lambda n: None,
+    on_bytes: Callable[[int, int], None] = lambda done, total: None,
 ) -> Loaded:
     """Read files, folders (searched) and frames; one `Loaded` with one frame a table.
 
@@ -56,13 +58,18 @@ def read_sources(
         reader knows is read, folders in it too, links followed; what begins with a dot is left out.
     format: the name of a reader, or None to detect it from each file.
     on_rows: called with numbers of rows as they are read, for progress.
+    on_bytes: called with (bytes read, bytes in all) as files are read, for progress.
+
+    Files of a folder that cannot be read are left out, and one warning names them all with the reasons. Where
+    what was read contradicts itself, warnings say so (:mod:`unmirage.consistency`).
 
     Raises
     ------
     SourceError
-        A path does not exist, a folder holds nothing known, a file is of no known format.
+        A path does not exist, a folder holds nothing known, a file is of no known format. A file that was named
+        cannot be read, or no file of a folder can.
     TableError
-        The rows break a rule of their schema.
+        The rows break a rule of their schema; of several such files in a folder all are named.
     """
     names = [reader.name for reader in READERS]
     if format is not None and format not in names:
@@ -79,9 +86,20 @@ def read_sources(
             continue
         for path, name in _files(Path(source), format, loaded):
             files[name].setdefault(path.resolve(), path)
-    for reader in READERS:
-        if files[reader.name]:
-            loaded.extend(reader.read(list(files[reader.name].values()), options, on_rows))
+    named = {Path(source).resolve() for source in sources if not isinstance(source, pl.DataFrame)}
+    found = {path for of_format in files.values() for real, path in of_format.items() if real not in named}
+    unreadable = Unreadable(frozenset(found))
+    here = Meter({path: _size(path) for of_format in files.values() for path in of_format.values()}, on_bytes)
+    token = meter.set(here)
+    try:
+        for reader in READERS:
+            paths = list(files[reader.name].values())
+            loaded.extend(_read(reader, paths, replace(options, unreadable=unreadable), on_rows))
+            for path in paths:
+                here.reach(path)
+    finally:
+        meter.reset(token)
+    _say_unreadable(unreadable, loaded)
     if not loaded.responses and not loaded.results:
         raise SourceError(
             "there is no score and no response in them",
@@ -89,6 +107,62 @@ def read_sources(
             hint=" ".join(str(note["message"]) for note in loaded.warnings[:1]) or None,
         )
     return _combine(loaded)
+
+
+def _read(reader: Reader, paths: list[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
+    """What a reader gives of its files, without those that it cannot read and that may be left out.
+
+    A reader that does not go on behind a broken file by itself starts again without it.
+    """
+    unreadable = options.unreadable
+    while paths:
+        try:
+            return reader.read(paths, options, on_rows)
+        except SourceError as problem:
+            broken = [path for path in paths if str(path) == problem.where and path in unreadable.may_fail]
+            if not broken:
+                raise
+            unreadable.found.setdefault(broken[0], problem)
+            paths = [path for path in paths if path not in broken]
+    return Loaded()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _say_unreadable(unreadable: Unreadable, loaded: Loaded) -> None:
+    """One warning that names the files that could not be read; one error for all whose rows break a rule."""
+    found = sorted(unreadable.found.items())
+    broken = [(path, problem) for path, problem in found if isinstance(problem, TableError)]
+    if len(broken) == 1:
+        raise broken[0][1]
+    if broken:
+        raise TableError(
+            f"{len(broken)} files hold rows that break a rule:\n{_reasons(broken)}",
+            hint="Mend these files, or move them elsewhere.",
+        )
+    if not found:
+        return
+    if not loaded.responses and not loaded.results:
+        if len(found) == 1:
+            raise found[0][1]
+        raise SourceError(f"none of {len(found)} files can be read:\n{_reasons(found)}")
+    loaded.warnings.append(
+        tables.warning(
+            "unreadable-files",
+            f"{len(found)} files cannot be read and are left out: " + _reasons(found, "; "),
+            count=len(found),
+        )
+    )
+
+
+def _reasons(found: list[tuple[Path, UnmirageError]], between: str = "\n  ") -> str:
+    lines = [f"{path}: {problem.what}" for path, problem in found]
+    return ("  " if between.startswith("\n") else "") + between.join(lines)
 
 
 def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path, str]]:
@@ -205,4 +279,10 @@ def _combine(loaded: Loaded) -> Loaded:
             frame, notes = tables.check_results(frame, where=f"{len(loaded.results)} tables together")
             loaded.warnings += notes
         loaded.results = [frame]
+    loaded.warnings += consistency.check_setups(loaded.setups)
+    loaded.warnings += consistency.check_rows(
+        loaded.responses[0] if loaded.responses else None,
+        loaded.results[0] if loaded.results else None,
+        loaded.setups,
+    )
     return loaded

@@ -5,13 +5,40 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from unmirage.errors import SourceError
+from unmirage.consistency import Setup
+from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.families import Families, common_family, unsized
+
+
+@dataclass
+class Unreadable:
+    """Files of a folder that cannot be read: they are left out, and said together at the end.
+
+    Attributes
+    ----------
+    may_fail: the files that were found in a folder; one that was named itself is an error at once.
+    found: path -> what is wrong with it.
+    """
+
+    may_fail: frozenset[Path] = frozenset()
+    found: dict[Path, UnmirageError] = field(default_factory=dict)
+
+    @contextmanager
+    def attempt(self, path: Path) -> Iterator[None]:
+        """Read `path` in this block; what is wrong with it is noted, and the reader goes on behind the block."""
+        try:
+            yield
+        except (SourceError, TableError) as problem:
+            if path not in self.may_fail:
+                raise
+            self.found.setdefault(path, problem)
 
 
 @dataclass(frozen=True)
@@ -25,6 +52,7 @@ class Options:
     columns: target column -> source column or SQL expression over the source columns (tables only).
     constants: target column -> a value for every row (tables only).
     chance: task (or "*") -> chance level of its headline metric.
+    unreadable: where a reader notes files that it cannot read; see :meth:`Unreadable.attempt`.
     """
 
     families: Families
@@ -32,6 +60,7 @@ class Options:
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, object] = field(default_factory=dict)
     chance: Mapping[str, float] = field(default_factory=dict)
+    unreadable: Unreadable = field(default_factory=Unreadable)
 
 
 @dataclass(frozen=True)
@@ -46,12 +75,14 @@ class Input:
 
 @dataclass
 class Loaded:
-    """What reading gives: item-level rows, aggregates, warnings, and the files that were used."""
+    """What reading gives: item-level rows, aggregates, warnings, the files that were used, and how the models
+    were asked as far as the logs say it."""
 
     responses: list[pl.DataFrame] = field(default_factory=list)
     results: list[pl.DataFrame] = field(default_factory=list)
     warnings: list[dict[str, object]] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
+    setups: list[Setup] = field(default_factory=list)
 
     def extend(self, other: Loaded) -> None:
         """Add what another read gave."""
@@ -59,6 +90,7 @@ class Loaded:
         self.results += other.results
         self.warnings += other.warnings
         self.inputs += other.inputs
+        self.setups += other.setups
 
 
 @dataclass(frozen=True)
@@ -94,10 +126,59 @@ def families_of(names: Iterable[str], fallback: str) -> dict[str, str]:
     return dict.fromkeys(unknown, common_family(unknown) or fallback)
 
 
+@dataclass
+class Meter:
+    """How many bytes of the files have been read.
+
+    Attributes
+    ----------
+    sizes: path -> its bytes; other files do not count.
+    tell: called with (bytes read, bytes in all), each time that another hundredth or megabyte is.
+    """
+
+    sizes: Mapping[Path, int]
+    tell: Callable[[int, int], None]
+    at: dict[Path, int] = field(default_factory=dict)
+    done: int = 0
+    told: int = 0
+    total: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total = sum(self.sizes.values())
+
+    def reach(self, path: Path, offset: int | None = None) -> None:
+        """`path` has been read up to `offset`, or whole."""
+        size = self.sizes.get(path)
+        if size is None:
+            return
+        before = self.at.get(path, 0)
+        now = max(before, min(size if offset is None else offset, size))
+        self.at[path] = now
+        self.done += now - before
+        if (
+            self.done - self.told >= min(1 << 20, max(self.total // 100, 1))
+            or self.done == self.total > self.told
+        ):
+            self.told = self.done
+            self.tell(self.done, self.total)
+
+
+meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
+
+
+def reached(path: Path, offset: int | None = None) -> None:
+    """Tell the progress that a file has been read up to `offset` bytes, or whole."""
+    here = meter.get()
+    if here is not None:
+        here.reach(path, offset)
+
+
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hex, read in blocks."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    reached(path)
+    return digest
 
 
 def head(path: Path, size: int = 4096) -> bytes:
@@ -119,11 +200,15 @@ def lenient_json(text: bytes) -> bytes:
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """(line number from 1, line without its end) of every line that is not blank; memory is one line."""
+    offset = 0
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
+                offset += len(line)
                 stripped = line.strip()
                 if stripped:
                     yield number, stripped
+                if not number % 256:
+                    reached(path, offset)
     except OSError as problem:
         raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None

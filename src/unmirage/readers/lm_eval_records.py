@@ -11,6 +11,8 @@ import hashlib
 import json
 import math
 import re
+import zlib
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +41,7 @@ class Sample(msgspec.Struct):
     filtered_resps: list[Any]
     filter: str | None = None
     doc_hash: str | None = None
+    prompt_hash: Any = None
 
 
 _arguments = msgspec.json.Decoder(dict[str, dict[str, Any]] | list[Any])
@@ -67,6 +70,9 @@ class Columns:
     lengths: list[int] = field(default_factory=list)  # of the choices, in the same way
     measured: list[bool] = field(default_factory=list)  # whether the record has lengths
     greedy: list[bool | None] = field(default_factory=list)
+    texts: array[int] = field(default_factory=lambda: array("q"))  # hash of what each request holds in all
+    scored: array[int] = field(default_factory=lambda: array("q"))  # characters of it that are scored
+    prompts: array[int] = field(default_factory=lambda: array("Q"))  # hash of the prompt; 0 where none is
     recorded: dict[str, list[float | None]] = field(default_factory=dict)  # metric -> its scores
     truncated: str | None = None  # where the last record breaks off, if it does
 
@@ -212,6 +218,7 @@ def _append(columns: Columns, sample: Any, metrics: list[str], config: dict[str,
     columns.doc_id.append(str(sample.doc_id))
     columns.item.append(sample.doc_hash or _doc_hash(sample.doc))
     columns.filter.append(sample.filter or "")
+    columns.prompts.append(_prompt(sample.prompt_hash))
     recorded = {name: getattr(sample, f"metric_{i}") for i, name in enumerate(metrics)}
     if columns.output_type == "generate_until":
         columns.outputs.append(_flat(sample.filtered_resps))
@@ -222,7 +229,10 @@ def _append(columns: Columns, sample: Any, metrics: list[str], config: dict[str,
     else:
         value, greedy = _likelihood(sample.filtered_resps[0])
         rolling = columns.output_type == "loglikelihood_rolling"
-        columns.target.append(str(_requests(sample.arguments)[0][0 if rolling else 1]))
+        request = _requests(sample.arguments)[0]
+        columns.target.append(str(request[0 if rolling else 1]))
+        if not rolling:
+            _append_text(columns, request)
         columns.greedy.append(None if rolling else greedy)
         columns.loglikelihoods.append(value)
         columns.counts.append(1)
@@ -237,6 +247,8 @@ def _append_choices(columns: Columns, sample: Any, recorded: dict[str, Any], con
         raise ValueError(f"{n} choices and {len(sample.filtered_resps)} log-likelihoods")
     pairs = [_likelihood(entry) for entry in sample.filtered_resps[:n]]
     requests = requests[:n]
+    for request in requests:
+        _append_text(columns, request)
     context = requests[0][0]
     lengths: list[int] | None = None
     if all(request[0] == context for request in requests):
@@ -255,6 +267,22 @@ def _append_choices(columns: Columns, sample: Any, recorded: dict[str, Any], con
     columns.gold.add(
         choices, values, [pair[1] for pair in pairs], lengths, sample.target, sample.doc, recorded
     )
+
+
+def _append_text(columns: Columns, request: Sequence[Any]) -> None:
+    context, scored = str(request[0]), str(request[1])
+    columns.texts.append(hash(context + scored))
+    columns.scored.append(len(scored))
+
+
+def _prompt(digest: Any) -> int:
+    """The first half of a prompt's SHA-256 as a number; 0 where the record has none."""
+    if not isinstance(digest, str):
+        return 0
+    try:
+        return int(digest[:16], 16) & (2**64 - 1)
+    except ValueError:
+        return zlib.crc32(digest.encode(errors="replace"))
 
 
 def _conditional(requests: Sequence[Sequence[Any]]) -> int:
