@@ -46,10 +46,22 @@ def said() -> Iterator[None]:
 @contextmanager
 def progress_line(quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
     """A progress line on stderr while work goes on; nothing where stderr is no terminal."""
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.filesize import decimal
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    class Done(MofNCompleteColumn):
+        """ "3/8"; of what is read, bytes: "1.2 GB/10.0 GB"."""
+
+        def render(self, task: Task) -> Text:
+            if task.description != "reading" or task.total is None:
+                return super().render(task)
+            return Text(
+                f"{decimal(int(task.completed))}/{decimal(int(task.total))}", style="progress.download"
+            )
 
     screen = console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), Done(), TimeElapsedColumn())
     hidden = quiet or not screen.is_terminal
     steps: dict[str, Any] = {}
     with Progress(*columns, console=screen, transient=True, disable=hidden) as bar:

@@ -185,8 +185,8 @@ def _one_model(responses: pl.DataFrame) -> list[Note]:
         tables.warning(
             "identical-models",
             f"{listed(models, 8)} have the same log-probabilities to the last digit on every item of "
-            f"{listed(tasks)}: they are one model under {len(models)} names, as when a revision was asked for "
-            "and not loaded, or a log was copied",
+            f"{listed(tasks)}: one model under {len(models)} names, as when a revision was asked for and not "
+            "loaded, or a log was copied",
             where=family,
             count=len(models),
         )
@@ -269,8 +269,8 @@ def _other_prompts(family: str, task: str, setups: Sequence[Setup]) -> list[Note
     return [
         tables.warning(
             "different-prompts",
-            f"{task}: {items} of {total} items were put to {listed(list(models))} in another prompt than to the "
-            "other models: examples, template or wording differ, and so may the scores",
+            f"{task}: {items} of {total} items were put to {listed(list(models))} in another prompt than to "
+            "the other models: examples, template or wording differ, and so may the scores",
             where=f"{family} / {task}",
             count=items,
         )

@@ -66,8 +66,8 @@ def read_sources(
     Raises
     ------
     SourceError
-        A path does not exist, a folder holds nothing known, a file is of no known format. A file that was named
-        cannot be read, or no file of a folder can.
+        A path does not exist, a folder holds nothing known, a file is of no known format; a file that was
+        named cannot be read, or no file of a folder can.
     TableError
         The rows break a rule of their schema; of several such files in a folder all are named.
     """
@@ -79,16 +79,17 @@ def read_sources(
     if not sources:
         raise SourceError("there is nothing to read", hint="Name a file or a folder of logs.")
     loaded = Loaded()
+    unreadable = Unreadable()
     files: dict[str, dict[Path, Path]] = {name: {} for name in names}  # real path -> the path as it was named
     for source in sources:
         if isinstance(source, pl.DataFrame):
             loaded.extend(tabular.from_frame(source, options, where="the frame", stem="task"))
             continue
-        for path, name in _files(Path(source), format, loaded):
+        for path, name in _files(Path(source), format, loaded, unreadable):
             files[name].setdefault(path.resolve(), path)
     named = {Path(source).resolve() for source in sources if not isinstance(source, pl.DataFrame)}
     found = {path for of_format in files.values() for real, path in of_format.items() if real not in named}
-    unreadable = Unreadable(frozenset(found))
+    unreadable.may_fail = frozenset(found)
     here = Meter({path: _size(path) for of_format in files.values() for path in of_format.values()}, on_bytes)
     token = meter.set(here)
     try:
@@ -119,12 +120,26 @@ def _read(reader: Reader, paths: list[Path], options: Options, on_rows: Callable
         try:
             return reader.read(paths, options, on_rows)
         except SourceError as problem:
-            broken = [path for path in paths if str(path) == problem.where and path in unreadable.may_fail]
-            if not broken:
+            broken = next((path for path in unreadable.may_fail if str(path) == problem.where), None)
+            if broken is None:
                 raise
-            unreadable.found.setdefault(broken[0], problem)
-            paths = [path for path in paths if path not in broken]
+            # Read again though it was left out: it belongs to the other files of its folder.
+            folder = broken.parent if broken in unreadable.found else None
+            unreadable.found.setdefault(broken, problem)
+            left = [path for path in paths if path != broken and path.parent != folder]
+            if len(left) == len(paths):
+                raise
+            paths = left
     return Loaded()
+
+
+def _closed(path: Path) -> SourceError | None:
+    """Why a file cannot be opened; None where it can."""
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as problem:
+        return SourceError(f"cannot be read: {problem.strerror}", where=str(path))
 
 
 def _size(path: Path) -> int:
@@ -160,12 +175,14 @@ def _say_unreadable(unreadable: Unreadable, loaded: Loaded) -> None:
     )
 
 
-def _reasons(found: list[tuple[Path, UnmirageError]], between: str = "\n  ") -> str:
+def _reasons(found: Sequence[tuple[Path, UnmirageError]], between: str = "\n  ") -> str:
     lines = [f"{path}: {problem.what}" for path, problem in found]
     return ("  " if between.startswith("\n") else "") + between.join(lines)
 
 
-def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path, str]]:
+def _files(
+    source: Path, format: str | None, loaded: Loaded, unreadable: Unreadable
+) -> list[tuple[Path, str]]:
     if not source.exists():
         raise SourceError("there is no such file or folder", where=str(source))
     if source.is_file():
@@ -182,7 +199,11 @@ def _files(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path,
         if name is not None:
             found.append((path, name))
         elif path.suffix.lower() in LOOKS_LIKE_DATA:
-            left.append(path)
+            closed = _closed(path)
+            if closed is None:
+                left.append(path)
+            else:
+                unreadable.found[path] = closed
     if not found:
         raise SourceError(
             "holds no log of a format that is known",

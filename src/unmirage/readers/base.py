@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,15 +29,26 @@ class Unreadable:
     may_fail: frozenset[Path] = frozenset()
     found: dict[Path, UnmirageError] = field(default_factory=dict)
 
-    @contextmanager
-    def attempt(self, path: Path) -> Iterator[None]:
-        """Read `path` in this block; what is wrong with it is noted, and the reader goes on behind the block."""
-        try:
-            yield
-        except (SourceError, TableError) as problem:
-            if path not in self.may_fail:
-                raise
-            self.found.setdefault(path, problem)
+    def attempt(self, path: Path) -> Attempt:
+        """Read `path` in a `with` block; what is wrong with it is noted, and the reader goes on behind it."""
+        return Attempt(self, path)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One file's block of :meth:`Unreadable.attempt`."""
+
+    unreadable: Unreadable
+    path: Path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> bool:
+        noted = isinstance(problem, SourceError | TableError) and self.path in self.unreadable.may_fail
+        if noted and isinstance(problem, UnmirageError):
+            self.unreadable.found.setdefault(self.path, problem)
+        return noted
 
 
 @dataclass(frozen=True)

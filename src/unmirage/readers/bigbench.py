@@ -72,7 +72,11 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     files: list[tuple[Path, ScoreFile]] = []
     empty: list[tuple[Path, ScoreFile]] = []
     for path in used:
-        content = _decode(path)
+        content = None
+        with options.unreadable.attempt(path):
+            content = _decode(path)
+        if content is None:
+            continue
         size = sum(len(score.values) for score in content.scores)
         on_rows(size)
         (files if content.scores else empty).append((path, content))

@@ -214,8 +214,10 @@ def _read_task(
 
 
 def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    """The aggregate scores of the leaf tasks as (task, row), a row a metric; groups, which sum tasks, are left
-    out."""
+    """The aggregate scores of the leaf tasks as (task, row), a row a metric.
+
+    Groups, which sum tasks, are left out.
+    """
     from unmirage.metrics import by_alias
 
     known = axes(scale)

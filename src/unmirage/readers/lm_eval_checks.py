@@ -79,12 +79,13 @@ class Texts:
             if not found:
                 continue
             names = listed([documents[i] for i in found], SHOWN)
-            reasons = [
-                *([f"{len(never)} are marked greedy and have one that greedy text of their length cannot have"]
-                  if never else []),
-                *([f"{len(against)} are less likely than the same text with as much or more of it scored"]
-                  if against else []),
-            ]  # fmt: skip
+            reasons = []
+            if never:
+                reasons.append(f"{len(never)} are marked greedy, and greedy text of their length is likelier")
+            if against:
+                reasons.append(
+                    f"{len(against)} are less likely than the same text with as much or more of it scored"
+                )
             off = str(arguments.get("logits_cache", "")).lower() == "false"
             cause = (
                 ""
@@ -190,10 +191,9 @@ def items_apart(older: pl.DataFrame, newer: pl.DataFrame) -> str | None:
     logprobs, outputs = apart.filter(pl.col("step") > SAME), int(apart["text"].sum())
     said = []
     if logprobs.height:
-        largest = logprobs["step"].max()
-        said.append(
-            f"{logprobs.height} of {both.height} items have another log-probability (by up to {largest:.3g} nats)"
-        )
+        largest = float(logprobs["step"].to_numpy().max())
+        many = f"{logprobs.height} of {both.height} items"
+        said.append(f"{many} have another log-probability (by up to {largest:.3g} nats)")
     if outputs:
         said.append(f"{outputs} of {both.height} outputs are others")
     return " and ".join(said) or None
@@ -225,7 +225,7 @@ class Disagreements:
         used: pl.DataFrame | None = None,
         other: pl.DataFrame | None = None,
     ) -> None:
-        """Compare two runs of a task by their aggregates, and by their rows (`used` of the newer) if given."""
+        """Compare two runs of a task by their aggregates, and by their rows if given: `used` is the newer's."""
         said = [scores_apart(run, newer, task)]
         if used is not None and other is not None and same_hash(run, newer, task):
             said.insert(0, items_apart(other, used))
@@ -243,9 +243,10 @@ class Disagreements:
             notes.append(
                 tables.warning(
                     "runs-disagree",
-                    f"{model} has two runs, of {run.time or run.folder} and {newer.time or newer.folder}, that "
-                    f"disagree on the same items: {seen}. That is another checkpoint, or other settings, under "
-                    "one name. The newest that has items is used; if they are two models, read them apart",
+                    f"{model} has two runs, of {run.time or run.folder} and {newer.time or newer.folder}, "
+                    f"that disagree on the same items: {seen}. That is another checkpoint, or other settings "
+                    "under one name. The newest that has items is used; if they are two models, read them "
+                    "apart",
                     where=str(run.path or run.folder),
                     count=len(tasks),
                 )
@@ -275,8 +276,8 @@ class Disagreements:
                 notes.append(
                     tables.warning(
                         "mixed-runs",
-                        f"{model}: {len(tasks)} tasks ({listed(sorted(tasks))}) are not in its newest run and "
-                        f"come from one that {' and '.join(why)}: they may be of another checkpoint",
+                        f"{model}: {len(tasks)} tasks ({listed(sorted(tasks))}) are not in its newest run "
+                        f"and come from one that {' and '.join(why)}: they may be of another checkpoint",
                         where=str(run.path or run.folder),
                         count=len(tasks),
                     )

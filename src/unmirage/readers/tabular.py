@@ -54,12 +54,13 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     """Read tables; each file is checked by itself, so that a message can name it."""
     loaded = Loaded()
     for path in paths:
-        frame, notes = _load(path, options)
-        on_rows(frame.height)
-        read_one = from_frame(frame, options, where=str(path), stem=path.stem)
-        loaded.extend(read_one)
-        loaded.warnings += notes
-        loaded.inputs.append(Input(str(path), NAME, sha256(path), frame.height))
+        with options.unreadable.attempt(path):
+            frame, notes = _load(path, options)
+            on_rows(frame.height)
+            read_one = from_frame(frame, options, where=str(path), stem=path.stem)
+            loaded.extend(read_one)
+            loaded.warnings += notes
+            loaded.inputs.append(Input(str(path), NAME, sha256(path), frame.height))
     return loaded
 
 
