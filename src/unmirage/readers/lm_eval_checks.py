@@ -225,7 +225,7 @@ class Disagreements:
         used: pl.DataFrame | None = None,
         other: pl.DataFrame | None = None,
     ) -> None:
-        """Compare two runs of a task by their aggregates, and by their rows if given: `used` is the newer's."""
+        """Compare two runs of a task by their aggregates, and by their rows (`used`: the newer's)."""
         said = [scores_apart(run, newer, task)]
         if used is not None and other is not None and same_hash(run, newer, task):
             said.insert(0, items_apart(other, used))
