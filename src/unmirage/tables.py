@@ -12,7 +12,7 @@ import polars as pl
 
 from unmirage.errors import TableError
 from unmirage.rules import AXES as AXES
-from unmirage.rules import response_rules, result_rules
+from unmirage.rules import kept, response_rules, result_rules
 
 KINDS = ("generation", "choice", "likelihood", "count", "score")
 KEY = ("family", "model", "task", "item_id", "epoch")
@@ -253,7 +253,9 @@ def _cast(values: pl.Series, dtype: pl.DataType | type[pl.DataType], where: str)
             f"column {values.name} cannot be read as {_type_name(dtype)}: {str(problem).splitlines()[0]}",
             where=where,
         ) from None
-    if pl.DataFrame({"v": found}).schema["v"].is_integer() and values.dtype.is_float():
+    if found.dtype != dtype:  # of a struct each field is cast, not the struct
+        raise TableError(f"column {values.name} cannot be read as {_type_name(dtype)}", where=where)
+    if found.dtype.is_integer() and values.dtype.is_float():
         changed = values.is_not_null() & (found.cast(pl.Float64) != values.cast(pl.Float64))
         if changed.any():
             raise TableError(
@@ -309,9 +311,10 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
     )
     rows, dropped = _refuse_duplicates(frame.with_row_index(_ROW, offset=1), where)
     notes += dropped
-    for rule, broken, hint in response_rules():
-        found = rows.filter(broken)
-        if found.height:
+    rules = response_rules()
+    for (rule, broken, hint), holds in zip(rules, kept(rows, [test for _, test, _ in rules]), strict=True):
+        if not holds:
+            found = rows.filter(broken)
             row = found.row(0, named=True)
             raise TableError(
                 f"{rule} ({found.height} of {frame.height} rows; first: row {row[_ROW]}, model "
@@ -377,9 +380,10 @@ def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, lis
             )
         )
         frame = frame.filter(pl.col("value").is_not_null() & pl.col("value").is_not_nan())
-    for rule, broken in result_rules():
-        found = frame.filter(broken)
-        if found.height:
+    rules = result_rules()
+    for (rule, broken), holds in zip(rules, kept(frame, [test for _, test in rules]), strict=True):
+        if not holds:
+            found = frame.filter(broken)
             row = found.row(0, named=True)
             raise TableError(
                 f"{rule} ({found.height} of {frame.height} rows; first: {row['metric']} of {row['model']} on "

@@ -142,7 +142,7 @@ def _shots(runs: Sequence[Run]) -> tuple[dict[tuple[int, str], str], list[dict[s
         for task in {*run.samples, *(run.results.results if run.results else ())}:
             config = run.config(task)
             if config is not None:
-                counts.setdefault(task, {})[id(run)] = int(config.get("num_fewshot") or 0)
+                counts.setdefault(task, {})[id(run)] = _count(config.get("num_fewshot")) or 0
     return labels(counts)
 
 
@@ -255,7 +255,7 @@ def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> lis
                 "metric": metric,
                 "value": value,
                 "stderr": stderr,
-                "n": int(size) if isinstance(size, int | float) else None,
+                "n": _count(size),
                 "chance": None,
             }
             rows.append((task, row))
@@ -269,8 +269,14 @@ def _number(value: object) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
+
+
+def _count(value: object) -> int | None:
+    """A logged count as an integer; None for what is none."""
+    number = _number(value)
+    return None if number is None or not 0 <= number < 2**53 else int(number)
 
 
 def group_of(output_type: str) -> str:

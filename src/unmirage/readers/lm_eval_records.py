@@ -126,7 +126,7 @@ def _read(path: Path, config: dict[str, Any], on_rows: Callable[[int], None], *,
                 columns = Columns(_output_type(sample, config), GoldCandidates(full))
                 columns.recorded = {name: [] for name in metrics}
             _append(columns, sample, metrics, config)
-        except (ValueError, TypeError, IndexError, KeyError, AttributeError) as problem:
+        except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError) as problem:
             raise SourceError(
                 f"line {number} has a layout that is not known ({type(problem).__name__}: {problem})",
                 where=str(path),

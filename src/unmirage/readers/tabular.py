@@ -152,7 +152,14 @@ def _load_lines(path: Path) -> tuple[pl.DataFrame, list[dict[str, object]]]:
             "is empty" if broken is None else f"line {broken[0]} is not a JSON object: {broken[1]}",
             where=str(path),
         )
-    frame = pl.DataFrame(records, infer_schema_length=None)
+    try:
+        frame = pl.DataFrame(records, infer_schema_length=None)
+    except (TypeError, ValueError, OverflowError) as problem:  # also text that is no Unicode
+        raise SourceError(
+            f"its values do not make a table: {str(problem).splitlines()[0]}",
+            where=str(path),
+            hint="A column holds values of one type.",
+        ) from None
     if broken is None:
         return frame, []
     note = tables.warning(
@@ -184,7 +191,7 @@ def _lists(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
             continue
         try:
             lists = _decoded(frame[name], dtype)
-        except (pl.exceptions.PolarsError, ValueError, TypeError):
+        except (pl.exceptions.PolarsError, ValueError, TypeError, OverflowError, RecursionError):
             raise SourceError(
                 f"column {name} holds text that is not a JSON list",
                 where=str(path),
