@@ -105,7 +105,8 @@ class Tally:
         for where, count in self.crashes.most_common():
             print(f"  {where}: {count:,}")
         print(f"hangs over {LIMIT} s: {len(self.hangs)}")
-        print(f"growth of memory: {self.growth / 1024:,.0f} MB; slowest: {self.slowest[0]:.2f} s, {self.slowest[1]}")
+        print(f"growth of memory: {self.growth / 1024:,.0f} MB")
+        print(f"slowest: {self.slowest[0]:.2f} s ({self.slowest[1]})")
         sys.stdout.flush()
         return int(bool(self.crashes or self.hangs or self.growth > GROWTH))
 
@@ -121,7 +122,7 @@ def at_random(tally: Tally, seeds: list[mutations.Seed], executions: int, seed: 
 
 
 def guided(tally: Tally, seeds: list[mutations.Seed], executions: int, seed: int) -> None:  # noqa: F821
-    """Let atheris keep the inputs that reach new code; the first byte of an input is the number of its seed."""
+    """Let atheris keep the inputs that reach new code; an input's first byte is the number of its seed."""
     import atheris
     from mutations import spoil
 
@@ -142,13 +143,15 @@ def guided(tally: Tally, seeds: list[mutations.Seed], executions: int, seed: int
     corpus.mkdir()
     for place, one in enumerate(seeds):
         (corpus / str(place)).write_bytes(bytes([place]) + one.files[one.target])
-    flags = [f"-seed={seed + 1}", "-max_len=200000", f"-timeout={2 * LIMIT}", "-rss_limit_mb=0", "-verbosity=0"]
+    flags = [f"-seed={seed + 1}", "-max_len=100000", "-rss_limit_mb=0", "-verbosity=0"]
     atheris.Setup([sys.argv[0], str(corpus), *flags], once, custom_mutator=mutate)
     atheris.Fuzz()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--executions", type=int, default=100_000, help="in all, over the processes")
     parser.add_argument("--jobs", type=int, default=1, help="processes, each with a seed of its own")
     parser.add_argument("--seed", type=int, default=0)
@@ -168,7 +171,7 @@ def main() -> int:
     engine = options.engine
     if engine is None:
         try:
-            import atheris  # noqa: F401
+            import atheris
 
             engine = "atheris"
         except ImportError:

@@ -23,12 +23,13 @@ from unmirage.readers import READERS, Options, read_sources
 
 DEEP = 10_000
 HOSTILE = (
-    b"<script>alert(1)</script>", b"<img src=x onerror=alert(1)>", b"../../../../tmp/unmirage", b"/etc/passwd",
-    b"C:\\\\x", b"\\ud800", b"\\udfff\\ud800", b"\xed\xa0\x80", b"\\u0000", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf",
-    b"1e400", b"-1e400", b"1e-400", b"NaN", b"Infinity", b"-Infinity", b"9" * 400, b"-0", b"2" * 19,
-    b"null", b"true", b"[]", b"{}", b'""', b"[[[]]]", b'{"a": {"a": 1}}', b"[null, null]", b'["x", 1, null]',
-    b"[" * DEEP, b'{"a":' * DEEP, b"[" * 200 + b"]" * 200, b'"' + b"x" * 5000 + b'"', b"\n", b"\r", b",", b"\t",
-    b"=cmd()", b"\\", b'"', b"\xf0\x9f\x92\xa5", b"\\u202e", b"%s%n", b"{0}", b"-1", b"0", b"18446744073709551616",
+    b"<script>alert(1)</script>", b"<img src=x onerror=alert(1)>", b"../../../../tmp/unmirage",
+    b"/etc/passwd", b"C:\\\\x", b"\\ud800", b"\\udfff\\ud800", b"\xed\xa0\x80", b"\\u0000", b"\x00",
+    b"\xff\xfe", b"\xef\xbb\xbf", b"1e400", b"-1e400", b"1e-400", b"NaN", b"Infinity", b"-Infinity",
+    b"9" * 400, b"-0", b"2" * 19, b"null", b"true", b"[]", b"{}", b'""', b"[[[]]]", b'{"a": {"a": 1}}',
+    b"[null, null]", b'["x", 1, null]', b"[" * DEEP, b'{"a":' * DEEP, b"[" * 200 + b"]" * 200,
+    b'"' + b"x" * 5000 + b'"', b"\n", b"\r", b",", b"\t", b"=cmd()", b"\\", b'"', b"\xf0\x9f\x92\xa5",
+    b"\\u202e", b"%s%n", b"{0}", b"-1", b"0", b"18446744073709551616",
 )  # fmt: skip
 SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null')
 Spoiler = Callable[[bytes, random.Random], bytes]
@@ -68,9 +69,12 @@ def lm_eval_seeds() -> Iterator[Seed]:
             record(i, [[f"q{i}", " a"], [f"q{i}", " bc"]], pair, acc=float(i % 2), acc_norm=0.0,
                    brier_score=[i % 2, "[0.2 0.8]"]) for i in range(3)
         ],
-        "loglikelihood": [record(i, [[f"q{i}", " 7"]], [pair[i % 2]], perplexity=-1.5, acc=0) for i in range(3)],
+        "loglikelihood": [
+            record(i, [[f"q{i}", " 7"]], [pair[i % 2]], perplexity=-1.5, acc=0) for i in range(3)
+        ],
         "loglikelihood_rolling": [
-            record(i, [["a text"]], ["-9.5"], word_perplexity=[-9.5, 2], bits_per_byte=[-9.5, 6]) for i in range(2)
+            record(i, [["a text"]], ["-9.5"], word_perplexity=[-9.5, 2], bits_per_byte=[-9.5, 6])
+            for i in range(2)
         ],
         "generate_until": [record(i, [["q", {"until": ["\n"]}]], ["7"], exact_match=0.0) for i in range(3)],
     }  # fmt: skip
@@ -80,14 +84,13 @@ def lm_eval_seeds() -> Iterator[Seed]:
         "configs": {k: {"task": k, "output_type": k, "num_fewshot": 0} for k in kinds},
         "config": {"model_args": {"pretrained": "a/m-7b", "revision": "step10"}, "model_num_parameters": 7},
         "n-samples": {k: {"original": 3, "effective": 3} for k in kinds},
-        "versions": {k: 1 for k in kinds}, "task_hashes": {k: "ab" for k in kinds}, "chat_template": None,
+        "versions": dict.fromkeys(kinds, 1), "task_hashes": dict.fromkeys(kinds, "ab"), "chat_template": None,
     }  # fmt: skip
     head = json.dumps(results).encode()
     for kind, records in kinds.items():
         target = f"samples_{kind}_{time}.jsonl"
         yield Seed("lm-eval", {target: lines(records), f"results_{time}.json": head}, target)
-    every = {f"samples_{kind}_{time}.jsonl": lines(records) for kind, records in kinds.items()}
-    yield Seed("lm-eval", {**every, f"results_{time}.json": head}, f"results_{time}.json")
+    yield Seed("lm-eval", {f"results_{time}.json": head}, f"results_{time}.json")
     old = [{"doc_id": r["doc_id"], "doc": r["doc"], "target": 1, "arguments": [["q", " a"], ["q", " b"]],
             "resps": [[[-1.5, False]], [[-0.5, True]]], "filtered_resps": [[-1.5, False], [-0.5, True]],
             "acc": 1.0} for r in kinds["multiple_choice"]]  # fmt: skip
@@ -110,7 +113,8 @@ def bigbench_seeds() -> Iterator[Seed]:
 def helm_seeds() -> Iterator[Seed]:
     """A run's specification and its statistics, each spoiled."""
     spec = {"name": "t:model=x_m-7b", "scenario_spec": {"class_name": "c"},
-            "adapter_spec": {"method": "generation", "model": "x/m-7b", "max_train_instances": 0}}  # fmt: skip
+            "adapter_spec": {"method": "generation", "model": "x/m-7b", "max_train_instances": 0},
+    }  # fmt: skip
     stats = [
         {"name": {"name": name, "split": "test"}, "count": 1, "mean": mean}
         for name, mean in (("exact_match", 0.5), ("num_instances", 4.0), ("logprob", 0.0))
@@ -218,7 +222,10 @@ def rezipped(data: bytes, chance: random.Random) -> bytes:
     name, content = entries[place]
     how = chance.randrange(5)
     if how == 0:
-        entries[place] = (chance.choice(("../../x.json", "/etc/x", "a\\..\\x", name + "\n", "")) or "x", content)
+        entries[place] = (
+            chance.choice(("../../x.json", "/etc/x", "a\\..\\x", name + "\n", "")) or "x",
+            content,
+        )
     elif how == 1:
         entries.append((name + "_", content))
     elif how == 2:
@@ -242,8 +249,9 @@ def retyped(data: bytes, chance: random.Random) -> bytes:
         return replaced(data, chance)
     name = chance.choice(frame.columns)
     others = (
-        pl.lit(None), pl.lit("<script>"), pl.lit(float("nan")), pl.lit(float("inf")), pl.lit(-1), pl.lit([1.5]),
-        pl.lit(["a", None]), pl.struct(x=pl.lit(1)), pl.lit(b"\xff"), pl.lit(2**63 - 1), pl.lit(value=True),
+        pl.lit(None), pl.lit("<script>"), pl.lit(float("nan")), pl.lit(float("inf")), pl.lit(-1),
+        pl.lit([1.5]), pl.lit(["a", None]), pl.struct(x=pl.lit(1)), pl.lit(b"\xff"),
+        pl.lit(2**63 - 1), pl.lit(value=True),
     )  # fmt: skip
     how = chance.choice((None, *others))
     frame = frame.drop(name) if how is None else frame.with_columns(how.alias(name))

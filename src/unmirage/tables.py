@@ -52,10 +52,7 @@ RESPONSES: dict[str, pl.DataType | type[pl.DataType]] = {
 RESULTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "family": pl.String,
     "model": pl.String,
-    "n_params": pl.Float64,
-    "n_tokens": pl.Float64,
-    "flops": pl.Float64,
-    "loss": pl.Float64,
+    **dict.fromkeys(AXES, pl.Float64),
     "task": pl.String,
     "metric": pl.String,
     "value": pl.Float64,
@@ -248,13 +245,13 @@ def _cast(values: pl.Series, dtype: pl.DataType | type[pl.DataType], where: str)
         if dtype == pl.Boolean and values.dtype == pl.String:
             return values.str.to_lowercase().replace_strict(TRUTH, return_dtype=pl.Boolean)
         found = values.cast(dtype)
+        if found.dtype != dtype:  # of a struct each field is cast, not the struct
+            raise pl.exceptions.SchemaError(f"it holds {values.dtype}")
     except pl.exceptions.PolarsError as problem:
         raise TableError(
             f"column {values.name} cannot be read as {_type_name(dtype)}: {str(problem).splitlines()[0]}",
             where=where,
         ) from None
-    if found.dtype != dtype:  # of a struct each field is cast, not the struct
-        raise TableError(f"column {values.name} cannot be read as {_type_name(dtype)}", where=where)
     if found.dtype.is_integer() and values.dtype.is_float():
         changed = values.is_not_null() & (found.cast(pl.Float64) != values.cast(pl.Float64))
         if changed.any():

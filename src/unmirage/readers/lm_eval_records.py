@@ -176,11 +176,12 @@ def _records(path: Path) -> Iterator[tuple[int, bytes]]:
                 parts = []
     if start == 0:
         try:
-            yield from enumerate(msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw]), start=1)
-        except msgspec.DecodeError as problem:
+            records = msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw])
+        except (msgspec.DecodeError, RecursionError) as problem:
             raise SourceError(
                 f"is not a whole JSON array: {problem}", where=str(path), hint=LAYOUTS
             ) from None
+        yield from enumerate(map(bytes, records), start=1)
         return
     leftover = b"".join(parts).strip()
     if leftover not in (b"", b"]"):
