@@ -16,6 +16,9 @@ from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.families import Families, common_family, unsized
 
 
+BUFFER = 1 << 20  # bytes; lines of logs are often longer than Python's own buffer
+
+
 @dataclass
 class Unreadable:
     """Files of a folder that cannot be read: they are left out, and said together at the end.
@@ -209,16 +212,15 @@ def lenient_json(text: bytes) -> bytes:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(line number from 1, line without its end) of every line that is not blank; memory is one line."""
+    """(line number from 1, line with its end) of every line that is not blank; memory is one line."""
     offset = 0
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=BUFFER) as file:
             for number, line in enumerate(file, start=1):
                 offset += len(line)
-                stripped = line.strip()
-                if stripped:
-                    yield number, stripped
-                if not number % 256:
+                if not line.isspace():
+                    yield number, line
+                if not number % 64:
                     reached(path, offset)
     except OSError as problem:
         raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None

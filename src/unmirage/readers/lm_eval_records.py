@@ -36,7 +36,7 @@ class Sample(msgspec.Struct):
     doc_id: int | str
     doc: msgspec.Raw
     target: Any
-    arguments: msgspec.Raw
+    arguments: dict[str, dict[str, Any]] | list[Any]
     resps: msgspec.Raw
     filtered_resps: list[Any]
     filter: str | None = None
@@ -44,7 +44,6 @@ class Sample(msgspec.Struct):
     prompt_hash: Any = None
 
 
-_arguments = msgspec.json.Decoder(dict[str, dict[str, Any]] | list[Any])
 _texts = msgspec.json.Decoder(list[Any])
 
 
@@ -70,7 +69,9 @@ class Columns:
     lengths: list[int] = field(default_factory=list)  # of the choices, in the same way
     measured: list[bool] = field(default_factory=list)  # whether the record has lengths
     greedy: list[bool | None] = field(default_factory=list)
-    texts: array[int] = field(default_factory=lambda: array("q"))  # hash of what each request holds in all
+    texts: array[int] = field(
+        default_factory=lambda: array("q")
+    )  # checksum of what each request holds in all
     scored: array[int] = field(default_factory=lambda: array("q"))  # characters of it that are scored
     prompts: array[int] = field(default_factory=lambda: array("Q"))  # hash of the prompt; 0 where none is
     recorded: dict[str, list[float | None]] = field(default_factory=dict)  # metric -> its scores
@@ -207,9 +208,8 @@ def _output_type(sample: Any, config: dict[str, Any]) -> str:
     return "loglikelihood" if len(requests) == 1 else "multiple_choice"
 
 
-def _requests(raw: msgspec.Raw) -> list[list[Any]]:
+def _requests(arguments: dict[str, dict[str, Any]] | list[Any]) -> list[list[Any]]:
     """The arguments of each request, in order: [context, continuation or generation settings]."""
-    arguments = _arguments.decode(raw)
     if isinstance(arguments, dict):
         return [list(entry.values()) for entry in arguments.values()]
     return [entry if isinstance(entry, list) else [entry] for entry in arguments]
@@ -233,7 +233,7 @@ def _append(columns: Columns, sample: Any, metrics: list[str], config: dict[str,
         request = _requests(sample.arguments)[0]
         columns.target.append(str(request[0 if rolling else 1]))
         if not rolling:
-            _append_text(columns, request)
+            _append_texts(columns, [request])
         columns.greedy.append(None if rolling else greedy)
         columns.loglikelihoods.append(value)
         columns.counts.append(1)
@@ -248,8 +248,7 @@ def _append_choices(columns: Columns, sample: Any, recorded: dict[str, Any], con
         raise ValueError(f"{n} choices and {len(sample.filtered_resps)} log-likelihoods")
     pairs = [_likelihood(entry) for entry in sample.filtered_resps[:n]]
     requests = requests[:n]
-    for request in requests:
-        _append_text(columns, request)
+    _append_texts(columns, requests)
     context = requests[0][0]
     lengths: list[int] | None = None
     if all(request[0] == context for request in requests):
@@ -270,10 +269,19 @@ def _append_choices(columns: Columns, sample: Any, recorded: dict[str, Any], con
     )
 
 
-def _append_text(columns: Columns, request: Sequence[Any]) -> None:
-    context, scored = str(request[0]), str(request[1])
-    columns.texts.append(hash(context + scored))
-    columns.scored.append(len(scored))
+def _append_texts(columns: Columns, requests: Sequence[Sequence[Any]]) -> None:
+    """Keep what tells that two requests hold the same text: checksums that do not depend on where it is cut
+    into context and continuation."""
+    before: object = None
+    crc = adler = 0
+    for request in requests:
+        context, scored = request[0], str(request[1])
+        if context != before:
+            encoded, before = str(context).encode(errors="replace"), context
+            crc, adler = zlib.crc32(encoded), zlib.adler32(encoded)
+        encoded = scored.encode(errors="replace")
+        columns.texts.append((zlib.crc32(encoded, crc) << 32 | zlib.adler32(encoded, adler)) - 2**63)
+        columns.scored.append(len(scored))
 
 
 def _prompt(digest: Any) -> int:
