@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,6 +12,10 @@ import pytest
 
 from unmirage import tables
 from unmirage.consistency import ASKED, Setup, check_rows, check_setups, contradicted, impossible
+
+
+# What the selection of models says that is no fault of the logs.
+NO_DEFECTS = {"checkpoints-left-out", "near-scales", "replicates", "sizes-apart", "zero-scale"}
 
 
 def responses(rows):
@@ -149,3 +155,24 @@ def test_settings_that_differ_are_one_warning_a_setting():
 def test_families_are_not_compared_with_each_other(other):
     setups = [Setup("f", "a", "t", {"x": "1"}), Setup(other, "b", "t", {"x": "2"})]
     assert codes(check_setups(setups)) == (["different-settings"] if other == "f" else [])
+
+
+def test_every_rule_is_in_the_documentation():
+    root = Path(__file__).parents[1]
+    text = (root / "docs" / "checks.md").read_text()
+    source = root / "src" / "unmirage"
+    for path in (source / "consistency.py", source / "readers" / "lm_eval_checks.py", source / "scales.py"):
+        codes = set(re.findall(r'warning\(\s*"([a-z-]+)"', path.read_text()))
+        assert codes
+        for code in codes - {
+            "checkpoints-left-out",
+            "near-scales",
+            "replicates",
+            "sizes-apart",
+            "zero-scale",
+        }:
+            assert f"`{code}`" in text, code
+    everywhere = "".join(path.read_text() for path in source.rglob("*.py"))
+    for code in re.findall(r"^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \|", text, re.MULTILINE):
+        for one in re.findall(r"[a-z-]+", code):
+            assert f'"{one}"' in everywhere, one

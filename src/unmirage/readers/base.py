@@ -15,7 +15,6 @@ from unmirage.consistency import Setup
 from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.families import Families, common_family, unsized
 
-
 BUFFER = 1 << 20  # bytes; lines of logs are often longer than Python's own buffer
 
 
