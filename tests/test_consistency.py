@@ -13,7 +13,6 @@ import pytest
 from unmirage import tables
 from unmirage.consistency import ASKED, Setup, check_rows, check_setups, contradicted, impossible
 
-
 # What the selection of models says that is no fault of the logs.
 NO_DEFECTS = {"checkpoints-left-out", "near-scales", "replicates", "sizes-apart", "zero-scale"}
 
