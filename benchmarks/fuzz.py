@@ -4,8 +4,9 @@
 
 With atheris installed (it is no dependency), inputs that reach new code are kept and spoiled further; without
 it, or with --engine random, the small logs are spoiled at random. Printed are executions, what came out,
-crashes by place with the seed and number that repeat them, inputs over ten seconds, growth of memory and the
-slowest input. The exit code is 1 where there was a crash, a hang or a growth over a gigabyte.
+crashes by place with the inputs that made them, inputs over ten seconds, growth of memory and the slowest
+input; an interrupt prints what there is. The exit code is 1 where there was a crash, a hang, or a growth over
+a gigabyte.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ class Tally:
         self.executions += 1
         self.outcomes[outcome] += 1
         self.readers[seed.reader] += 1
+        if self.executions % 50_000 == 0:
+            print(f"{self.executions:,} executions, {len(self.crashes)} places of crashes", flush=True)
 
     def keep(self, seed: mutations.Seed, data: bytes) -> str:  # noqa: F821 - imported in main
         self.kept.mkdir(parents=True, exist_ok=True)
@@ -145,7 +148,13 @@ def guided(tally: Tally, seeds: list[mutations.Seed], executions: int, seed: int
         (corpus / str(place)).write_bytes(bytes([place]) + one.files[one.target])
     flags = [f"-seed={seed + 1}", "-max_len=100000", "-rss_limit_mb=0", "-verbosity=0"]
     tally.kept.mkdir(parents=True, exist_ok=True)
-    flags += ["-timeout=600", "-report_slow_units=60", f"-artifact_prefix={tally.kept}/"]
+    flags += [
+        "-timeout=600",
+        "-report_slow_units=60",
+        "-handle_int=0",
+        "-handle_term=0",
+        f"-artifact_prefix={tally.kept}/",
+    ]
     atheris.Setup([sys.argv[0], str(corpus), *flags], once, custom_mutator=mutate)
     atheris.Fuzz()
 
@@ -192,6 +201,8 @@ def main() -> int:
         print(f"{len(logs)} small logs, engine {engine}, seed {options.seed}", flush=True)
         for place, one in enumerate(logs):
             tally.run(place, one, one.files[one.target])
+        for ended in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ended, lambda number, frame: os._exit(tally.report()))
         tally.base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         (guided if engine == "atheris" else at_random)(tally, logs, options.executions, options.seed)
         return tally.report()

@@ -229,7 +229,7 @@ def check_setups(setups: Sequence[Setup]) -> list[Note]:
                 if value is not None:
                     by_value.setdefault(value, []).append(one.model)
             if len(by_value) > 1:
-                values = tuple((value, tuple(models)) for value, models in by_value.items())
+                values = tuple((value, tuple(sorted(models))) for value, models in sorted(by_value.items()))
                 settings.setdefault((family, name, values), []).append(task)
         notes += _other_prompts(family, task, mine)
     return notes + [
@@ -269,7 +269,7 @@ def _other_prompts(family: str, task: str, setups: Sequence[Setup]) -> list[Note
     return [
         tables.warning(
             "different-prompts",
-            f"{task}: {items} of {total} items were put to {listed(list(models))} in another prompt than to "
+            f"{task}: {items} of {total} items were put to {listed(sorted(models))} in another prompt than to "
             "the other models: examples, template or wording differ, and so may the scores",
             where=f"{family} / {task}",
             count=items,
