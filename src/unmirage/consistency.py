@@ -269,8 +269,8 @@ def _other_prompts(family: str, task: str, setups: Sequence[Setup]) -> list[Note
     return [
         tables.warning(
             "different-prompts",
-            f"{task}: {items} of {total} items were put to {listed(sorted(models))} in another prompt than to "
-            "the other models: examples, template or wording differ, and so may the scores",
+            f"{task}: {items} of {total} items were put to {listed(sorted(models))} in another prompt than "
+            "to the other models: examples, template or wording differ, and so may the scores",
             where=f"{family} / {task}",
             count=items,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from unmirage.errors import SourceError, TableError
@@ -130,3 +131,15 @@ def test_progress_in_bytes_ends_at_the_whole(broken):
     total = sum(path.stat().st_size for path in broken.iterdir())
     assert seen[-1] == (total, total)
     assert seen == sorted(seen)
+
+
+def test_a_parquet_file_that_breaks_off_is_named_with_the_reason(tmp_path, load_all):
+    good(tmp_path, "a")
+    frame = tabular.from_frame(
+        pl.read_csv(tmp_path / "a.csv"), Options(families=load()), where="", stem="t"
+    ).responses[0]
+    frame.write_parquet(tmp_path / "b.parquet")
+    whole = (tmp_path / "b.parquet").read_bytes()
+    (tmp_path / "b.parquet").write_bytes(whole[:-50])
+    (note,) = [n for n in load_all(tmp_path).warnings if n["code"] == "unreadable-files"]
+    assert "b.parquet: cannot be read as parquet" in str(note["message"])

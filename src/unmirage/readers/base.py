@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -208,6 +209,31 @@ def lenient_json(text: bytes) -> bytes:
     Raises ValueError where it is not JSON even so.
     """
     return json.dumps(json.loads(text, parse_constant=str)).encode()
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """The names of a Parquet file's columns; SourceError where it cannot be read."""
+    return _parquet(lambda: pl.scan_parquet(path).collect_schema().names(), path)
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """A Parquet file, or some columns of it; SourceError where it cannot be read."""
+    return _parquet(lambda: pl.read_parquet(path, columns=None if columns is None else list(columns)), path)
+
+
+_T = TypeVar("_T")
+
+
+def _parquet(read: Callable[[], _T], path: Path) -> _T:
+    try:
+        return read()
+    except OSError as problem:
+        raise SourceError(f"cannot be read: {problem.strerror or problem}", where=str(path)) from None
+    except (pl.exceptions.PolarsError, ValueError) as problem:
+        reason = str(problem).splitlines()[0]
+        raise SourceError(f"cannot be read as parquet: {reason}", where=str(path)) from None
+    except pl.exceptions.PanicException:
+        raise SourceError("cannot be read as parquet: its metadata are spoiled", where=str(path)) from None
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -17,7 +17,16 @@ import polars as pl
 from unmirage import tables
 from unmirage.errors import SourceError, TableError
 from unmirage.readers import mapping as maps
-from unmirage.readers.base import Input, Loaded, Options, head, numbered_lines, sha256
+from unmirage.readers.base import (
+    Input,
+    Loaded,
+    Options,
+    head,
+    numbered_lines,
+    parquet_columns,
+    read_parquet,
+    sha256,
+)
 from unmirage.readers.tabular_meaning import ALIASES, interpret
 
 NAME = "table"
@@ -29,6 +38,7 @@ LISTS: dict[str, pl.DataType | type[pl.DataType]] = {
         "recorded",
     )
 }
+PARQUET = b"PAR1"  # how such files begin
 # Read as they stand, so that an item "007" or an answer "1.0" stays what it is.
 TEXTS = frozenset(
     (*(name for name, dtype in tables.RESPONSES.items() if dtype == pl.String), "kind", "metric", *LISTS)
@@ -44,7 +54,9 @@ def claims(path: Path) -> bool:
         return False
     try:
         names = set(_column_names(path))
-    except (pl.exceptions.PolarsError, OSError, SourceError, ValueError, RecursionError):
+    except SourceError:
+        return head(path, 4) == PARQUET  # reading says what is wrong with it
+    except (pl.exceptions.PolarsError, OSError, ValueError, RecursionError):
         return False
     items = names & {"item_id", *ALIASES["item_id"]}
     return "model" in names and (bool(items) or {"metric", "value"} <= names)
@@ -86,7 +98,7 @@ def from_frame(frame: pl.DataFrame, options: Options, *, where: str, stem: str) 
 def _column_names(path: Path) -> list[str]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return pl.scan_parquet(path).collect_schema().names()
+        return parquet_columns(path)
     if suffix in (".jsonl", ".ndjson"):
         first = next((line for _, line in numbered_lines(path)), b"{}")
         decoded = json.loads(first)
@@ -104,7 +116,7 @@ def _load(path: Path, options: Options) -> tuple[pl.DataFrame, list[dict[str, ob
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
-            frame = pl.read_parquet(path)
+            frame = read_parquet(path)
         elif suffix in (".jsonl", ".ndjson"):
             frame, notes = _load_lines(path)
         else:
