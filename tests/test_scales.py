@@ -116,6 +116,15 @@ def test_sizes_with_unequal_training_are_said():
     assert selected(table)[1] == ["unequal-training"]
 
 
+def test_steps_tell_the_training_where_tokens_are_not_known():
+    table = models({"n_params": 5, "step": 3000}, {"n_params": 6, "step": 3000})
+    assert selected(table)[1] == []
+    table = models({"n_params": 5, "step": 800}, {"n_params": 6, "step": 3000})
+    notes = scales.select(table, "n_params", "last")[1]
+    assert [note["code"] for note in notes] == ["unequal-training"]
+    assert "training steps too, from 800 to 3K" in str(notes[0]["message"])
+
+
 def test_labels_of_sizes_that_two_digits_do_not_tell_apart():
     table = models({"n_params": 1.41e9, "n_tokens": 1}, {"n_params": 1.42e9, "n_tokens": 1})
     assert selected(table, "n_tokens")[0]["family"].to_list() == ["f 1.41B", "f 1.42B"]

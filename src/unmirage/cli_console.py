@@ -47,6 +47,7 @@ def said() -> Iterator[None]:
 def progress_line(quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
     """A progress line on stderr while work goes on, with rate and time left where the total is known;
     nothing where stderr is no terminal."""
+    from rich.filesize import decimal
     from rich.progress import (
         MofNCompleteColumn,
         Progress,
@@ -59,14 +60,28 @@ def progress_line(quiet: bool) -> Iterator[Callable[[str, int, int | None], None
     )
     from rich.text import Text
 
+    def in_bytes(task: Task) -> bool:
+        return task.description == "reading" and task.total is not None
+
+    class Done(MofNCompleteColumn):
+        """ "3/8"; of what is read, bytes: "1.2 GB/10.0 GB"."""
+
+        def render(self, task: Task) -> Text:
+            if not in_bytes(task):
+                return super().render(task)
+            done, total = decimal(int(task.completed)), decimal(int(task.total or 0))
+            return Text(f"{done}/{total}", style="progress.download")
+
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             rate = task.finished_speed or task.speed
-            return Text("" if rate is None or task.total is None else f"{rate:,.3g}/s")
+            if rate is None or task.total is None:
+                return Text("")
+            return Text(f"{decimal(int(rate))}/s" if in_bytes(task) else f"{rate:,.3g}/s")
 
     screen = console(stderr=True)
     columns = (
-        *(SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), Rate()),
+        *(SpinnerColumn(), TextColumn("{task.description}"), Done(), Rate()),
         *(TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()),
     )
     hidden = quiet or not screen.is_terminal

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 AXES = ("n_params", "n_tokens", "flops", "loss")
@@ -79,3 +81,8 @@ def result_rules() -> list[tuple[str, pl.Expr]]:
     ]
     rules += [(f"{name} is negative", pl.col(name) < 0) for name in ("n_params", "n_tokens", "flops")]
     return rules + [(f"{name} is infinite", pl.col(name).is_infinite()) for name in AXES]
+
+
+def kept(frame: pl.DataFrame, broken: Sequence[pl.Expr]) -> tuple[bool, ...]:
+    """Whether no row breaks a rule, for each of the rules, in one pass over the rows."""
+    return frame.select((~test.any()).alias(str(i)) for i, test in enumerate(broken)).row(0)

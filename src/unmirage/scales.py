@@ -118,13 +118,14 @@ def select(models: pl.DataFrame, axis: str, checkpoint: str) -> tuple[pl.DataFra
         axis_value=axis,
         n_params="n_params",
         n_tokens="n_tokens",
+        step="step" if "step" in kept.columns else pl.lit(None, dtype=pl.Float64),
     ).with_columns(size=pl.col("n_params").min().over("family"))
     chosen = chosen.sort("source_family", "size", "family", "axis_value", "model", nulls_last=True).drop(
         "size"
     )
     chosen, same = _snapped(chosen, axis)
     notes += same + _confounded(chosen, axis) + _replicates(chosen, axis)
-    return chosen.drop("n_params", "n_tokens"), notes
+    return chosen.drop("n_params", "n_tokens", "step"), notes
 
 
 def on_axis(rows: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
@@ -222,24 +223,29 @@ def _named_checkpoint(models: pl.DataFrame, checkpoint: str) -> pl.DataFrame:
 
 
 def _confounded(chosen: pl.DataFrame, axis: str) -> list[Note]:
-    """On the size axis, sizes that were trained on different numbers of tokens."""
+    """On the size axis, sizes that were trained on different numbers of tokens, or for other numbers of steps
+    where the tokens are not known."""
     if axis != "n_params":
         return []
-    spread = (
-        chosen.group_by("family", maintain_order=True)
-        .agg(low=pl.col("n_tokens").min(), high=pl.col("n_tokens").max())
-        .filter(pl.col("high") > UNEQUAL_TRAINING * pl.col("low"))
-    )
-    return [
-        tables.warning(
-            "unequal-training",
-            f"{row['family']}: sizes differ in training tokens too, from {size_label(row['low'])} to "
-            f"{size_label(row['high'])}: size is not all that changes along the axis (--axis flops counts "
-            "both)",
-            where=row["family"],
+    notes = []
+    for (family,), models in chosen.group_by(["family"], maintain_order=True):
+        tokens = models["n_tokens"].null_count() < models.height
+        amounts = models["n_tokens" if tokens else "step"].drop_nulls()
+        if len(amounts) == 0:
+            continue
+        low, high = float(amounts.to_numpy().min()), float(amounts.to_numpy().max())
+        if high <= UNEQUAL_TRAINING * low:
+            continue
+        unit, both = ("training tokens", " (--axis flops counts both)") if tokens else ("training steps", "")
+        notes.append(
+            tables.warning(
+                "unequal-training",
+                f"{family}: sizes differ in {unit} too, from {size_label(low)} to {size_label(high)}: size "
+                f"is not all that changes along the axis{both}",
+                where=str(family),
+            )
         )
-        for row in spread.iter_rows(named=True)
-    ]
+    return notes
 
 
 def _snapped(chosen: pl.DataFrame, axis: str) -> tuple[pl.DataFrame, list[Note]]:

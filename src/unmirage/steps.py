@@ -62,14 +62,11 @@ def load(source: Sources, reading: Reading, progress: Progress = silent) -> Load
     """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`."""
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
     options = options_of(reading)
-    done = 0
 
-    def on_rows(n: int) -> None:
-        nonlocal done
-        done += n
-        progress("reading", done, None)
+    def on_bytes(done: int, total: int) -> None:
+        progress("reading", done, total)
 
-    loaded = read_sources(sources, options, format=reading.format, on_rows=on_rows)
+    loaded = read_sources(sources, options, format=reading.format, on_bytes=on_bytes)
     return only_tasks(loaded, reading.tasks)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from unmirage.errors import TableError
 from unmirage.rules import AXES as AXES
-from unmirage.rules import response_rules, result_rules
+from unmirage.rules import kept, response_rules, result_rules
 
 KINDS = ("generation", "choice", "likelihood", "count", "score")
 KEY = ("family", "model", "task", "item_id", "epoch")
@@ -52,10 +52,7 @@ RESPONSES: dict[str, pl.DataType | type[pl.DataType]] = {
 RESULTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "family": pl.String,
     "model": pl.String,
-    "n_params": pl.Float64,
-    "n_tokens": pl.Float64,
-    "flops": pl.Float64,
-    "loss": pl.Float64,
+    **dict.fromkeys(AXES, pl.Float64),
     "task": pl.String,
     "metric": pl.String,
     "value": pl.Float64,
@@ -248,12 +245,14 @@ def _cast(values: pl.Series, dtype: pl.DataType | type[pl.DataType], where: str)
         if dtype == pl.Boolean and values.dtype == pl.String:
             return values.str.to_lowercase().replace_strict(TRUTH, return_dtype=pl.Boolean)
         found = values.cast(dtype)
+        if found.dtype != dtype:  # of a struct each field is cast, not the struct
+            raise pl.exceptions.SchemaError(f"it holds {values.dtype}")
     except pl.exceptions.PolarsError as problem:
         raise TableError(
             f"column {values.name} cannot be read as {_type_name(dtype)}: {str(problem).splitlines()[0]}",
             where=where,
         ) from None
-    if pl.DataFrame({"v": found}).schema["v"].is_integer() and values.dtype.is_float():
+    if found.dtype.is_integer() and values.dtype.is_float():
         changed = values.is_not_null() & (found.cast(pl.Float64) != values.cast(pl.Float64))
         if changed.any():
             raise TableError(
@@ -309,9 +308,10 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
     )
     rows, dropped = _refuse_duplicates(frame.with_row_index(_ROW, offset=1), where)
     notes += dropped
-    for rule, broken, hint in response_rules():
-        found = rows.filter(broken)
-        if found.height:
+    rules = response_rules()
+    for (rule, broken, hint), holds in zip(rules, kept(rows, [test for _, test, _ in rules]), strict=True):
+        if not holds:
+            found = rows.filter(broken)
             row = found.row(0, named=True)
             raise TableError(
                 f"{rule} ({found.height} of {frame.height} rows; first: row {row[_ROW]}, model "
@@ -377,9 +377,10 @@ def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, lis
             )
         )
         frame = frame.filter(pl.col("value").is_not_null() & pl.col("value").is_not_nan())
-    for rule, broken in result_rules():
-        found = frame.filter(broken)
-        if found.height:
+    rules = result_rules()
+    for (rule, broken), holds in zip(rules, kept(frame, [test for _, test in rules]), strict=True):
+        if not holds:
+            found = frame.filter(broken)
             row = found.row(0, named=True)
             raise TableError(
                 f"{rule} ({found.height} of {frame.height} rows; first: {row['metric']} of {row['model']} on "

@@ -29,8 +29,11 @@ def test_of_two_runs_the_newest_of_each_task_is_used(logs, load_all, tmp_path):
         [pair[0] for pair in record.filtered] for record in logs.choice(1).filters["none"]
     ]
     assert rows.filter(pl.col("task") == "my_ll").height == 10
-    (note,) = found.warnings
-    assert note["code"] == "older-run"
+    note, apart, mixed = found.warnings
+    assert [n["code"] for n in found.warnings] == ["older-run", "runs-disagree", "mixed-runs"]
+    assert "my_mc (12 of 12 items have another log-probability" in apart["message"]
+    assert "my_ll" in mixed["message"]
+    assert "model_args (dtype)" in mixed["message"]
     assert LATE in note["message"]
     assert EARLY in note["message"]
     assert "model_args differ in dtype" in note["message"]
@@ -41,7 +44,7 @@ def test_of_two_runs_the_newest_of_each_task_is_used(logs, load_all, tmp_path):
 def test_an_older_run_without_samples_is_named_too(logs, load_all, codes, tmp_path):
     logs.run(tmp_path, "0.4.10", {"pretrained": "a/m-7b"}, [logs.choice(0)], time=EARLY, samples=False)
     logs.run(tmp_path, "0.4.10", {"pretrained": "a/m-7b"}, [logs.choice(1)], time=LATE, samples=False)
-    assert codes(load_all(tmp_path)) == ["older-run"]
+    assert codes(load_all(tmp_path)) == ["older-run", "runs-disagree"]
 
 
 @pytest.mark.parametrize("layout", ["0.4.3", "0.4.10"])
@@ -319,7 +322,7 @@ def test_a_broken_record_in_the_middle(logs, load_all, tmp_path, layout):
     path.write_text(text, encoding="utf-8")
     line = 5 if layout != "0.4.0" else _starts(text)[4]
     with pytest.raises(SourceError, match=f"line {line} is not a record") as caught:
-        load_all(tmp_path)
+        load_all(path)
     assert str(path) in str(caught.value)
 
 
@@ -332,15 +335,15 @@ def test_an_array_in_another_layout(logs, load_all, tmp_path, indent):
     assert only(load_all(tmp_path)).height == 12
     path.write_text(json.dumps(records, indent=indent)[:-100], encoding="utf-8")
     with pytest.raises(SourceError, match="not a whole JSON array"):
-        load_all(tmp_path)
+        load_all(path)
 
 
 def test_a_layout_that_is_not_known_names_the_line(logs, load_all, tmp_path):
     task = logs.choice(0)
     task.filters["none"][3].filtered = [[-1.0, False]]
-    logs.run(tmp_path, "0.4.10", {"pretrained": "a/m-7b"}, [task])
+    folder = logs.run(tmp_path, "0.4.10", {"pretrained": "a/m-7b"}, [task])
     with pytest.raises(SourceError, match=r"line 4 has a layout that is not known.*4 choices and 1 log"):
-        load_all(tmp_path)
+        load_all(next(folder.glob("*.jsonl")))
 
 
 def test_results_of_versions_before_0_4_are_named(load_all, tmp_path):

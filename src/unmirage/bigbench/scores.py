@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import mean
+from typing import Annotated
 
 import msgspec
 
@@ -51,7 +52,7 @@ class Score(msgspec.Struct, kw_only=True):
 
     values: dict[str, float | None] = msgspec.field(name="score_dict")
     preferred: str = msgspec.field(name="preferred_score")
-    shots: int = msgspec.field(name="number_of_shots")
+    shots: Annotated[int, msgspec.Meta(le=2**31 - 1)] = msgspec.field(name="number_of_shots")
     low: float | None = msgspec.field(name="low_score")
     high: float | None = msgspec.field(name="high_score")
     subtask: str = msgspec.field(name="subtask_description", default="")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from unmirage import tables
-from unmirage.errors import SourceError
+from unmirage import consistency, tables
+from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.readers import (
     bigbench,
     every_eval_ever,
@@ -24,7 +25,7 @@ from unmirage.readers import (
     mixing,
     tabular,
 )
-from unmirage.readers.base import Input, Loaded, Options, Reader
+from unmirage.readers.base import Input, Loaded, Meter, Options, Reader, Unreadable, meter
 from unmirage.readers.joining import join_likelihoods
 
 __all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "read_sources"]
@@ -73,6 +74,7 @@ def read_sources(
     *,
     format: str | None = None,
     on_rows: Callable[[int], None] = lambda n: None,
+    on_bytes: Callable[[int, int], None] = lambda done, total: None,
 ) -> Loaded:
     """Read files, folders (searched) and frames; one `Loaded` with one frame a table.
 
@@ -82,13 +84,18 @@ def read_sources(
         reader knows is read, folders in it too, links followed; what begins with a dot is left out.
     format: the name of a reader, or None to detect it from each file.
     on_rows: called with numbers of rows as they are read, for progress.
+    on_bytes: called with (bytes read, bytes in all) as files are read, for progress.
+
+    Files of a folder that cannot be read are left out, and one warning names them all with the reasons. Where
+    what was read contradicts itself, warnings say so (:mod:`unmirage.consistency`).
 
     Raises
     ------
     SourceError
-        A path does not exist, a folder holds nothing known, a file is of no known format.
+        A path does not exist, a folder holds nothing known, a file is of no known format; a file that was
+        named cannot be read, or no file of a folder can.
     TableError
-        The rows break a rule of their schema.
+        The rows break a rule of their schema; of several such files in a folder all are named.
     """
     names = [reader.name for reader in READERS]
     if format is not None and format not in names:
@@ -98,20 +105,33 @@ def read_sources(
     if not sources:
         raise SourceError("there is nothing to read", hint="Name a file or a folder of logs.")
     loaded = Loaded()
+    unreadable = Unreadable()
     files: dict[str, dict[Path, Path]] = {name: {} for name in names}  # real path -> the path as it was named
     parts: list[tuple[str, Loaded]] = []  # what each tool gave
     for source in sources:
         if isinstance(source, pl.DataFrame):
             parts.append(("table", tabular.from_frame(source, options, where="the frame", stem="task")))
             continue
-        for path, name in files_of(Path(source), format, loaded):
+        for path, name in files_of(Path(source), format, loaded, unreadable):
             files[name].setdefault(path.resolve(), path)
-    for reader in READERS:
-        if files[reader.name]:
-            found = reader.read(list(files[reader.name].values()), options, on_rows)
-            parts.append((reader.name, found))
+    named = {Path(source).resolve() for source in sources if not isinstance(source, pl.DataFrame)}
+    found = {path for of_format in files.values() for real, path in of_format.items() if real not in named}
+    unreadable.may_fail = frozenset(found)
+    here = Meter({path: _size(path) for of_format in files.values() for path in of_format.values()}, on_bytes)
+    token = meter.set(here)
+    try:
+        for reader in READERS:
+            paths = list(files[reader.name].values())
+            if paths:
+                read = _read(reader, paths, replace(options, unreadable=unreadable), on_rows)
+                parts.append((reader.name, read))
+            for path in paths:
+                here.reach(path)
+    finally:
+        meter.reset(token)
     for _, part in parts:
         loaded.extend(part)
+    _say_unreadable(unreadable, loaded)
     if not loaded.responses and not loaded.results:
         raise SourceError(
             "there is no score and no response in them",
@@ -121,8 +141,82 @@ def read_sources(
     return combine(loaded, parts)
 
 
-def files_of(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Path, str]]:
-    """The files of a source, each with the name of its reader; warnings go to `loaded`."""
+def _read(reader: Reader, paths: list[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
+    """What a reader gives of its files, without those that it cannot read and that may be left out.
+
+    A reader that does not go on behind a broken file by itself starts again without it.
+    """
+    unreadable = options.unreadable
+    while paths:
+        try:
+            return reader.read(paths, options, on_rows)
+        except SourceError as problem:
+            broken = next((path for path in unreadable.may_fail if str(path) == problem.where), None)
+            if broken is None:
+                raise
+            # Read again though it was left out: it belongs to the other files of its folder.
+            folder = broken.parent if broken in unreadable.found else None
+            unreadable.found.setdefault(broken, problem)
+            left = [path for path in paths if path != broken and path.parent != folder]
+            if len(left) == len(paths):
+                raise
+            paths = left
+    return Loaded()
+
+
+def _closed(path: Path) -> SourceError | None:
+    """Why a file cannot be opened; None where it can."""
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as problem:
+        return SourceError(f"cannot be read: {problem.strerror}", where=str(path))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _say_unreadable(unreadable: Unreadable, loaded: Loaded) -> None:
+    """One warning that names the files that could not be read; one error for all whose rows break a rule."""
+    found = sorted(unreadable.found.items())
+    broken = [(path, problem) for path, problem in found if isinstance(problem, TableError)]
+    if len(broken) == 1:
+        raise broken[0][1]
+    if broken:
+        raise TableError(
+            f"{len(broken)} files hold rows that break a rule:\n{_reasons(broken)}",
+            hint="Mend these files, or move them elsewhere.",
+        )
+    if not found:
+        return
+    if not loaded.responses and not loaded.results:
+        if len(found) == 1:
+            raise found[0][1]
+        raise SourceError(f"none of {len(found)} files can be read:\n{_reasons(found)}")
+    loaded.warnings.append(
+        tables.warning(
+            "unreadable-files",
+            f"{len(found)} files cannot be read and are left out: " + _reasons(found, "; "),
+            count=len(found),
+        )
+    )
+
+
+def _reasons(found: Sequence[tuple[Path, UnmirageError]], between: str = "\n  ") -> str:
+    lines = [f"{path}: {problem.what}" for path, problem in found]
+    return ("  " if between.startswith("\n") else "") + between.join(lines)
+
+
+def files_of(
+    source: Path, format: str | None, loaded: Loaded, unreadable: Unreadable | None = None
+) -> list[tuple[Path, str]]:
+    """The files of a source, each with the name of its reader; warnings go to `loaded`, closed files to
+    `unreadable`."""
+    unreadable = Unreadable() if unreadable is None else unreadable
     if not source.exists():
         raise SourceError("there is no such file or folder", where=str(source))
     if source.is_file():
@@ -139,7 +233,11 @@ def files_of(source: Path, format: str | None, loaded: Loaded) -> list[tuple[Pat
         if name is not None:
             found.append((path, name))
         elif path.suffix.lower() in LOOKS_LIKE_DATA:
-            left.append(path)
+            closed = _closed(path)
+            if closed is None:
+                left.append(path)
+            else:
+                unreadable.found[path] = closed
     if not found:
         raise SourceError(
             "holds no log of a format that is known",
@@ -247,4 +345,10 @@ def combine(loaded: Loaded, parts: Sequence[tuple[str, Loaded]]) -> Loaded:
             frame, notes = tables.check_results(frame, where=f"{len(loaded.results)} tables together")
             loaded.warnings += notes
         loaded.results = [frame]
+    loaded.warnings += consistency.check_setups(loaded.setups)
+    loaded.warnings += consistency.check_rows(
+        loaded.responses[0] if loaded.responses else None,
+        loaded.results[0] if loaded.results else None,
+        loaded.setups,
+    )
     return loaded

@@ -5,13 +5,53 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
-from unmirage.errors import SourceError
+from unmirage.consistency import Setup
+from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.families import Families, common_family, unsized
+
+BUFFER = 1 << 20  # bytes; lines of logs are often longer than Python's own buffer
+
+
+@dataclass
+class Unreadable:
+    """Files of a folder that cannot be read: they are left out, and said together at the end.
+
+    Attributes
+    ----------
+    may_fail: the files that were found in a folder; one that was named itself is an error at once.
+    found: path -> what is wrong with it.
+    """
+
+    may_fail: frozenset[Path] = frozenset()
+    found: dict[Path, UnmirageError] = field(default_factory=dict)
+
+    def attempt(self, path: Path) -> Attempt:
+        """Read `path` in a `with` block; what is wrong with it is noted, and the reader goes on behind it."""
+        return Attempt(self, path)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One file's block of :meth:`Unreadable.attempt`."""
+
+    unreadable: Unreadable
+    path: Path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> bool:
+        noted = isinstance(problem, SourceError | TableError) and self.path in self.unreadable.may_fail
+        if noted and isinstance(problem, UnmirageError):
+            self.unreadable.found.setdefault(self.path, problem)
+        return noted
 
 
 @dataclass(frozen=True)
@@ -25,6 +65,7 @@ class Options:
     columns: target column -> source column or SQL expression over the source columns (tables only).
     constants: target column -> a value for every row (tables only).
     chance: task (or "*") -> chance level of its headline metric.
+    unreadable: where a reader notes files that it cannot read; see :meth:`Unreadable.attempt`.
     """
 
     families: Families
@@ -32,6 +73,7 @@ class Options:
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, object] = field(default_factory=dict)
     chance: Mapping[str, float] = field(default_factory=dict)
+    unreadable: Unreadable = field(default_factory=Unreadable)
 
 
 @dataclass(frozen=True)
@@ -46,12 +88,14 @@ class Input:
 
 @dataclass
 class Loaded:
-    """What reading gives: item-level rows, aggregates, warnings, and the files that were used."""
+    """What reading gives: item-level rows, aggregates, warnings, the files that were used, and how the models
+    were asked as far as the logs say it."""
 
     responses: list[pl.DataFrame] = field(default_factory=list)
     results: list[pl.DataFrame] = field(default_factory=list)
     warnings: list[dict[str, object]] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
+    setups: list[Setup] = field(default_factory=list)
 
     def extend(self, other: Loaded) -> None:
         """Add what another read gave."""
@@ -59,6 +103,7 @@ class Loaded:
         self.results += other.results
         self.warnings += other.warnings
         self.inputs += other.inputs
+        self.setups += other.setups
 
 
 @dataclass(frozen=True)
@@ -110,10 +155,59 @@ def families_of(names: Iterable[str], fallback: str) -> dict[str, str]:
     return dict.fromkeys(unknown, common_family(unknown) or fallback)
 
 
+@dataclass
+class Meter:
+    """How many bytes of the files have been read.
+
+    Attributes
+    ----------
+    sizes: path -> its bytes; other files do not count.
+    tell: called with (bytes read, bytes in all), each time that another hundredth or megabyte is.
+    """
+
+    sizes: Mapping[Path, int]
+    tell: Callable[[int, int], None]
+    at: dict[Path, int] = field(default_factory=dict)
+    done: int = 0
+    told: int = 0
+    total: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total = sum(self.sizes.values())
+
+    def reach(self, path: Path, offset: int | None = None) -> None:
+        """`path` has been read up to `offset`, or whole."""
+        size = self.sizes.get(path)
+        if size is None:
+            return
+        before = self.at.get(path, 0)
+        now = max(before, min(size if offset is None else offset, size))
+        self.at[path] = now
+        self.done += now - before
+        if (
+            self.done - self.told >= min(1 << 20, max(self.total // 100, 1))
+            or self.done == self.total > self.told
+        ):
+            self.told = self.done
+            self.tell(self.done, self.total)
+
+
+meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
+
+
+def reached(path: Path, offset: int | None = None) -> None:
+    """Tell the progress that a file has been read up to `offset` bytes, or whole."""
+    here = meter.get()
+    if here is not None:
+        here.reach(path, offset)
+
+
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hex, read in blocks."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    reached(path)
+    return digest
 
 
 def head(path: Path, size: int = 4096) -> bytes:
@@ -133,13 +227,41 @@ def lenient_json(text: bytes) -> bytes:
     return json.dumps(json.loads(text, parse_constant=str)).encode()
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(line number from 1, line without its end) of every line that is not blank; memory is one line."""
+def parquet_columns(path: Path) -> list[str]:
+    """The names of a Parquet file's columns; SourceError where it cannot be read."""
+    return _parquet(lambda: pl.scan_parquet(path).collect_schema().names(), path)
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """A Parquet file, or some columns of it; SourceError where it cannot be read."""
+    return _parquet(lambda: pl.read_parquet(path, columns=None if columns is None else list(columns)), path)
+
+
+_T = TypeVar("_T")
+
+
+def _parquet(read: Callable[[], _T], path: Path) -> _T:
     try:
-        with path.open("rb") as file:
+        return read()
+    except OSError as problem:
+        raise SourceError(f"cannot be read: {problem.strerror or problem}", where=str(path)) from None
+    except (pl.exceptions.PolarsError, ValueError) as problem:
+        reason = str(problem).splitlines()[0]
+        raise SourceError(f"cannot be read as parquet: {reason}", where=str(path)) from None
+    except pl.exceptions.PanicException:
+        raise SourceError("cannot be read as parquet: its metadata are spoiled", where=str(path)) from None
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, line with its end) of every line that is not blank; memory is one line."""
+    offset = 0
+    try:
+        with path.open("rb", buffering=BUFFER) as file:
             for number, line in enumerate(file, start=1):
-                stripped = line.strip()
-                if stripped:
-                    yield number, stripped
+                offset += len(line)
+                if not line.isspace():
+                    yield number, line
+                if not number % 64:
+                    reached(path, offset)
     except OSError as problem:
         raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None

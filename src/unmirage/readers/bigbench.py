@@ -87,14 +87,19 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     models: list[tuple[Task, Model]] = []
     for path in sorted(given):
         log = path.name.startswith(LOG)
-        content = _decode(path, log)
+        content: ScoreFile | None = None
+        frames: list[pl.DataFrame] = []
+        notes: list[dict[str, object]] = []
+        with options.unreadable.attempt(path):
+            content = _decode(path, log)
+            if isinstance(content, FullLog):
+                frames, notes = rows_of_log(content.queries, content.task.name, str(path))
+        if content is None or path in options.unreadable.found:
+            continue
         models.append((content.task, content.model))
-        rows = 0
-        if isinstance(content, FullLog):
-            frames, notes = rows_of_log(content.queries, content.task.name, str(path))
-            items += [frame.with_columns(file=pl.lit(len(models) - 1)) for frame in frames]
-            rows += sum(frame.height for frame in frames)
-            loaded.warnings += notes
+        items += [frame.with_columns(file=pl.lit(len(models) - 1)) for frame in frames]
+        rows = sum(frame.height for frame in frames)
+        loaded.warnings += notes
         twin = path.with_name(SCORES + path.name.removeprefix(LOG))
         if not (log and twin in given):
             rows += sum(len(score.values) for score in content.scores)

@@ -220,7 +220,7 @@ def _instances(stats: Sequence[Stat], split: str | None) -> int | None:
     """How many instances of a split each trial had; None where that is not written, or differed."""
     for stat in stats:
         if stat.name.name == "num_instances" and stat.name.split == split and stat.value is not None:
-            return int(stat.value) if stat.value >= 1 and stat.value % 1 == 0 else None
+            return int(stat.value) if 1 <= stat.value < 2**53 and stat.value % 1 == 0 else None
     return None
 
 

@@ -17,17 +17,15 @@ import polars as pl
 from unmirage import tables
 from unmirage.families import Scale
 from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
+from unmirage.readers.lm_eval_checks import Disagreements, Texts, changed_arguments, scores_apart, setup_of
 from unmirage.readers.lm_eval_frames import frame_of
-from unmirage.readers.lm_eval_records import Columns, read_columns
+from unmirage.readers.lm_eval_records import read_columns
 from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, states, step_of
 from unmirage.readers.shots import labels
 
 __all__ = ["NAME", "axes", "claims", "group_of", "read", "states"]
 
 NAME = "lm-eval"
-# A greedy token has probability 1/vocabulary at least, and a token one byte: no vocabulary is larger than
-# 2**19.
-LEAST_GREEDY_BYTE = -math.log(2**19)
 
 
 def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
@@ -38,29 +36,48 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     belongs to the samples, a warning says what the model is called then.
     """
     loaded = Loaded()
-    runs = sorted(runs_of(paths), key=lambda run: (run.time, str(run.folder), str(run.path)), reverse=True)
+    found = runs_of(paths, options.unreadable)
+    runs = sorted(found, key=lambda run: (run.time, str(run.folder), str(run.path)), reverse=True)
     scales = _scales(runs, options)
     shots, notes = _shots(runs)
     loaded.warnings += notes
-    sampled: dict[tuple[str, str], Run] = {}
+    sampled: dict[tuple[str, str], tuple[Run, pl.DataFrame]] = {}
     aggregated: dict[tuple[str, str], Run] = {}
+    used: dict[tuple[str, str], Run] = {}
+    apart = Disagreements()
     for run in runs:
         scale, step = scales[id(run)]
         if run.results is None:
             loaded.warnings.append(_no_results(run, scale))
+        texts = Texts()
         for task, path in sorted(run.samples.items()):
-            newer = sampled.setdefault((scale.model, task + shots.get((id(run), task), "")), run)
-            if newer is not run:
-                loaded.warnings.append(_older(scale.model, task, path, run, newer))
-                continue
             label = task + shots.get((id(run), task), "")
-            loaded.extend(_read_task(run, task, label, path, {**axes(scale), "step": step}, scale, on_rows))
+            known = {**axes(scale), "step": step}
+            newer = sampled.get((scale.model, label))
+            with options.unreadable.attempt(path):
+                if newer is None:
+                    one = _read_task(run, task, label, path, known, scale, on_rows, texts)
+                    sampled[scale.model, label] = run, one.responses[0]
+                    used[scale.model, label] = run
+                    loaded.extend(one)
+                    continue
+                loaded.warnings.append(_older(scale.model, task, path, run, newer[0]))
+                if scores_apart(run, newer[0], task) or not (run.results and newer[0].results):
+                    again = _read_task(run, task, label, path, known, scale, lambda n: None, Texts())
+                    apart.compare(scale.model, task, run, *newer, again.responses[0])
+        loaded.warnings += texts.notes(scale.model, run.arguments())
         if run.results is None or run.path is None:
             continue
         suffixes = {task: shots.get((id(run), task), "") for task in run.results.results}
-        rows = _aggregates(run.results, scale, suffixes)
-        owners = [aggregated.setdefault((scale.model, r["task"]), run) for r in rows]
-        fresh = [row for row, owner in zip(rows, owners, strict=True) if owner is run]
+        pairs = _aggregates(run.results, scale, suffixes)
+        fresh, stale = [], {}
+        for task, row in pairs:
+            owner = aggregated.setdefault((scale.model, row["task"]), run)
+            if owner is run:
+                used.setdefault((scale.model, task + suffixes[task]), run)
+                fresh.append(row)
+            else:
+                stale[task] = owner
         if fresh:
             table = pl.DataFrame(fresh, schema=dict(tables.RESULTS)).with_columns(
                 step=pl.lit(step, dtype=pl.Float64)
@@ -68,13 +85,17 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
             frame, notes = tables.check_results(_without_empty_step(table), where=str(run.path))
             loaded.results.append(frame)
             loaded.warnings += notes
-        stale = {row["task"]: owner for row, owner in zip(rows, owners, strict=True) if owner is not run}
-        loaded.warnings += [
-            _older(scale.model, task, run.path, run, owner)
-            for task, owner in stale.items()
-            if task not in run.samples
+        for task, owner in stale.items():
+            if task not in run.samples:
+                loaded.warnings.append(_older(scale.model, task, run.path, run, owner))
+            if task not in run.samples or used.get((scale.model, task + suffixes[task])) is run:
+                apart.compare(scale.model, task, run, owner)
+        loaded.setups += [
+            setup_of(run, scale.family, scale.model, task, task + suffixes[task], None)
+            for task in run.results.configs
+            if task not in run.samples and used.get((scale.model, task + suffixes.get(task, ""))) is run
         ]
-        if not rows:
+        if not pairs:
             loaded.warnings.append(
                 tables.warning(
                     "no-aggregates",
@@ -84,6 +105,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
                 )
             )
         loaded.inputs.append(Input(str(run.path), NAME, sha256(run.path), len(fresh)))
+    loaded.warnings += apart.notes() + apart.mixed(used)
     loaded.inputs.sort(key=lambda entry: entry.path)
     return loaded
 
@@ -120,7 +142,7 @@ def _shots(runs: Sequence[Run]) -> tuple[dict[tuple[int, str], str], list[dict[s
         for task in {*run.samples, *(run.results.results if run.results else ())}:
             config = run.config(task)
             if config is not None:
-                counts.setdefault(task, {})[id(run)] = int(config.get("num_fewshot") or 0)
+                counts.setdefault(task, {})[id(run)] = _count(config.get("num_fewshot")) or 0
     return labels(counts)
 
 
@@ -148,12 +170,7 @@ def axes(scale: Scale) -> dict[str, float | None]:
 
 
 def _older(model: str, task: str, path: Path, run: Run, newer: Run) -> dict[str, object]:
-    mine, theirs = run.arguments(), newer.arguments()
-    changed = (
-        sorted(key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key))
-        if mine and theirs
-        else []
-    )
+    changed = changed_arguments(run, newer)
     settings = f"; their model_args differ in {', '.join(changed)}" if changed else ""
     return tables.warning(
         "older-run",
@@ -171,6 +188,7 @@ def _read_task(
     known: dict[str, float | None],
     scale: Scale,
     on_rows: Callable[[int], None],
+    texts: Texts,
 ) -> Loaded:
     config = run.config(task)
     columns = read_columns(path, config, on_rows)
@@ -188,35 +206,18 @@ def _read_task(
         **{name: pl.lit(value, dtype=pl.Float64) for name, value in known.items()},
     ).drop("filter")
     frame, more = tables.check_responses(_without_empty_step(frame), where=str(path))
+    texts.add(task, path, columns)
     loaded.responses.append(frame)
-    loaded.warnings += [*notes, *more, *_consistency(columns, path, task, scale.model)]
+    loaded.setups.append(setup_of(run, scale.family, scale.model, task, label, columns))
+    loaded.warnings += [*notes, *more]
     return loaded
 
 
-def _consistency(columns: Columns, path: Path, task: str, model: str) -> list[dict[str, object]]:
-    """Log-probabilities that cannot be: greedy, yet less likely than any greedy text of that length."""
-    if columns.output_type != "loglikelihood":
-        return []
-    broken = sum(
-        bool(greedy) and value < len(target.encode()) * LEAST_GREEDY_BYTE
-        for greedy, value, target in zip(columns.greedy, columns.loglikelihoods, columns.target, strict=True)
-    )
-    if not broken:
-        return []
-    return [
-        tables.warning(
-            "impossible-logprob",
-            f"{model}: {broken} items of {task} are marked greedy but have a log-probability that no greedy "
-            "text of that length can have. lm-eval's logits cache mixes up requests whose context and "
-            "continuation overlap: run again with logits_cache=False",
-            where=str(path),
-            count=broken,
-        )
-    ]
+def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    """The aggregate scores of the leaf tasks as (task, row), a row a metric.
 
-
-def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> list[dict[str, Any]]:
-    """The aggregate scores of the leaf tasks, a row a metric; groups, which sum tasks, are left out."""
+    Groups, which sum tasks, are left out.
+    """
     from unmirage.metrics import by_alias
 
     known = axes(scale)
@@ -245,21 +246,19 @@ def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> lis
             # listed has the name.
             metric = name if (ours, filter_name) in taken else ours
             taken.add((metric, filter_name))
-            rows.append(
-                {
-                    "family": scale.family,
-                    "model": scale.model,
-                    **known,
-                    "loss": None,
-                    "task": f"{task}{suffixes.get(task, '')}"
-                    + ("" if len(filters) == 1 else f",{filter_name}"),
-                    "metric": metric,
-                    "value": value,
-                    "stderr": stderr,
-                    "n": int(size) if isinstance(size, int | float) else None,
-                    "chance": None,
-                }
-            )
+            row = {
+                "family": scale.family,
+                "model": scale.model,
+                **known,
+                "loss": None,
+                "task": f"{task}{suffixes.get(task, '')}" + ("" if len(filters) == 1 else f",{filter_name}"),
+                "metric": metric,
+                "value": value,
+                "stderr": stderr,
+                "n": _count(size),
+                "chance": None,
+            }
+            rows.append((task, row))
     return rows
 
 
@@ -270,8 +269,14 @@ def _number(value: object) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
+
+
+def _count(value: object) -> int | None:
+    """A logged count as an integer; None for what is none."""
+    number = _number(value)
+    return None if number is None or not 0 <= number < 2**53 else int(number)
 
 
 def group_of(output_type: str) -> str:

@@ -11,6 +11,8 @@ import hashlib
 import json
 import math
 import re
+import zlib
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,14 +36,14 @@ class Sample(msgspec.Struct):
     doc_id: int | str
     doc: msgspec.Raw
     target: Any
-    arguments: msgspec.Raw
+    arguments: dict[str, dict[str, Any]] | list[Any]
     resps: msgspec.Raw
     filtered_resps: list[Any]
     filter: str | None = None
     doc_hash: str | None = None
+    prompt_hash: Any = None
 
 
-_arguments = msgspec.json.Decoder(dict[str, dict[str, Any]] | list[Any])
 _texts = msgspec.json.Decoder(list[Any])
 
 
@@ -67,6 +69,11 @@ class Columns:
     lengths: list[int] = field(default_factory=list)  # of the choices, in the same way
     measured: list[bool] = field(default_factory=list)  # whether the record has lengths
     greedy: list[bool | None] = field(default_factory=list)
+    texts: array[int] = field(
+        default_factory=lambda: array("q")
+    )  # checksum of what each request holds in all
+    scored: array[int] = field(default_factory=lambda: array("q"))  # characters of it that are scored
+    prompts: array[int] = field(default_factory=lambda: array("Q"))  # hash of the prompt; 0 where none is
     recorded: dict[str, list[float | None]] = field(default_factory=dict)  # metric -> its scores
     truncated: str | None = None  # where the last record breaks off, if it does
 
@@ -120,7 +127,7 @@ def _read(path: Path, config: dict[str, Any], on_rows: Callable[[int], None], *,
                 columns = Columns(_output_type(sample, config), GoldCandidates(full))
                 columns.recorded = {name: [] for name in metrics}
             _append(columns, sample, metrics, config)
-        except (ValueError, TypeError, IndexError, KeyError, AttributeError) as problem:
+        except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError) as problem:
             raise SourceError(
                 f"line {number} has a layout that is not known ({type(problem).__name__}: {problem})",
                 where=str(path),
@@ -170,11 +177,12 @@ def _records(path: Path) -> Iterator[tuple[int, bytes]]:
                 parts = []
     if start == 0:
         try:
-            yield from enumerate(msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw]), start=1)
-        except msgspec.DecodeError as problem:
+            records = msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw])
+        except (msgspec.DecodeError, RecursionError) as problem:
             raise SourceError(
                 f"is not a whole JSON array: {problem}", where=str(path), hint=LAYOUTS
             ) from None
+        yield from enumerate(map(bytes, records), start=1)
         return
     leftover = b"".join(parts).strip()
     if leftover not in (b"", b"]"):
@@ -200,9 +208,8 @@ def _output_type(sample: Any, config: dict[str, Any]) -> str:
     return "loglikelihood" if len(requests) == 1 else "multiple_choice"
 
 
-def _requests(raw: msgspec.Raw) -> list[list[Any]]:
+def _requests(arguments: dict[str, dict[str, Any]] | list[Any]) -> list[list[Any]]:
     """The arguments of each request, in order: [context, continuation or generation settings]."""
-    arguments = _arguments.decode(raw)
     if isinstance(arguments, dict):
         return [list(entry.values()) for entry in arguments.values()]
     return [entry if isinstance(entry, list) else [entry] for entry in arguments]
@@ -212,6 +219,7 @@ def _append(columns: Columns, sample: Any, metrics: list[str], config: dict[str,
     columns.doc_id.append(str(sample.doc_id))
     columns.item.append(sample.doc_hash or _doc_hash(sample.doc))
     columns.filter.append(sample.filter or "")
+    columns.prompts.append(_prompt(sample.prompt_hash))
     recorded = {name: getattr(sample, f"metric_{i}") for i, name in enumerate(metrics)}
     if columns.output_type == "generate_until":
         columns.outputs.append(_flat(sample.filtered_resps))
@@ -222,7 +230,10 @@ def _append(columns: Columns, sample: Any, metrics: list[str], config: dict[str,
     else:
         value, greedy = _likelihood(sample.filtered_resps[0])
         rolling = columns.output_type == "loglikelihood_rolling"
-        columns.target.append(str(_requests(sample.arguments)[0][0 if rolling else 1]))
+        request = _requests(sample.arguments)[0]
+        columns.target.append(str(request[0 if rolling else 1]))
+        if not rolling:
+            _append_texts(columns, [request])
         columns.greedy.append(None if rolling else greedy)
         columns.loglikelihoods.append(value)
         columns.counts.append(1)
@@ -237,6 +248,7 @@ def _append_choices(columns: Columns, sample: Any, recorded: dict[str, Any], con
         raise ValueError(f"{n} choices and {len(sample.filtered_resps)} log-likelihoods")
     pairs = [_likelihood(entry) for entry in sample.filtered_resps[:n]]
     requests = requests[:n]
+    _append_texts(columns, requests)
     context = requests[0][0]
     lengths: list[int] | None = None
     if all(request[0] == context for request in requests):
@@ -255,6 +267,31 @@ def _append_choices(columns: Columns, sample: Any, recorded: dict[str, Any], con
     columns.gold.add(
         choices, values, [pair[1] for pair in pairs], lengths, sample.target, sample.doc, recorded
     )
+
+
+def _append_texts(columns: Columns, requests: Sequence[Sequence[Any]]) -> None:
+    """Keep what tells that two requests hold the same text: checksums that do not depend on where it is cut
+    into context and continuation."""
+    before: object = None
+    crc = adler = 0
+    for request in requests:
+        context, scored = request[0], str(request[1])
+        if context != before:
+            encoded, before = str(context).encode(errors="replace"), context
+            crc, adler = zlib.crc32(encoded), zlib.adler32(encoded)
+        encoded = scored.encode(errors="replace")
+        columns.texts.append((zlib.crc32(encoded, crc) << 32 | zlib.adler32(encoded, adler)) - 2**63)
+        columns.scored.append(len(scored))
+
+
+def _prompt(digest: Any) -> int:
+    """The first half of a prompt's SHA-256 as a number; 0 where the record has none."""
+    if not isinstance(digest, str):
+        return 0
+    try:
+        return int(digest[:16], 16) & (2**64 - 1)
+    except ValueError:
+        return zlib.crc32(digest.encode(errors="replace"))
 
 
 def _conditional(requests: Sequence[Sequence[Any]]) -> int:

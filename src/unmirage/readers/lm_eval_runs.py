@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from unmirage.errors import SourceError
-from unmirage.readers.base import Stated, head, lenient_json
+from unmirage.readers.base import Stated, Unreadable, head, lenient_json, reached
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?"
 SAMPLES = re.compile(rf"^samples_(?P<task>.+)_(?P<time>{TIME})\.jsonl$")
@@ -41,6 +41,9 @@ class Config(msgspec.Struct):
     model_args: dict[str, Any] | str | None = None
     model_num_parameters: float | None = None
     model_revision: str | None = None
+    model_dtype: Any = None
+    gen_kwargs: Any = None
+    fewshot_seed: Any = None
 
 
 class Results(msgspec.Struct):
@@ -51,8 +54,13 @@ class Results(msgspec.Struct):
     config: Config = msgspec.field(default_factory=Config)
     samples: dict[str, dict[str, Any]] = msgspec.field(name="n-samples", default_factory=dict)
     model_name: str | None = None
-    version: str | None = msgspec.field(name="lm_eval_version", default=None)
+    version: Any = msgspec.field(name="lm_eval_version", default=None)
     shots: dict[str, Any] = msgspec.field(name="n-shot", default_factory=dict)
+    versions: Any = None
+    hashes: Any = msgspec.field(name="task_hashes", default=None)
+    chat_template: Any = msgspec.UNSET
+    system: Any = msgspec.field(name="system_instruction", default=msgspec.UNSET)
+    multiturn: Any = msgspec.field(name="fewshot_as_multiturn", default=msgspec.UNSET)
 
     def arguments(self) -> dict[str, str]:
         """`model_args`, which was the text "k=v,k=v" before 0.4.10; arguments that are null are left out."""
@@ -125,19 +133,19 @@ def step_of(revision: str | None) -> float | None:
     return float(found[1]) if found else None
 
 
-def runs_of(paths: Iterable[Path]) -> list[Run]:
+def runs_of(paths: Iterable[Path], unreadable: Unreadable) -> list[Run]:
     """The runs that the files belong to; a results file beside samples is read in any case.
 
     Raises
     ------
     SourceError
-        A results file cannot be read.
+        A results file cannot be read, and may not be left out.
     """
     given = sorted(set(paths))
     runs: dict[tuple[Path, str, str], Run] = {}
     for path in given:
         if path.suffix == ".json":
-            _add_results(runs, path)
+            _add_results(runs, path, unreadable)
     untimed = []
     for path in given:
         if path.suffix != ".jsonl":
@@ -149,20 +157,23 @@ def runs_of(paths: Iterable[Path]) -> list[Run]:
         key = (path.parent, match["time"], "")
         if key not in runs or runs[key].results is None:
             for beside in _beside(path, match["time"]):
-                _add_results(runs, beside)
+                _add_results(runs, beside, unreadable)
         runs.setdefault(key, Run(match["time"], path.parent)).samples[match["task"]] = path
     for folder in dict.fromkeys(path.parent for path in untimed):
-        _add_untimed(runs, folder, [path for path in untimed if path.parent == folder])
+        _add_untimed(runs, folder, [path for path in untimed if path.parent == folder], unreadable)
     return list(runs.values())
 
 
-def _add_results(runs: dict[tuple[Path, str, str], Run], path: Path) -> None:
+def _add_results(runs: dict[tuple[Path, str, str], Run], path: Path, unreadable: Unreadable) -> None:
     time = _time(path)
     # Without a time stamp the name of the file tells the runs of one folder apart.
     key = (path.parent, time, "" if time else path.name)
-    run = runs.setdefault(key, Run(time, path.parent))
-    if run.path != path:
-        run.path, run.results = path, _decode(path)
+    if key in runs and runs[key].path == path:
+        return
+    with unreadable.attempt(path):
+        results = _decode(path)
+        run = runs.setdefault(key, Run(time, path.parent))
+        run.path, run.results = path, results
 
 
 def _beside(path: Path, time: str) -> list[Path]:
@@ -174,11 +185,13 @@ def _time(path: Path) -> str:
     return match[1] if match else ""
 
 
-def _add_untimed(runs: dict[tuple[Path, str, str], Run], folder: Path, paths: list[Path]) -> None:
+def _add_untimed(
+    runs: dict[tuple[Path, str, str], Run], folder: Path, paths: list[Path], unreadable: Unreadable
+) -> None:
     """Give `<model arguments>_<task>.jsonl` to the results file with these arguments, if there is one."""
     for beside in sorted(folder.glob("*.json")):
         if _time(beside) == "" and claims(beside):
-            _add_results(runs, beside)
+            _add_results(runs, beside, unreadable)
     there = [run for (place, time, _), run in runs.items() if place == folder and not time and run.results]
     tasks = {task for run in there if run.results for task in run.results.results}
     for path in paths:
@@ -214,6 +227,7 @@ def _named(stem: str, task: str | None) -> dict[str, str]:
 def _decode(path: Path) -> Results:
     try:
         content = path.read_bytes()
+        reached(path)
         try:
             return msgspec.json.decode(content, type=Results)
         except msgspec.DecodeError:

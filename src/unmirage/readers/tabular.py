@@ -17,7 +17,16 @@ import polars as pl
 from unmirage import tables
 from unmirage.errors import SourceError, TableError
 from unmirage.readers import mapping as maps
-from unmirage.readers.base import Input, Loaded, Options, head, numbered_lines, sha256
+from unmirage.readers.base import (
+    Input,
+    Loaded,
+    Options,
+    head,
+    numbered_lines,
+    parquet_columns,
+    read_parquet,
+    sha256,
+)
 from unmirage.readers.tabular_meaning import ALIASES, interpret
 
 NAME = "table"
@@ -29,6 +38,7 @@ LISTS: dict[str, pl.DataType | type[pl.DataType]] = {
         "recorded",
     )
 }
+PARQUET = b"PAR1"  # how such files begin
 # Read as they stand, so that an item "007" or an answer "1.0" stays what it is.
 TEXTS = frozenset(
     (*(name for name, dtype in tables.RESPONSES.items() if dtype == pl.String), "kind", "metric", *LISTS)
@@ -44,7 +54,9 @@ def claims(path: Path) -> bool:
         return False
     try:
         names = set(_column_names(path))
-    except (pl.exceptions.PolarsError, OSError, SourceError, ValueError, RecursionError):
+    except SourceError:
+        return head(path, 4) == PARQUET  # reading says what is wrong with it
+    except (pl.exceptions.PolarsError, OSError, ValueError, RecursionError):
         return False
     items = names & {"item_id", *ALIASES["item_id"]}
     return "model" in names and (bool(items) or {"metric", "value"} <= names)
@@ -54,12 +66,13 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     """Read tables; each file is checked by itself, so that a message can name it."""
     loaded = Loaded()
     for path in paths:
-        frame, notes = _load(path, options)
-        on_rows(frame.height)
-        read_one = from_frame(frame, options, where=str(path), stem=path.stem)
-        loaded.extend(read_one)
-        loaded.warnings += notes
-        loaded.inputs.append(Input(str(path), NAME, sha256(path), frame.height))
+        with options.unreadable.attempt(path):
+            frame, notes = _load(path, options)
+            on_rows(frame.height)
+            read_one = from_frame(frame, options, where=str(path), stem=path.stem)
+            loaded.extend(read_one)
+            loaded.warnings += notes
+            loaded.inputs.append(Input(str(path), NAME, sha256(path), frame.height))
     return loaded
 
 
@@ -85,7 +98,7 @@ def from_frame(frame: pl.DataFrame, options: Options, *, where: str, stem: str) 
 def _column_names(path: Path) -> list[str]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return pl.scan_parquet(path).collect_schema().names()
+        return parquet_columns(path)
     if suffix in (".jsonl", ".ndjson"):
         first = next((line for _, line in numbered_lines(path)), b"{}")
         decoded = json.loads(first)
@@ -103,7 +116,7 @@ def _load(path: Path, options: Options) -> tuple[pl.DataFrame, list[dict[str, ob
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
-            frame = pl.read_parquet(path)
+            frame = read_parquet(path)
         elif suffix in (".jsonl", ".ndjson"):
             frame, notes = _load_lines(path)
         else:
@@ -151,7 +164,14 @@ def _load_lines(path: Path) -> tuple[pl.DataFrame, list[dict[str, object]]]:
             "is empty" if broken is None else f"line {broken[0]} is not a JSON object: {broken[1]}",
             where=str(path),
         )
-    frame = pl.DataFrame(records, infer_schema_length=None)
+    try:
+        frame = pl.DataFrame(records, infer_schema_length=None)
+    except (TypeError, ValueError, OverflowError) as problem:  # also text that is no Unicode
+        raise SourceError(
+            f"its values do not make a table: {str(problem).splitlines()[0]}",
+            where=str(path),
+            hint="A column holds values of one type.",
+        ) from None
     if broken is None:
         return frame, []
     note = tables.warning(
@@ -183,7 +203,7 @@ def _lists(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
             continue
         try:
             lists = _decoded(frame[name], dtype)
-        except (pl.exceptions.PolarsError, ValueError, TypeError):
+        except (pl.exceptions.PolarsError, ValueError, TypeError, OverflowError, RecursionError):
             raise SourceError(
                 f"column {name} holds text that is not a JSON list",
                 where=str(path),
