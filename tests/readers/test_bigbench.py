@@ -103,7 +103,13 @@ def test_a_real_family(shared_data, load_all):
         f"tiny_addition{part} ({shots}-shot)" for part in parts for shots in (0, 2)
     )
     assert {note["code"] for note in loaded.warnings} == {
-        *("mislabelled-likelihood", "shots-split", "kinds-split", "flop-matched-size")
+        *(
+            "mislabelled-likelihood",
+            "shots-split",
+            "kinds-split",
+            "flop-matched-size",
+            "results-without-items",
+        )
     }
     log = folder / "full-log_tiny-add_add-10k.json"
     alone = results(load_all(log))

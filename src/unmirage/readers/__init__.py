@@ -262,7 +262,7 @@ def _format_of(file: Path, format: str | None) -> str:
     """The reader of a file that was named: what was asked for if its ending allows, else what is found."""
     table = file.suffix.lower() in tabular.SUFFIXES
     if format is not None:
-        logs = file.suffix in (".json", ".jsonl") or _claims(format, file)
+        logs = file.suffix in (".json", ".jsonl", ".eval") or _claims(format, file)
         allowed = table if format == tabular.NAME else logs
         if not allowed:
             raise SourceError(

@@ -87,7 +87,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     models: list[tuple[Task, Model]] = []
     for path in sorted(given):
         log = path.name.startswith(LOG)
-        content: ScoreFile | None = None
+        content: ScoreFile | FullLog | None = None
         frames: list[pl.DataFrame] = []
         notes: list[dict[str, object]] = []
         with options.unreadable.attempt(path):

@@ -135,7 +135,7 @@ def test_either_file_alone(write, tmp_path, load_all, helm):
         method="multiple_choice_joint",
         task="u",
     )
-    assert helm.codes(load_all(tmp_path)) == {"items-not-read": 1}
+    assert helm.codes(load_all(tmp_path)) == {"items-not-read": 1, "results-without-items": 1}
 
 
 def test_the_same_run_twice_is_read_once(write, tmp_path, load_all, helm):

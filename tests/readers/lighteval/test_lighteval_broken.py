@@ -39,7 +39,7 @@ def test_text_that_is_no_value_is_an_error_and_is_not_run(write, load_all, colum
     frame = pl.read_parquet(path).with_columns(pl.Series(column, [text] * 2))
     frame.write_parquet(path)
     with pytest.raises(SourceError, match=r"row 1: .* is no value that Python wrote") as caught:
-        load_all(out)
+        load_all(path)
     assert caught.value.where == str(path)
 
 
