@@ -146,7 +146,7 @@ def guided(tally: Tally, seeds: list[mutations.Seed], executions: int, seed: int
     corpus.mkdir()
     for place, one in enumerate(seeds):
         (corpus / str(place)).write_bytes(bytes([place]) + one.files[one.target])
-    flags = [f"-seed={seed + 1}", "-max_len=100000", "-rss_limit_mb=0", "-verbosity=0"]
+    flags = [f"-seed={seed + 1}", "-max_len=200000", "-rss_limit_mb=0", "-verbosity=0"]
     tally.kept.mkdir(parents=True, exist_ok=True)
     flags += [
         "-timeout=600",
@@ -167,7 +167,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes, each with a seed of its own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--engine", choices=("atheris", "random"), help="default: atheris where installed")
-    parser.add_argument("--logs", type=Path, help="real logs, for readers that have no small log here")
+    parser.add_argument("--logs", type=Path, help="real logs, whose small files are used too")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-found"), help="where inputs that break go")
     options = parser.parse_args()
     if options.jobs > 1:
@@ -197,7 +197,7 @@ def main() -> int:
     signal.signal(signal.SIGPROF, stop)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         tally = Tally(Path(folder), options.keep)
-        logs = seeds(options.logs)
+        logs = seeds(options.logs, every=True)
         print(f"{len(logs)} small logs, engine {engine}, seed {options.seed}", flush=True)
         for place, one in enumerate(logs):
             tally.run(place, one, one.files[one.target])

@@ -9,6 +9,7 @@ import io
 import json
 import random
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -148,21 +149,74 @@ def table_seeds() -> Iterator[Seed]:
     yield Seed("table", {"l.csv": losses}, "l.csv")
 
 
-def seeds(logs: Path | None = None, most: int = 40_000) -> list[Seed]:
-    """All small logs; of readers that have none here, the smallest files of `logs` that they take.
+def inspect_seeds() -> Iterator[Seed]:
+    """An archive whose entries can be spoiled one by one, and a JSON log."""
+    samples = [
+        {
+            "id": i, "epoch": 1, "input": "2+2=", "target": "4",
+            "output": {"model": "m", "completion": "4", "choices": [{
+                "message": {"content": "4", "role": "assistant"}, "stop_reason": "stop",
+                "logprobs": {"content": [{"token": "4", "logprob": -0.5}]},
+            }]},
+            "scores": {"exact": {"value": "C", "answer": "4"}, "judge": {"value": 0.5}},
+        } for i in (1, 2)
+    ]  # fmt: skip
+    mean = {"name": "mean", "value": 0.5}
+    header = {
+        "version": 2, "status": "success",
+        "eval": {"eval_id": "e", "task_id": "t", "created": "2026-01-01T00:00:00+00:00", "task": "sums",
+                 "task_args": {}, "model": "hf/m-1b", "model_args": {}, "scorers": [{"name": "judge"}]},
+        "results": {"total_samples": 2, "completed_samples": 2,
+                    "scores": [{"name": "judge", "scorer": "judge", "metrics": {"mean": mean}}]},
+    }  # fmt: skip
+    entries = {
+        "_journal/start.json": {key: header[key] for key in ("version", "eval")},
+        **{f"samples/{sample['id']}_epoch_1.json": sample for sample in samples},
+        "header.json": header,
+    }
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, value in entries.items():
+            out.writestr(zipfile.ZipInfo(name), json.dumps(value), zipfile.ZIP_DEFLATED)
+    yield Seed("inspect", {"a.eval": archive.getvalue()}, "a.eval")
+    whole = json.dumps({**header, "samples": samples}, indent=2).encode()
+    yield Seed("inspect", {"a.json": whole}, "a.json")
 
-    Parameters: a folder of real logs, or None; the bytes that a file of it may have.
+
+def seeds(logs: Path | None = None, *, every: bool = False, most: int = 100_000) -> list[Seed]:
+    """All small logs of the readers that there are, made here or real.
+
+    Parameters
+    ----------
+    logs: a folder of real logs, or None. Their smallest files are used for readers that have none here.
+    every: use real files for readers that have made ones too.
+    most: bytes that a real file may have.
     """
-    found = [*lm_eval_seeds(), *bigbench_seeds(), *helm_seeds(), *table_seeds()]
-    made = {seed.reader for seed in found}
-    for reader in READERS:
-        if reader.name in made or logs is None:
+    made = [*lm_eval_seeds(), *bigbench_seeds(), *helm_seeds(), *table_seeds(), *inspect_seeds()]
+    names = [reader.name for reader in READERS]
+    found = [seed for seed in made if seed.reader in names]
+    have = {seed.reader for seed in found}
+    if logs is None:
+        return found
+    sizes = {path: path.stat().st_size for path in logs.rglob("*") if path.is_file()}
+    paths = sorted((path for path, size in sizes.items() if size <= most), key=lambda p: (sizes[p], str(p)))
+    owner: dict[Path, str] = {}
+    for path in paths:
+        first = next((reader.name for reader in READERS if reader.claims(path)), None)
+        if first is not None:
+            owner[path] = first
+    for name in names:
+        if name in have and not every:
             continue
-        paths = sorted((p for p in logs.rglob("*") if p.is_file()), key=lambda p: (p.stat().st_size, str(p)))
-        small = [path for path in paths if path.stat().st_size <= most and reader.claims(path)][:3]
-        for path in small:
-            beside = {p.name: p.read_bytes() for p in small if p.parent == path.parent}
-            found.append(Seed(reader.name, beside, path.name))
+        kinds: dict[tuple[str, str], Path] = {}
+        for path, of in owner.items():
+            if of == name:
+                kinds.setdefault((path.suffix, re.sub(r"[\d_-].*", "", path.name)), path)
+        for path in kinds.values():
+            beside = {p.name: p.read_bytes() for p in owner if p.parent == path.parent and owner[p] == name}
+            found.append(
+                Seed(name, beside if len(beside) <= 5 else {path.name: beside[path.name]}, path.name)
+            )
     return found
 
 
@@ -214,7 +268,7 @@ def rezipped(data: bytes, chance: random.Random) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = [(name, archive.read(name)) for name in archive.namelist()]
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, RuntimeError, EOFError):
+    except Exception:  # whatever the library makes of bytes that are spoiled already
         return flipped(data, chance)
     if not entries:
         return flipped(data, chance)
@@ -235,7 +289,8 @@ def rezipped(data: bytes, chance: random.Random) -> bytes:
     else:
         entries[place] = (name, chance.choice(TEXTUAL)(content, chance))
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore")  # a name twice
         for entry, text in entries:
             archive.writestr(entry, text)
     return out.getvalue()
