@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import unmirage
 from unmirage import tables
 from unmirage.images import Images
 from unmirage.readers.base import Input
@@ -112,6 +113,34 @@ def test_an_injected_script_does_not_run(html: str, tmp_path: Path) -> None:
     dom, console = opened(tmp_path / "report.html", until=DRAWN)
     assert "<title>unmirage: 6 verdicts</title>" in dom
     assert "Content Security Policy" in console
+
+
+def test_nothing_of_a_log_runs(tmp_path: Path) -> None:
+    bad = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+    rows = [
+        {
+            "family": f"f{bad}",
+            "model": f"m{k}{bad}",
+            "n_params": 10.0**k,
+            "task": f"{task}{bad}",
+            "item_id": f"i{i}{bad}",
+            "target": "x",
+            "output": "x" if i < 5 * k else bad,
+            "cluster": f"{i}{bad}",
+        }
+        for task in ("t", "u")
+        for k in range(2, 8)
+        for i in range(30)
+    ]
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name, made in (("audit", unmirage.audit(log)), ("meta", unmirage.meta(log))):
+        shown = made.save(tmp_path / name)
+        assert "document.title" in shown.read_text()  # it is there, as text
+        dom, _ = opened(shown, until=DRAWN)
+        assert DRAWN in dom
+        assert re.search("<title>unmirage", dom)
+        assert "<img src" not in dom.split("</main>")[0]
 
 
 @pytest.mark.parametrize("width", [390, 1000])
