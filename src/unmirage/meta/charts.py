@@ -21,6 +21,8 @@ SMALL = (190, 130)
 # Metrics that are drawn at most, those with most tested curves; the tables hold all.
 MOST = 14
 CURVES = 12
+# A curve over more than this is drawn on a log axis.
+WIDE = 100
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -202,7 +204,13 @@ def _curves(found: Meta, tested: pl.DataFrame) -> list[Layer]:
         shots = pl.col("shots").is_null() if row["shots"] is None else pl.col("shots") == row["shots"]
         mine = laws.filter(*(pl.col(name) == row[name] for name in key if name != "shots"), shots)
         x = _scale_axis(found.settings.axis, mine["axis_value"].to_list())
-        y = {"type": "quantitative", "scale": {"zero": False}, "axis": {"title": printable(row["metric"])}}
+        ends = mine["mean"].to_list()
+        wide = min(ends) > 0 and max(ends) > WIDE * min(ends)
+        axis: Layer = {"title": printable(row["metric"])}
+        if wide:
+            axis |= {"values": ticks(min(ends), max(ends)), "format": "~g"}
+        scale = {"type": "log"} if wide else {"zero": False}
+        y: Layer = {"type": "quantitative", "scale": scale, "axis": axis}
         values = [
             {"x": v, "mean": m, "law": f} for v, m, f in mine.select("axis_value", "mean", "law").rows()
         ]
