@@ -183,12 +183,12 @@ def inspect_seeds() -> Iterator[Seed]:
     yield Seed("inspect", {"a.json": whole}, "a.json")
 
 
-def seeds(logs: Path | None = None, *, every: bool = False, most: int = 100_000) -> list[Seed]:
+def seeds(*logs: Path, every: bool = False, most: int = 100_000) -> list[Seed]:
     """All small logs of the readers that there are, made here or real.
 
     Parameters
     ----------
-    logs: a folder of real logs, or None. Their smallest files are used for readers that have none here.
+    logs: folders of real logs. Their smallest files are used for readers that have none here.
     every: use real files for readers that have made ones too.
     most: bytes that a real file may have.
     """
@@ -196,9 +196,8 @@ def seeds(logs: Path | None = None, *, every: bool = False, most: int = 100_000)
     names = [reader.name for reader in READERS]
     found = [seed for seed in made if seed.reader in names]
     have = {seed.reader for seed in found}
-    if logs is None:
-        return found
-    sizes = {path: path.stat().st_size for path in logs.rglob("*") if path.is_file()}
+    files = [path for folder in logs for path in folder.rglob("*") if path.is_file()]
+    sizes = {path: path.stat().st_size for path in files}
     paths = sorted((path for path, size in sizes.items() if size <= most), key=lambda p: (sizes[p], str(p)))
     owner: dict[Path, str] = {}
     for path in paths:

@@ -32,7 +32,8 @@ def _load():
 
 mutations = _load()
 LOGS = Path(__file__).parents[3] / "shared" / "data" / "logs"
-SEEDS = mutations.seeds(LOGS if LOGS.is_dir() else None)
+SHIPPED = Path(__file__).parents[1] / "data" / "every_eval_ever"
+SEEDS = mutations.seeds(SHIPPED, *([LOGS] if LOGS.is_dir() else []))
 
 
 @pytest.fixture(autouse=True)
