@@ -7,11 +7,15 @@ it, or with --engine random, the small logs are spoiled at random. Printed are e
 crashes by place with the inputs that made them, inputs over ten seconds, growth of memory and the slowest
 input; an interrupt prints what there is. The exit code is 1 where there was a crash, a hang, or a growth over
 a gigabyte.
+
+A process makes a part of the executions and is followed by another: atheris holds every input that it keeps
+in memory, which would hide what a reader holds.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import resource
@@ -22,8 +26,10 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 LIMIT = 10  # seconds of processor time an input: a busy machine is no hang
 GROWTH = 1 << 20  # kilobytes over what the first reading of every seed takes
@@ -52,7 +58,9 @@ class Tally:
     crashes: Counter[str] = field(default_factory=Counter)
     hangs: list[str] = field(default_factory=list)
     slowest: tuple[float, str] = (0.0, "")
+    growth: int = 0  # kilobytes of memory above the start, at their most
     started: float = field(default_factory=time.monotonic)
+    written: Path | None = None  # where the closing lines' numbers go, for the process that adds them up
 
     def run(self, place: int, seed: mutations.Seed, data: bytes) -> None:  # noqa: F821 - imported in main
         """One execution: count it, and keep an input that breaks the rule."""
@@ -84,8 +92,6 @@ class Tally:
         self.executions += 1
         self.outcomes[outcome] += 1
         self.readers[seed.reader] += 1
-        if self.executions % 50_000 == 0:
-            print(f"{self.executions:,} executions, {len(self.crashes)} places of crashes", flush=True)
 
     def keep(self, seed: mutations.Seed, data: bytes) -> str:  # noqa: F821 - imported in main
         self.kept.mkdir(parents=True, exist_ok=True)
@@ -93,10 +99,23 @@ class Tally:
         path.write_bytes(data)
         return str(path)
 
-    @property
-    def growth(self) -> int:
-        """Kilobytes of memory above the start, at their most."""
-        return max(0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self.base)
+    def add(self, part: dict[str, Any]) -> None:
+        """Add what a part of the executions came to."""
+        self.executions += part["executions"]
+        for name in ("outcomes", "readers", "crashes"):
+            getattr(self, name).update(part[name])
+        self.hangs += part["hangs"]
+        self.slowest = max(self.slowest, (part["slowest"][0], part["slowest"][1]))
+        self.growth = max(self.growth, part["growth"])
+
+    def end(self) -> int:
+        """The end of one process: its numbers written, or printed; the exit code."""
+        self.growth = max(0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self.base)
+        if self.written is None:
+            return self.report()
+        names = ("executions", "outcomes", "readers", "crashes", "hangs", "slowest", "growth")
+        self.written.write_text(json.dumps({name: getattr(self, name) for name in names}))
+        return 0
 
     def report(self) -> int:
         """Print the closing lines; the exit code."""
@@ -133,7 +152,7 @@ def guided(tally: Tally, seeds: list[mutations.Seed], executions: int, seed: int
         place = data[0] % len(seeds) if data else 0
         tally.run(place, seeds[place], data[1:])
         if tally.executions >= executions:
-            os._exit(tally.report())
+            os._exit(tally.end())
 
     def mutate(data: bytes, most: int, number: int) -> bytes:
         chance = random.Random(number)
@@ -159,6 +178,44 @@ def guided(tally: Tally, seeds: list[mutations.Seed], executions: int, seed: int
     atheris.Fuzz()
 
 
+def in_parts(options: argparse.Namespace) -> int:
+    """The executions in processes of a part each, some at once; the closing lines of all."""
+    command = [sys.executable, __file__, "--keep", str(options.keep)]
+    command += ["--engine", options.engine] if options.engine else []
+    command += ["--logs", str(options.logs)] if options.logs else []
+    parts = -(-options.executions // options.part)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Tally(Path(folder), options.keep)
+
+        def run(part: int) -> None:
+            count = min(options.part, options.executions - part * options.part)
+            written = Path(folder) / f"{part}.json"
+            flags = [
+                "--executions",
+                str(count),
+                "--seed",
+                str(options.seed + part),
+                "--written",
+                str(written),
+            ]
+            with (Path(folder) / f"{part}.txt").open("w") as said:
+                subprocess.run([*command, *flags], stdout=said, stderr=subprocess.STDOUT)
+            if not written.exists():
+                tail = (Path(folder) / f"{part}.txt").read_text(errors="replace")[-2000:]
+                whole.crashes[f"a process that ended by itself (seed {options.seed + part})"] += 1
+                print(tail, flush=True)
+                return
+            whole.add(json.loads(written.read_text()))
+            print(f"{whole.executions:,} executions, {len(whole.crashes)} places of crashes", flush=True)
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            try:
+                list(pool.map(run, range(parts)))
+            except KeyboardInterrupt:
+                pool.shutdown(cancel_futures=True)
+        return whole.report()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -169,16 +226,11 @@ def main() -> int:
     parser.add_argument("--engine", choices=("atheris", "random"), help="default: atheris where installed")
     parser.add_argument("--logs", type=Path, help="real logs, whose small files are used too")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-found"), help="where inputs that break go")
+    parser.add_argument("--part", type=int, default=50_000, help="executions of one process")
+    parser.add_argument("--written", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.jobs > 1:
-        share = -(-options.executions // options.jobs)
-        command = [sys.executable, __file__, "--executions", str(share), "--keep", str(options.keep)]
-        command += ["--engine", options.engine] if options.engine else []
-        command += ["--logs", str(options.logs)] if options.logs else []
-        running = [
-            subprocess.Popen([*command, "--seed", str(options.seed + job)]) for job in range(options.jobs)
-        ]
-        return max(one.wait() for one in running)
+    if options.written is None and (options.jobs > 1 or options.executions > options.part):
+        return in_parts(options)
     engine = options.engine
     if engine is None:
         try:
@@ -196,17 +248,17 @@ def main() -> int:
         from mutations import seeds
     signal.signal(signal.SIGPROF, stop)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        tally = Tally(Path(folder), options.keep)
+        tally = Tally(Path(folder), options.keep, written=options.written)
         shipped = Path(__file__).parents[1] / "tests" / "data" / "every_eval_ever"
         logs = seeds(shipped, *([options.logs] if options.logs else []), every=True)
         print(f"{len(logs)} small logs, engine {engine}, seed {options.seed}", flush=True)
         for place, one in enumerate(logs):
             tally.run(place, one, one.files[one.target])
         for ended in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(ended, lambda number, frame: os._exit(tally.report()))
+            signal.signal(ended, lambda number, frame: os._exit(tally.end()))
         tally.base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         (guided if engine == "atheris" else at_random)(tally, logs, options.executions, options.seed)
-        return tally.report()
+        return tally.end()
 
 
 if __name__ == "__main__":
