@@ -45,13 +45,11 @@ def in_processes(
             for future in as_completed(keys):
                 yield keys[future], future.result()
         finally:
-            pool.shutdown(wait=not long, cancel_futures=True)
             if long:
-                ended = set(active_children()) - others
-                for process in ended:
+                for process in set(active_children()) - others:
                     process.terminate()
-                for process in ended:
-                    process.join()
+            # Waits for the processes; only one thread may, else each can miss that the other has met the end.
+            pool.shutdown(cancel_futures=True)
 
 
 def _deaf() -> None:

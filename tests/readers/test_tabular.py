@@ -144,6 +144,12 @@ def test_shot_counts_are_kept_apart(load_all):
     found = load_all(frame)
     assert found.responses[0]["task"].to_list() == ["t (0-shot)", "t (5-shot)"]
     assert [n["code"] for n in found.warnings] == ["shots-split"]
+
+
+def test_tasks_without_a_name_with_several_shot_counts_are_refused():
+    frame = frame_of(ROWS["score"]).with_columns(shots=pl.Series([0, 5]), task=pl.lit(None, pl.String))
+    with pytest.raises(TableError, match="task is empty"):
+        read(frame)
     assert load_all(frame.head(1)).responses[0]["task"].to_list() == ["t"]
 
 

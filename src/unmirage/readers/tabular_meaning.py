@@ -73,7 +73,7 @@ def _shots(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
         shots = shots.cast(pl.Int64)  # a column of counts with a gap in it is read as 0.0, 5.0
     label = pl.format("{} ({}-shot)", "task", shots.cast(pl.String).fill_null("?"))
     named = frame.with_columns(task=pl.when(several).then(label).otherwise("task")).drop(name)
-    split = frame.filter(several)["task"].unique().sort().to_list()
+    split = frame.filter(several)["task"].drop_nulls().unique().sort().to_list()
     return named, split_note(split, where=where)
 
 
