@@ -180,7 +180,13 @@ def _call() -> Callable[..., bytes]:
             found = f"{type(problem).__name__}: {problem}"
         if found != known:
             return pickle.dumps(("unlike", (socket.gethostname(), found)))
-        return outcome(work, None if heard is None else heard.hear.remote, shared)
+
+        def told(message: Any) -> None:
+            import ray
+
+            ray.get(heard.hear.remote(message))  # heard before the call is done
+
+        return outcome(work, None if heard is None else told, shared)
 
     return call
 
@@ -256,7 +262,8 @@ def _ears(ray: Any) -> Any:
             return taken
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(num_cpus=0, scheduling_strategy=here)(Ears).remote()
+    lasting = {"max_restarts": -1, "max_task_retries": -1}
+    return ray.remote(num_cpus=0, scheduling_strategy=here, **lasting)(Ears).remote()
 
 
 def _listen(ray: Any, heard: Any, told: Told | None) -> None:
