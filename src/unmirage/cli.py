@@ -17,12 +17,12 @@ from unmirage.cli_console import console, progress_line, said, write
 from unmirage.cli_options import (
     OUTPUT,
     CurveOptions,
-    EngineOptions,
     JudgingOptions,
     ReadingOptions,
     ReportOptions,
     ScoringOptions,
 )
+from unmirage.cli_running import EngineOptions
 from unmirage.errors import SettingsError, UnmirageError
 
 if TYPE_CHECKING:

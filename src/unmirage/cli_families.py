@@ -17,9 +17,9 @@ from unmirage.cli_options import (
     OUTPUT,
     READING,
     CalibrationOptions,
-    LongEngineOptions,
     SimulationOptions,
 )
+from unmirage.cli_running import LongEngineOptions
 from unmirage.errors import SettingsError
 
 app = App()

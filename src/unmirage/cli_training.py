@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from unmirage.cli_console import progress_line
-from unmirage.cli_options import FAMILY, OUTPUT, LongEngineOptions, _option
+from unmirage.cli_options import FAMILY, OUTPUT, _option
+from unmirage.cli_running import LongEngineOptions
 
 if TYPE_CHECKING:
     from unmirage.train.vision.train import Name
