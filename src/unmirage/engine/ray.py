@@ -51,9 +51,11 @@ class Ray:
     def __init__(self, jobs: int | None = None, address: str | None = None) -> None:
         self._ray = ray = _imported()
         self._ours = not ray.is_initialized()
+        self._speak: Callable[[], None] | None = None
         if self._ours:
             own = address in (None, "local")
             _connect(ray, None if own else str(address), cores() if jobs is None else jobs)
+            self._speak = _hush()
         cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self.jobs = cpus if jobs is None else jobs
         # Where Ray itself holds calls back, the next ones wait at the workers; else no more than `jobs` run.
@@ -95,6 +97,8 @@ class Ray:
         """Leave the cluster; end it where it was started here."""
         if self._ours and self._ray.is_initialized():
             self._ray.shutdown()
+        if self._speak is not None:
+            self._speak()
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +142,18 @@ def _connect(ray: Any, address: str | None, cpus: int) -> None:
             where=f"--ray-address {address}",
             hint="Run this on a machine of the cluster, with the Ray and Python that it was started with.",
         ) from None
+
+
+def _hush() -> Callable[[], None]:
+    """Ray writes of every worker that dies to standard output, where tables go, and has no option for it.
+
+    Returns what lets it speak again.
+    """
+    from ray._private import worker
+
+    before = worker.print_to_stdstream
+    worker.print_to_stdstream = lambda *_, **__: None
+    return lambda: setattr(worker, "print_to_stdstream", before)
 
 
 def _reach(address: str) -> None:
