@@ -6,9 +6,11 @@ Checked with Ray 2.60.0. What goes to a worker is bytes, which only a worker wit
 from __future__ import annotations
 
 import pickle
+import secrets
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -128,7 +130,7 @@ def _connect(ray: Any, address: str | None, cpus: int) -> None:
     """Connect to the cluster at the address, or start one of so many CPUs."""
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     if address is None:
-        with environment(STARTED_WITH):
+        with environment({**STARTED_WITH, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}):
             ray.init("local", num_cpus=cpus, include_dashboard=False, **quiet)
         return
     _reach(address)
@@ -140,8 +142,15 @@ def _connect(ray: Any, address: str | None, cpus: int) -> None:
         raise SettingsError(
             f"no cluster can be used here: {said}",
             where=f"--ray-address {address}",
-            hint="Run this on a machine of the cluster, with the Ray and Python that it was started with.",
+            hint="Run this on a machine of the cluster, with the Ray and Python that it was started with; where "
+            "it asks for a token, with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN too.",
         ) from None
+
+
+@lru_cache(maxsize=1)
+def _token() -> str:
+    """What a cluster that is started here asks of whoever connects; else Ray keeps one in the home folder."""
+    return secrets.token_hex(32)
 
 
 def _hush() -> Callable[[], None]:
