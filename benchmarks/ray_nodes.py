@@ -218,7 +218,7 @@ def compare(nodes: Nodes, folder: Path, runs: int) -> None:
         (f"calibrate, cluster{what}", unmirage("calibrate", *designs, "--out", str(table), *cluster), beside)
         for what, table, beside in (
             ("", tables[1], None),
-            (", a worker killed", tables[2], kill(nodes, "ray::", tables[2])),
+            (", a worker killed", tables[2], kill(nodes, "ray::call", tables[2])),
             (", a node killed", tables[3], kill(nodes, "raylet/raylet", tables[3])),
         )
     ]

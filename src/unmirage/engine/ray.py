@@ -129,21 +129,24 @@ def _imported() -> Any:
 def _connect(ray: Any, address: str | None, cpus: int) -> None:
     """Connect to the cluster at the address, or start one of so many CPUs."""
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    if address is None:
-        with environment({**STARTED_WITH, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}):
-            ray.init("local", num_cpus=cpus, include_dashboard=False, **quiet)
-        return
-    _reach(address)
+    if address is not None:
+        _reach(address)
     try:
-        with environment(STARTED_WITH):
-            ray.init(address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as problem:
+        if address is None:
+            with environment({**STARTED_WITH, "RAY_AUTH_TOKEN": _token()}):
+                ray.init("local", num_cpus=cpus, include_dashboard=False, **quiet)
+        else:
+            with environment(STARTED_WITH):
+                ray.init(address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as problem:
         said = " ".join(str(problem).split())
+        if address is None:
+            raise SettingsError(f"Ray cannot start a cluster here: {said}", where="--engine ray") from None
         raise SettingsError(
             f"no cluster can be used here: {said}",
             where=f"--ray-address {address}",
-            hint="Run this on a machine of the cluster, with the Ray and Python that it was started with; where "
-            "it asks for a token, with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN too.",
+            hint="Run this on a machine of the cluster, with the Ray and Python that it was started with; "
+            "where it asks for a token, with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN too.",
         ) from None
 
 
