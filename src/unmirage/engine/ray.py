@@ -5,6 +5,7 @@ Checked with Ray 2.60.0. What goes to a worker is bytes, which only a worker wit
 
 from __future__ import annotations
 
+import os
 import pickle
 import secrets
 import socket
@@ -82,7 +83,7 @@ class Ray:
             while begun < len(calls) or flight:
                 while begun < len(calls) and len(flight) < self._flight:
                     key, work, shared = next(waiting)
-                    flight[call.remote(versions(), heard, work, *shared)] = key
+                    flight[call.remote(versions(), os.getcwd(), heard, work, *shared)] = key
                     begun += 1
                 done, _ = ray.wait(list(flight), timeout=None if heard is None else LISTENING)
                 _listen(ray, heard, told)
@@ -196,7 +197,9 @@ def _one_thread() -> dict[str, Any]:
 def _call() -> Callable[..., bytes]:
     """What a worker does. Sent whole, so that it can say so where the worker has no unmirage, or another."""
 
-    def call(known: dict[str, str], heard: Any, work: bytes, *shared: bytes) -> bytes:
+    def call(known: dict[str, str], folder: str, heard: Any, work: bytes, *shared: bytes) -> bytes:
+        import contextlib
+        import os
         import pickle
         import socket
 
@@ -208,6 +211,8 @@ def _call() -> Callable[..., bytes]:
             found = f"{type(problem).__name__}: {problem}"
         if found != known:
             return pickle.dumps(("unlike", (socket.gethostname(), found)))
+        with contextlib.suppress(OSError):
+            os.chdir(folder)  # where machines share it, relative paths are what they are for the caller
         if heard is None:
             return outcome(work, None, shared)
         import ray
