@@ -55,14 +55,14 @@ class Ray:
         self._ray = ray = _imported()
         self._ours = not ray.is_initialized()
         self._speak: Callable[[], None] | None = None
-        own = address in (None, "local")
+        started = self._ours and address in (None, "local")
         if self._ours:
-            _connect(ray, None if own else str(address), cores() if jobs is None else jobs)
+            _connect(ray, None if started else address, cores() if jobs is None else jobs)
             self._speak = _hush()
         cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self.jobs = cpus if jobs is None else jobs
         # Where no more can run than may, the next calls wait at the cluster; else no more than may are sent.
-        self._flight = 2 * cpus if jobs is None or jobs == cpus and self._ours and own else jobs
+        self._flight = 2 * cpus if jobs is None or started else jobs
 
     def map(
         self,
