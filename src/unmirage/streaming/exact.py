@@ -27,6 +27,8 @@ OFFSET = 22
 # The exponent of a set of zeros.
 ZERO = -(2**20)
 LIMIT = 2.0**1000
+# Squares of numbers up to 2^SQUARED can be cut too.
+SQUARED = 499
 _LEAST_LEVEL = -30
 _PRECISION = 53
 # As many numbers may be added in float64.
@@ -59,23 +61,24 @@ def lowest(exponent: Exponents) -> Exponents:
     return np.maximum((exponent + OFFSET - _PRECISION) // BITS, _LEAST_LEVEL)
 
 
-def parts(values: Floats, exponent: int, last: int) -> Iterator[tuple[int, Floats]]:
+def parts(values: Floats, exponent: Exponents) -> Iterator[tuple[int, Floats]]:
     """(level, (n,) parts in quanta of the level), from the top; levels without a part are left out.
 
     Parameters
     ----------
     values: (n,) finite, overwritten by what is left.
-    exponent: of the largest of them.
-    last: the last level wanted.
+    exponent: of the largest in each set that they fall into; the levels of all sets are given.
     """
-    if exponent == ZERO:
+    some = exponent[exponent > ZERO]
+    if not some.size:
         return
-    for level in range(highest(exponent), last - 1, -1):
+    for level in range(highest(int(some.max())), int(lowest(some).min()) - 1, -1):
         whole = values * (1 / quantum(level))
         np.rint(whole, out=whole)
         if whole.any():
             yield level, whole
-            values -= whole * quantum(level)
+            whole *= quantum(level)
+            values -= whole
             if not values.any():
                 return
 
