@@ -14,6 +14,7 @@ Numbers below 2^-983 count as 0; those from `LIMIT` on cannot be cut.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -105,9 +106,24 @@ def total(sums: Mapping[int, Ints], shape: tuple[int, ...]) -> Floats:
     return out
 
 
-def whole(sums: Mapping[int, Ints], level: int) -> list[int]:
-    """The sums, of shape (m,), as whole multiples of the quantum of a level no higher than any of theirs."""
-    size = max((one.size for one in sums.values()), default=0)
+def variances(sums: Mapping[int, Ints], squares: Mapping[int, Ints], n: Ints) -> Floats:
+    """(m,) variances over n - 1 from exact sums of n numbers and of their squares; NaN for n below 2.
+
+    Nothing is lost where the mean is far larger than the scatter, but what the squares themselves lack.
+    """
+    first, second = min(sums, default=0), min(squares, default=0)
+    unit = Fraction(quantum(first)) ** 2
+    out = np.full(n.shape, np.nan)
+    plain, squared = whole(sums, first, n.size), whole(squares, second, n.size)
+    for i, (count, one, two) in enumerate(zip(n.tolist(), plain, squared, strict=True)):
+        if count > 1:
+            apart = count * two * Fraction(quantum(second)) - one * one * unit
+            out[i] = float(max(apart, Fraction(0)) / (count * (count - 1)))
+    return out
+
+
+def whole(sums: Mapping[int, Ints], level: int, size: int) -> list[int]:
+    """The sums, of shape (size,), as whole multiples of the quantum of a level no higher than any of theirs."""
     out = [0] * size
     for at, limbs in sums.items():
         shift = BITS * (at - level)

@@ -192,6 +192,18 @@ class Totals:
         """(M, d) sums of a metric's components over all rows."""
         return self._floats(name, lambda sums: sums.sum(axis=1))
 
+    def plain_errors(self, name: str) -> Floats:
+        """(M,) standard errors of the mean of an item-level metric, each row standing for itself.
+
+        That of independent items where each is one row, also where they are folded. NaN for a single row and
+        for scores whose squares are beyond `exact.LIMIT`.
+        """
+        one = self.scores[name]
+        n = one.have - one.infinite
+        sums = {level: parts.sum(axis=1) for (_, level), parts in one.parts.items()}
+        errors = np.sqrt(exact.variances(sums, one.squares, n) / np.maximum(n, 1))
+        return np.where(one.exponent[:, 0] <= exact.SQUARED, errors, np.nan)
+
     def trim(self) -> None:
         """Leave out what is below the precision kept (:mod:`exact`): equal totals then are equal bytes."""
         for one in self.scores.values():
