@@ -32,8 +32,10 @@ LIMIT = 2.0**1000
 SQUARED = 499
 _LEAST_LEVEL = -30
 _PRECISION = 53
-# As many numbers may be added in float64.
-ROWS = 2**21
+# Numbers cut at a time: they fit into a cache.
+_CHUNK = 2**14
+# Rows added at a time: they fit into a cache, and are fewer than the 2^21 that float64 allows.
+ROWS = 2**16
 
 
 def quantum(level: int) -> float:
@@ -63,25 +65,30 @@ def lowest(exponent: Exponents) -> Exponents:
 
 
 def parts(values: Floats, exponent: Exponents) -> Iterator[tuple[int, Floats]]:
-    """(level, (n,) parts in quanta of the level), from the top; levels without a part are left out.
+    """(level, (n,) parts, multiples of its quantum), from the top; levels that no number reaches are left out.
 
     Parameters
     ----------
-    values: (n,) finite, overwritten by what is left.
+    values: (n,) finite.
     exponent: of the largest in each set that they fall into; the levels of all sets are given.
     """
     some = exponent[exponent > ZERO]
     if not some.size:
         return
-    for level in range(highest(int(some.max())), int(lowest(some).min()) - 1, -1):
-        whole = values * (1 / quantum(level))
-        np.rint(whole, out=whole)
-        if whole.any():
-            yield level, whole
-            whole *= quantum(level)
-            values -= whole
-            if not values.any():
-                return
+    levels = range(highest(int(some.max())), int(lowest(some).min()) - 1, -1)
+    out, used = np.zeros((len(levels), len(values))), np.zeros(len(levels), dtype=np.bool_)
+    for start in range(0, len(values), _CHUNK):
+        rest = values[start : start + _CHUNK].copy()
+        for place, level in enumerate(levels):
+            part = out[place, start : start + _CHUNK]
+            # The last bit of what is added is worth one quantum: the sum is rounded to it.
+            np.add(rest, 1.5 * 2.0**52 * quantum(level), out=part)
+            part -= 1.5 * 2.0**52 * quantum(level)
+            used[place] = True
+            rest -= part
+            if not rest.any():
+                break
+    yield from ((level, out[place]) for place, level in enumerate(levels) if used[place])
 
 
 def total(sums: Mapping[int, Ints], shape: tuple[int, ...]) -> Floats:
@@ -123,7 +130,7 @@ def variances(sums: Mapping[int, Ints], squares: Mapping[int, Ints], n: Ints) ->
 
 
 def whole(sums: Mapping[int, Ints], level: int, size: int) -> list[int]:
-    """The sums, of shape (size,), as whole multiples of the quantum of a level no higher than any of theirs."""
+    """The sums, of shape (size,), in quanta of a level no higher than any of theirs."""
     out = [0] * size
     for at, limbs in sums.items():
         shift = BITS * (at - level)
