@@ -240,7 +240,7 @@ class Totals:
 
     def _count(self, runs: Runs, items: Hashes, epochs: Ints) -> None:
         """The rows of each epoch, and the fingerprints of their items."""
-        some = np.unique(epochs)
+        some = epochs[:1] if (epochs == epochs[0]).all() else np.unique(epochs)
         self._meet_epochs(some)
         prints = spread(items)
         for epoch in some:
@@ -280,7 +280,7 @@ class Totals:
     def _set_aside(
         self, mine: Sums, columns: list[Floats], runs: Runs
     ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
-        """Count rows without a score, and infinite ones; the columns with 0 there, and bounds of the others."""
+        """Count rows without a score, and infinite ones; columns with 0 there, and bounds of the others."""
         missing = np.zeros(len(columns[0]), dtype=np.bool_)
         infinite = np.zeros(len(columns[0]), dtype=np.bool_)
         for column in columns:
