@@ -18,7 +18,9 @@ def sums_of(values):
     x = np.array(values, dtype=np.float64)
     exponent = exact.exponents(np.array([np.abs(x).max(initial=0.0)]))
     found = exact.parts(x, exponent)
-    return {level: np.array([(p / exact.quantum(level)).sum()], dtype=np.int64) for level, p in found}, exponent
+    return {
+        level: np.array([(p / exact.quantum(level)).sum()], dtype=np.int64) for level, p in found
+    }, exponent
 
 
 @given(st.lists(WIDE, min_size=1, max_size=60))
@@ -35,7 +37,9 @@ def test_sums_of_whole_numbers_are_exact(values):
     assert exact.total(sums, (1,))[0] == sum(values)
 
 
-@pytest.mark.parametrize("value", [1.0, 0.1, -1e-300, 512.0, 513.0, 1e299, 2.0**999, 5e-297, 1 / 3, -(2.0**9)])
+@pytest.mark.parametrize(
+    "value", [1.0, 0.1, -1e-300, 512.0, 513.0, 1e299, 2.0**999, 5e-297, 1 / 3, -(2.0**9)]
+)
 def test_a_number_is_the_sum_of_its_parts(value):
     sums, exponent = sums_of([value])
     assert exact.total(sums, (1,))[0] == pytest.approx(value, rel=2**-53, abs=2.0**-982)
