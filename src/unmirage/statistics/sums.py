@@ -122,7 +122,7 @@ def _blocks(units: int, replicates: int, rng: np.random.Generator) -> Iterator[B
 
 
 def _row_sums(block: Bytes) -> Ints:
-    return block.sum(axis=1, dtype=np.uint32).astype(np.int64)
+    return np.asarray(block.sum(axis=1, dtype=np.uint32), dtype=np.int64)
 
 
 class _Poisson:
