@@ -126,10 +126,10 @@ def _row_sums(block: Bytes) -> Ints:
 
 
 class _Poisson:
-    """Poisson counts from a random byte each.
+    """Poisson counts, from a random byte each.
 
-    256 bytes cut [0, 1) into cells; where a cell lies between two steps of the distribution function the byte
-    decides, and in the few others a second number says where in the cell.
+    Of 256 bytes count k has as many as fit into its probability; the few that are left over share what is left
+    of the probabilities, by a second random number.
     """
 
     def __init__(self, mean: float, size: int) -> None:
@@ -137,24 +137,22 @@ class _Poisson:
         chances = [math.exp(-mean)]
         while len(chances) <= _MOST:
             chances.append(chances[-1] * mean / len(chances))
-        self.steps = np.cumsum(chances)
-        self.split = sorted({int(256 * step) for step in self.steps if 256 * step < 256} | {255})
-        self.counts = np.empty(size, dtype=np.uint8)
-        self.unsure, self.scratch = np.empty(size, dtype=np.bool_), np.empty(size, dtype=np.bool_)
+        share = 256 * np.array(chances)
+        whole = np.floor(share)
+        self.ends = [int(end) for end in np.cumsum(whole[whole > 0])]
+        self.rest = np.cumsum(share - whole)
+        self.counts, self.scratch = np.empty(size, dtype=np.uint8), np.empty(size, dtype=np.bool_)
 
     def draw(self, rng: np.random.Generator, size: int) -> Bytes:
         """(size,) counts, at most as many as there is room for; overwritten by the next."""
         words = rng.integers(0, 2**64, -(-size // 8), dtype=np.uint64)
         raw = words.astype("<u8", copy=False).view(np.uint8)[:size]
-        counts, unsure, scratch = self.counts[:size], self.unsure[:size], self.scratch[:size]
+        counts, scratch = self.counts[:size], self.scratch[:size]
         counts.fill(0)
-        unsure.fill(False)
-        for cell in self.split:  # no two steps share one but the last, above which there is no byte
-            np.greater(raw, cell, out=scratch)
+        for end in self.ends:
+            np.greater_equal(raw, end, out=scratch)
             np.add(counts, scratch.view(np.uint8), out=counts)
-            np.equal(raw, cell, out=scratch)
-            np.logical_or(unsure, scratch, out=unsure)
-        at = np.flatnonzero(unsure)
-        where = (raw[at] + rng.random(at.size)) / 256
-        counts[at] = np.searchsorted(self.steps, where, side="right")
+        at = np.flatnonzero(scratch)
+        where = rng.random(at.size) * self.rest[-1]
+        counts[at] = np.searchsorted(self.rest, where, side="right")
         return counts
