@@ -135,9 +135,9 @@ def bound(metrics: int, replicates: int) -> None:
         making = seconds(lambda n=n: unit_weights(n, replicates, 0))
         product = seconds(lambda w=weights, b=both: w @ b)
         mine = seconds(lambda s=scores, o=sizes: resample_sums(s, o, replicates, 0))
+        share, speed = (making + product) / mine, n * models / mine
         print(
-            f"| {n:,} | {models} | {making:.3f} | {product:.3f} | {mine:.3f} | {(making + product) / mine:.0%} | "
-            f"{n * models / mine:,.0f} |"
+            f"| {n:,} | {models} | {making:.3f} | {product:.3f} | {mine:.3f} | {share:.0%} | {speed:,.0f} |"
         )
     n = 1_000_000
     scores, buckets = rng.normal(size=(n, metrics)), rng.integers(0, BUCKETS, n)

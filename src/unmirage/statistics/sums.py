@@ -18,10 +18,13 @@ from unmirage.statistics._arrays import Floats, Ints, Seed, check_at_least, gene
 
 Bytes = NDArray[np.uint8]
 
-# Weights made at a time: as many bytes fit into a second-level cache, as many floats beside them.
+# Weights made at a time: as many bytes fit into a second-level cache, and as many floats beside them.
 _WEIGHTS = 2**18
 _FLOATS = 2**15
 _ROWS = 8
+# With more columns than these it pays to multiply more weights at a time, up to 64 MiB of them.
+_FEW = 32
+_MORE = 2**23
 # A Poisson count of mean 1 or less is above this with probability 1e-22.
 _MOST = 21
 # So many standard deviations below C are drawn independently; the rest are added draw by draw.
@@ -64,15 +67,16 @@ def resample_sums(sums: ArrayLike, sizes: ArrayLike, replicates: int = 2000, see
         return np.full((replicates, totals.shape[1]), np.nan)
     both = np.column_stack([totals, items])
     drawn = np.empty((replicates, both.shape[1]))
-    floats = np.empty((max(_ROWS, _FLOATS // units), units))
-    done = 0
+    floats = np.empty((min(_rows(units, both.shape[1]), replicates), units))
+    done = filled = 0
     for block in _blocks(units, replicates, rng):
-        for start in range(0, len(block), len(floats)):
-            part = block[start : start + len(floats)]
-            weights = floats[: len(part)]
-            np.copyto(weights, part)
-            np.matmul(weights, both, out=drawn[done : done + len(part)])
-            done += len(part)
+        while len(block):
+            part, block = np.split(block, [len(floats) - filled])
+            floats[filled : filled + len(part)] = part
+            filled += len(part)
+            if filled == len(floats) or done + filled == replicates:
+                np.matmul(floats[:filled], both, out=drawn[done : done + filled])
+                done, filled = done + filled, 0
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(drawn[:, :-1] / drawn[:, -1:], dtype=np.float64)
 
@@ -121,6 +125,13 @@ def _blocks(units: int, replicates: int, rng: np.random.Generator) -> Iterator[B
         yield block
 
 
+def _rows(units: int, columns: int) -> int:
+    """Replicates that are multiplied at a time."""
+    if columns <= _FEW:
+        return max(_ROWS, _FLOATS // units)
+    return max(_ROWS, min(256, _MORE // units))
+
+
 def _row_sums(block: Bytes) -> Ints:
     return np.asarray(block.sum(axis=1, dtype=np.uint32), dtype=np.int64)
 
@@ -128,8 +139,8 @@ def _row_sums(block: Bytes) -> Ints:
 class _Poisson:
     """Poisson counts, from a random byte each.
 
-    Of 256 bytes count k has as many as fit into its probability; the few that are left over share what is left
-    of the probabilities, by a second random number.
+    Of 256 bytes count k has as many as fit into its probability; the few that are left over share the rest of
+    the probabilities, by a second random number.
     """
 
     def __init__(self, mean: float, size: int) -> None:
