@@ -106,7 +106,8 @@ class _Footer:
         elif kind in (_I16, _I32, _I64):
             self.varint()
         elif kind == _BINARY:
-            self.at += self.varint()
+            length = self.varint()
+            self.at += length
         elif kind in (_LIST, _SET):
             count, inner = self.items()
             for _ in range(count):
