@@ -1,1 +1,1 @@
-"""Curves of tables of any length: read in batches, scored, and reduced at once to sums that can be added."""
+"""Curves of more rows than fit into memory: batches are scored, and each is reduced to sums at once."""
