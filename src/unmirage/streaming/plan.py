@@ -51,7 +51,7 @@ class Plan:
     groups: family, model, task, kind as the rows name them, `group` (their number in the survey), `cell`
         (their place in `cells`, -1 where they have no curve) and `model_code` (their place in its models).
     cells: the curves.
-    asked: metrics by name, or None for all that fit; `aggregates` likewise.
+    asked: metrics by name, or None for all that fit; `aggregates` likewise. `extra`: beside all that fit.
     columns: what is read.
     tokens: task -> how its texts are cut, empty where no metric wants that.
     checked: whether the rows are known to keep their rules.
@@ -62,10 +62,19 @@ class Plan:
     cells: tuple[CellPlan, ...]
     asked: tuple[str, ...] | None
     aggregates: tuple[str, ...] | None
+    extra: tuple[str, ...]
     columns: tuple[str, ...]
     tokens: Mapping[str, str]
     checked: bool
     compared: bool
+
+    def metrics(self, kind: str, sample: pl.DataFrame | None) -> dict[str, Metric]:
+        """The metrics to score rows of a kind with, of which the table has the columns; see `metrics_of`."""
+        known = {*self.columns, "target_tokens", "output_tokens"}
+        found, _ = metrics_of(kind, self.asked, self.aggregates, sample)
+        if self.extra:
+            found = {**metrics_of(kind, self.extra, (), sample)[0], **found}
+        return {name: one for name, one in found.items() if set(one.card.inputs) <= known}
 
 
 def metrics_of(

@@ -51,8 +51,8 @@ def regroup(table: Table, plan: Plan) -> tuple[Scored, dict[int, Shared]]:
         files = _spilled(table, plan, Path(folder))
         for names in files:
             frame = pl.concat([pl.read_ipc(name, memory_map=False) for name in names])
-            for cell, batch in _common(batch_of(Part(frame, 0, frame.height, 0), plan), plan, shared):
-                scorer.add(out, batch, averaged=cell)
+            for batch in _common(batch_of(Part(frame, 0, frame.height, 0), plan), plan, shared):
+                scorer.add_averaged(out, batch)
     return out, shared
 
 
@@ -84,7 +84,7 @@ def _spilled(table: Table, plan: Plan, folder: Path) -> list[list[Path]]:
     return [names for names in files if names]
 
 
-def _common(batch: Batch, plan: Plan, shared: dict[int, Shared]) -> Iterator[tuple[int, Batch]]:
+def _common(batch: Batch, plan: Plan, shared: dict[int, Shared]) -> Iterator[Batch]:
     """The rows of items that all models of a cell answered, cell by cell, with the items counted."""
     for cell in np.unique(batch.cells).tolist():
         rows = np.flatnonzero(batch.cells == cell)
@@ -100,4 +100,4 @@ def _common(batch: Batch, plan: Plan, shared: dict[int, Shared]) -> Iterator[tup
         shared[cell].common += len(common)
         kept = seen.select(pl.col("item").is_in(common.implode())).to_series().to_numpy()
         if kept.any():
-            yield cell, mine.take(np.flatnonzero(kept))
+            yield mine.take(np.flatnonzero(kept))

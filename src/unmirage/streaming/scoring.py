@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from unmirage import tables
 from unmirage.engine import say
 from unmirage.metrics import tokenise
 from unmirage.metrics.cards import FloatArray, IntArray, Metric
 from unmirage.metrics.inputs import missing
+from unmirage.rules import kept, response_rules
+from unmirage.streaming.comparing import Compared
 from unmirage.streaming.facts import Facts, facts_of
-from unmirage.streaming.hashing import Hashes, hash_names
+from unmirage.streaming.hashing import Hashes, hash_names, joined
 from unmirage.streaming.plan import Plan, metrics_of
 from unmirage.streaming.survey import KEYS, runs
 from unmirage.streaming.table import Part, conformed
@@ -34,11 +37,19 @@ class Scored:
     totals: cell -> the totals of its rows.
     lacking: (group, metric) of rows that do not allow it.
     facts: what the rows say beside their scores.
+    compared: recorded scores against ours.
+    repeats: (cell, model) -> rows, where repeats of items were averaged before they were added.
+    keys: hashes of the keys that have to be unique for all to be.
+    broken: whether a row breaks a rule of the table.
     """
 
     totals: dict[int, Totals] = field(default_factory=dict)
     lacking: set[tuple[int, str]] = field(default_factory=set)
     facts: Facts = field(default_factory=Facts)
+    compared: Compared = field(default_factory=Compared)
+    repeats: dict[tuple[int, str], int] = field(default_factory=dict)
+    keys: list[Hashes] = field(default_factory=list)
+    broken: bool = False
 
     def merge(self, other: Scored) -> None:
         """Add what other parts come to."""
@@ -49,6 +60,11 @@ class Scored:
                 self.totals[cell] = totals
         self.lacking |= other.lacking
         self.facts.merge(other.facts)
+        self.compared.merge(other.compared)
+        for key, rows in other.repeats.items():
+            self.repeats[key] = self.repeats.get(key, 0) + rows
+        self.keys += other.keys
+        self.broken |= other.broken
 
 
 @dataclass(frozen=True)
@@ -101,16 +117,37 @@ class Batch:
 
 
 def score_parts(parts: Sequence[Part], plan: Plan) -> Scored:
-    """Score rows and add them up, part by part; tells how many rows are done.
+    """Score rows and add them up, part by part; says how many rows are done.
 
-    Raises UnmirageError where rows cannot be read or break a rule.
+    Raises UnmirageError where rows cannot be read.
     """
     out = Scored()
     scorer = Scorer(plan)
     for part in parts:
-        scorer.add(out, batch_of(part, plan))
+        batch = batch_of(part, plan)
+        if not plan.checked:
+            out.broken |= not keeps_rules(batch.frame)
+            if out.broken:
+                return out
+            out.keys.append(keys_of(batch, plan))
+        scorer.add(out, batch)
         say(part.rows)
     return out
+
+
+def keeps_rules(frame: pl.DataFrame) -> bool:
+    """Whether no row breaks a rule of `tables.check_responses`, as far as the columns go that were read."""
+    absent = [pl.lit(None, dtype=kind).alias(name) for name, kind in tables.RESPONSES.items() if name not in frame.columns]
+    return all(kept(frame.with_columns(absent), [broken for _, broken, _ in response_rules()]))
+
+
+def keys_of(batch: Batch, plan: Plan) -> Hashes:
+    """Hashes of the keys of rows that have no curve, and of one model of each cell.
+
+    The others' fingerprints of items are compared with that model's: equal ones have no key twice either.
+    """
+    rows = np.flatnonzero(batch.models <= 0)
+    return joined(batch.groups[rows], batch.items[rows], batch.epochs[rows])
 
 
 def batch_of(part: Part, plan: Plan) -> Batch:
@@ -120,7 +157,8 @@ def batch_of(part: Part, plan: Plan) -> Batch:
     places = heads.join(plan.groups, on=list(KEYS), how="left", maintain_order="left")
     lengths = np.diff(np.append(starts, frame.height))
     group, cell, model = (
-        np.repeat(places[name].to_numpy(), lengths) for name in ("group", "cell", "model_code")
+        np.repeat(places[name].fill_null(-1).to_numpy(), lengths)
+        for name in ("group", "cell", "model_code")
     )
     return Batch(frame, part.first, group, cell, model)
 
@@ -135,78 +173,99 @@ class Scorer:
     def add(self, out: Scored, batch: Batch) -> None:
         """Score a batch and add it to what others came to."""
         out.facts.merge(facts_of(batch, self.plan))
+        for cell, part, scores in self.scores(out, batch):
+            out.totals.setdefault(cell, Totals()).add(
+                self.plan.cells[cell].models, part.models, part.items, part.units, part.epochs, scores
+            )
+
+    def add_averaged(self, out: Scored, batch: Batch) -> None:
+        """The same for a batch that holds all rows of its items; repeats of an item are averaged first."""
+        out.facts.merge(facts_of(batch, self.plan))
+        for cell, part, scores in self.scores(out, batch):
+            models = self.plan.cells[cell].models
+            for code, rows in zip(*np.unique(part.models, return_counts=True), strict=True):
+                key = (cell, models[code])
+                out.repeats[key] = out.repeats.get(key, 0) + int(rows)
+            totals = out.totals.setdefault(cell, Totals())
+            first, starts, order = answers_of(part)
+            sizes = np.diff(np.append(starts, len(order))).astype(np.float64)[:, None]
+            means = {name: np.add.reduceat(values[order], starts) / sizes for name, values in scores.items()}
+            if ATTEMPTS in means:
+                tried = means[ATTEMPTS][:, :1] * sizes
+                means[ATTEMPTS] = np.hstack([tried, 1.0 / tried])
+            _, of_item, at = np.unique(part.items, return_index=True, return_inverse=True)
+            units = part.units[of_item][at]
+            once = np.zeros(len(first), dtype=np.int64)
+            totals.add(models, part.models[first], part.items[first], units[first], once, means)
+
+    def scores(self, out: Scored, batch: Batch) -> Iterator[tuple[int, Batch, dict[str, FloatArray]]]:
+        """(cell, its rows, metric -> their (n, d) components), of all rows that have a curve."""
         for kind, rows in by_kind(batch):
-            for cell, part in by_cell(rows) if kind == "score" else [(-1, rows)]:
-                self._add(out, kind, cell, part)
+            for part in [rows] if kind != "score" else [rows.take(at) for _, at in by_cell(rows.cells)]:
+                scores = self._scores(out, kind, part)
+                for cell, at in by_cell(part.cells):
+                    yield cell, part.take(at), {name: values[at] for name, values in scores.items()}
 
-    def metrics(self, kind: str, cell: int) -> dict[str, Metric]:
-        """The metrics of a kind, or of one task of recorded scores."""
-        if (kind, cell) not in self._metrics:
-            sample = self.plan.cells[cell].recorded if kind == "score" else None
-            known = frozenset(self.plan.columns) | {"target_tokens", "output_tokens"}
-            found, _ = metrics_of(kind, self.plan.asked, self.plan.aggregates, sample)
-            if self.plan.extra:
-                found = {**metrics_of(kind, self.plan.extra, (), sample)[0], **found}
-            self._metrics[kind, cell] = {
-                name: one for name, one in found.items() if set(one.card.inputs) <= known
-            }
-        return self._metrics[kind, cell]
-
-    def _add(self, out: Scored, kind: str, cell: int, batch: Batch) -> None:
+    def _scores(self, out: Scored, kind: str, batch: Batch) -> dict[str, FloatArray]:
+        frame = batch.frame
         if self.plan.tokens and kind != "score":
-            tasks = batch.frame["task"].unique().to_list()
-            rules = {task: self.plan.tokens[task] for task in tasks if task in self.plan.tokens}
-            batch = _with_frame(batch, tokenise(batch.frame, rules))
+            tasks = frame["task"].unique().to_list()
+            frame = tokenise(frame, {task: self.plan.tokens[task] for task in tasks})
         scores: dict[str, FloatArray] = {}
-        for name, one in self.metrics(kind, cell).items():
-            values, without = scored(one, batch)
+        for name, one in self.metrics(kind, int(batch.cells[0])).items():
+            values, without = scored(one, frame, batch.groups)
             out.lacking |= {(group, name) for group in without}
             if values is not None:
                 scores[name] = values
+        if self.plan.compared:
+            out.compared.add(frame, batch.cells, scores)
         if kind == "count":
-            attempts = batch.frame["n_samples"].cast(pl.Float64).to_numpy()
+            attempts = frame["n_samples"].cast(pl.Float64).to_numpy()
             scores[ATTEMPTS] = np.column_stack([attempts, 1.0 / attempts])
-        for at, rows in by_cell_rows(batch.cells):
-            part = batch if isinstance(rows, slice) and rows == slice(0, len(batch.cells)) else None
-            totals = out.totals.setdefault(at, Totals())
-            cut: slice | npt.NDArray[np.int64] = slice(None) if part is not None else rows
-            totals.add(
-                self.plan.cells[at].models,
-                batch.models[cut],
-                batch.items[cut],
-                batch.units[cut],
-                batch.epochs[cut],
-                {name: values[cut] for name, values in scores.items()},
-            )
+        return scores
+
+    def metrics(self, kind: str, cell: int) -> dict[str, Metric]:
+        """The metrics of a kind; of rows of kind score, those that the task of the cell recorded."""
+        key = (kind, cell if kind == "score" else -1)
+        if key not in self._metrics:
+            sample = self.plan.cells[cell].recorded if kind == "score" else None
+            self._metrics[key] = self.plan.metrics(kind, sample)
+        return self._metrics[key]
 
 
-def scored(one: Metric, batch: Batch) -> tuple[FloatArray | None, list[int]]:
-    """(n, d) components of a metric, NaN on rows of models that lack it here, and those groups.
+def scored(
+    one: Metric, frame: pl.DataFrame, groups: IntArray
+) -> tuple[FloatArray | None, list[int]]:
+    """(n, d) components of a metric, NaN on rows of groups that lack it here, and those groups.
 
-    None where no row allows it.
+    None where no row allows it. Whether there are enough items is not asked: these are some of them.
     """
-    frame = batch.frame
     if any(name not in frame.columns or frame[name].null_count() == frame.height for name in one.card.inputs):
-        return None, np.unique(batch.groups).tolist()
-    check = one if one.check is not None else one
-    if missing(check, frame) is None:
+        return None, np.unique(groups).tolist()
+    able = replace(one, items=1)
+    if missing(able, frame) is None:
         return one.components(frame), []
-    order = np.argsort(batch.groups, kind="stable")
-    starts = np.flatnonzero(np.diff(batch.groups[order], prepend=-2))
-    able: list[npt.NDArray[np.int64]] = []
-    without: list[int] = []
-    for rows in np.split(order, starts[1:]):
-        if missing(one, frame[rows]) is None:
-            able.append(rows)
-        else:
-            without.append(int(batch.groups[rows[0]]))
-    if not able:
+    rows_of = [rows for _, rows in by_cell(groups)]
+    allowed = [missing(able, frame[rows]) is None for rows in rows_of]
+    without = [int(groups[rows][0]) for rows, there in zip(rows_of, allowed, strict=True) if not there]
+    if not any(allowed):
         return None, without
-    kept = np.sort(np.concatenate(able))
-    values = one.components(frame[kept])
+    mask = np.zeros(frame.height, dtype=np.bool_)
+    for rows, there in zip(rows_of, allowed, strict=True):
+        mask[rows] = there
+    values = one.components(frame.filter(pl.Series(mask)))
     out = np.full((frame.height, values.shape[1]), np.nan)
-    out[kept] = values
+    out[mask] = values
     return out, without
+
+
+def answers_of(batch: Batch) -> tuple[IntArray, IntArray, IntArray]:
+    """The first row of each (model, item); where its rows begin in an order that puts them together; that."""
+    order = np.lexsort((batch.items, batch.models))
+    items, models = batch.items[order], batch.models[order]
+    new = np.append(True, (items[1:] != items[:-1]) | (models[1:] != models[:-1]))
+    starts = np.flatnonzero(new)
+    return order[starts], starts, order
 
 
 def by_kind(batch: Batch) -> Iterator[tuple[str, Batch]]:
@@ -222,13 +281,7 @@ def by_kind(batch: Batch) -> Iterator[tuple[str, Batch]]:
             yield str(kind), batch.take(rows)
 
 
-def by_cell(batch: Batch) -> Iterator[tuple[int, Batch]]:
-    """The rows of each cell."""
-    for cell, rows in by_cell_rows(batch.cells):
-        yield cell, batch.take(rows)
-
-
-def by_cell_rows(cells: IntArray) -> Iterator[tuple[int, npt.NDArray[np.int64] | slice]]:
+def by_cell(cells: IntArray) -> Iterator[tuple[int, npt.NDArray[np.int64] | slice]]:
     """(cell, its rows); a slice where they lie together."""
     starts = np.flatnonzero(np.diff(cells, prepend=-2))
     if len(set(cells[starts].tolist())) == len(starts):
@@ -239,11 +292,3 @@ def by_cell_rows(cells: IntArray) -> Iterator[tuple[int, npt.NDArray[np.int64] |
     starts = np.flatnonzero(np.diff(cells[order], prepend=-2))
     for rows in np.split(order, starts[1:]):
         yield int(cells[rows[0]]), rows
-
-
-def _with_frame(batch: Batch, frame: pl.DataFrame) -> Batch:
-    other = Batch(frame, batch.first, batch.groups, batch.cells, batch.models)
-    for name in ("items", "units", "epochs"):
-        if name in batch.__dict__:
-            other.__dict__[name] = batch.__dict__[name]
-    return other
