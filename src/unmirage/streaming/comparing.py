@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +59,10 @@ class Compared:
         """Add what other rows gave."""
         for key, values in other.found.items():
             self._put(key, values)
+
+    def replace(self, other: Compared, cells: Collection[int]) -> None:
+        """Take what some cells come to from `other`."""
+        self.found = {key: one for key, one in self.found.items() if key[0] not in cells} | other.found
 
     def frame(self, cells: Sequence[CellPlan]) -> pl.DataFrame:
         """As `unmirage.recorded.compare_items` gives it."""

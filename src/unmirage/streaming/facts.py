@@ -6,6 +6,7 @@ order and no split changes what comes out.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,12 @@ class Facts:
         for cell, order in other.order.items():
             self.order[cell] = first_rows(self.order[cell], order) if cell in self.order else order
 
+    def replace(self, other: Facts, cells: Collection[int], groups: Collection[int]) -> None:
+        """Take the facts of some cells and groups from `other`; what only a check asks for stays."""
+        self.choices = {g: one for g, one in self.choices.items() if g not in groups} | other.choices
+        self.units = {g: one for g, one in self.units.items() if g not in groups} | other.units
+        self.order = {c: one for c, one in self.order.items() if c not in cells} | other.order
+
 
 def facts_of(batch: Batch, plan: Plan) -> Facts:
     """The facts of a batch; those that only rows which no reader has checked are asked for are left out for
@@ -80,7 +87,7 @@ def facts_of(batch: Batch, plan: Plan) -> Facts:
     if "choice_lengths" in frame.columns and "length_unit" in frame.columns:
         _units(facts, batch)
     if not plan.checked:
-        prints = _asked(batch)
+        prints = asked_of(batch)
         for group, print_ in zip(groups, np.add.reduceat(_by(prints, order), starts), strict=True):
             facts.asked[group] = int(print_)
         _told(facts, batch)
@@ -144,7 +151,7 @@ def _units(facts: Facts, batch: Batch) -> None:
             facts.units.setdefault(group, set()).add(unit)
 
 
-def _asked(batch: Batch) -> Hashes:
+def asked_of(batch: Batch) -> Hashes:
     """(n,) hashes of the item with what was asked: target text, or right choice and number of choices."""
     frame, n = batch.frame, batch.frame.height
     choice = (frame["kind"] == "choice").fill_null(value=False).to_numpy()

@@ -68,6 +68,15 @@ class Plan:
     checked: bool
     compared: bool
 
+    @property
+    def wants_tokens(self) -> bool:
+        """Whether a metric takes texts that are cut into tokens, and the table has texts."""
+        lists = {"target_tokens", "output_tokens"}
+        kinds = {cell.kind for cell in self.cells} - {"score"}
+        return {"target", "output"} <= set(self.columns) and any(
+            lists & set(one.card.inputs) for kind in kinds for one in self.metrics(kind, None).values()
+        )
+
     def metrics(self, kind: str, sample: pl.DataFrame | None) -> dict[str, Metric]:
         """The metrics to score rows of a kind with, of which the table has the columns; see `metrics_of`."""
         known = {*self.columns, "target_tokens", "output_tokens"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -65,6 +65,16 @@ class Scored:
             self.repeats[key] = self.repeats.get(key, 0) + rows
         self.keys += other.keys
         self.broken |= other.broken
+
+    def replace(self, other: Scored, cells: Collection[int], groups: Collection[int]) -> None:
+        """Take what some cells and groups come to from `other`, and nothing of them from here."""
+        for cell in cells:
+            self.totals.pop(cell, None)
+        self.totals |= other.totals
+        self.lacking = {one for one in self.lacking if one[0] not in groups} | other.lacking
+        self.compared.replace(other.compared, cells)
+        self.facts.replace(other.facts, cells, groups)
+        self.repeats |= other.repeats
 
 
 @dataclass(frozen=True)
