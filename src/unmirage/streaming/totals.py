@@ -1,4 +1,4 @@
-"""Totals of one task of one family: all that its curves need of the rows, in memory that no number of rows grows.
+"""Totals of one task of one family: what its curves need of the rows, in memory that no number of rows grows.
 
 Rows are added batch by batch, and totals merged; the numbers are the same, to the last bit, for any order and
 any split (:mod:`exact` says how sums are kept). A unit is what is resampled: a cluster of items, or an item
@@ -191,6 +191,11 @@ class Totals:
     def sums(self, name: str) -> Floats:
         """(M, d) sums of a metric's components over all rows."""
         return self._floats(name, lambda sums: sums.sum(axis=1))
+
+    def trim(self) -> None:
+        """Leave out what is below the precision kept (see :mod:`exact`): equal totals then are equal bytes."""
+        for one in self.scores.values():
+            one.trim()
 
     def _add(
         self,
