@@ -164,7 +164,7 @@ def asked_of(batch: Batch) -> Hashes:
         there = frame["target"].is_not_null()
         targets[there.to_numpy()] = hash_names(frame["target"].filter(there))
     asked = np.where(choice, answers.astype(np.uint64), targets)
-    return joined(batch.items, asked)
+    return joined(batch.answers.items, asked)
 
 
 def _told(facts: Facts, batch: Batch) -> None:
@@ -172,12 +172,12 @@ def _told(facts: Facts, batch: Batch) -> None:
     frame = batch.frame
     lists = [name for name in ("choice_logprobs", "target_logprobs") if name in frame.columns]
     kinds = frame["kind"].is_in(["choice", "likelihood"]).fill_null(value=False).to_numpy()
-    wanted = kinds & (batch.epochs == 0)
+    wanted = kinds & (batch.answers.epochs == 0)
     if not lists or not wanted.any():
         return
     part = batch if wanted.all() else batch.take(np.flatnonzero(wanted))
     sums = part.frame.select(pl.coalesce(lists).list.sum().fill_null(0.0)).to_series().to_numpy()
-    prints = joined(part.items, (sums + 0.0).view(np.uint64))
+    prints = joined(part.answers.items, (sums + 0.0).view(np.uint64))
     starts, groups, order = _sorted(part.groups)
     sizes = np.diff(np.append(starts, len(sums)))
     totals = np.add.reduceat(_by(prints, order), starts)
@@ -195,5 +195,5 @@ def _order(facts: Facts, batch: Batch) -> None:
         if cell < 0:
             continue
         rows = np.arange(start, end) if order is None else order[start:end]
-        items, firsts = np.unique(batch.items[rows], return_index=True)
+        items, firsts = np.unique(batch.answers.items[rows], return_index=True)
         facts.order[cell] = None if len(items) > MOST else (items, rows[firsts] + batch.first)

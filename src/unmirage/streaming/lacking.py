@@ -108,7 +108,7 @@ def _rows_of(
         batch = batch_of(part, wider)
         for cell, model in wanted:
             code = plan.cells[cell].models.index(model)
-            rows = np.flatnonzero((batch.cells == cell) & (batch.models == code))
+            rows = np.flatnonzero((batch.cells == cell) & (batch.answers.models == code))
             if len(rows):
                 parts[cell, model].append(batch.frame[rows])
     found = {key: pl.concat(frames) for key, frames in parts.items()}

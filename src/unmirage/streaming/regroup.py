@@ -67,7 +67,7 @@ def regroup(table: Table, plan: Plan, groups: Collection[int]) -> tuple[Scored, 
 def _check(batch: Batch, plan: Plan) -> None:
     """Raises NotPlain where a key stands twice, or an item was not the same for all models of a family."""
     seen = pl.DataFrame(
-        {"group": batch.groups, "item": batch.items, "epoch": batch.epochs, "asked": asked_of(batch)}
+        {"group": batch.groups, "item": batch.answers.items, "epoch": batch.answers.epochs, "asked": asked_of(batch)}
     )
     if seen.select("group", "item", "epoch").is_duplicated().any():
         raise NotPlain
@@ -96,7 +96,7 @@ def _spilled(table: Table, plan: Plan, groups: IntArray, folder: Path) -> list[l
         rows = np.flatnonzero(np.isin(batch.groups, groups))
         if len(rows):
             mine = batch.take(rows)
-            file = (mine.items % np.uint64(number)).astype(np.int64)
+            file = (mine.answers.items % np.uint64(number)).astype(np.int64)
             held.append(mine.frame.with_columns(pl.Series(_FILE, file)))
         if sum(frame.height for frame in held) > _HELD:
             write()
@@ -111,7 +111,7 @@ def _common(batch: Batch, plan: Plan, shared: dict[int, Shared]) -> Iterator[Bat
         rows = np.flatnonzero(batch.cells == cell)
         mine = batch.take(rows)
         models = plan.cells[cell].models
-        seen = pl.DataFrame({"item": mine.items, "model": mine.models})
+        seen = pl.DataFrame({"item": mine.answers.items, "model": mine.answers.models})
         pairs = seen.unique()
         for code, items in pairs.group_by("model").len().iter_rows():
             answered = shared[cell].answered
