@@ -19,6 +19,8 @@ _NUMBER = r"^\s*[+-]?(([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?|\.[0-9]+)([eE][
 _BLOCK = 65_536
 _SHORT = 64
 _SPARSE = 8
+# The largest code that can be a character of a string.
+_CHARACTERS = sys.maxunicode
 _PUNCTUATION = r"[!-/:-@\[-`{-~]"
 
 
@@ -55,7 +57,7 @@ class _Coded:
     def text(self, at: Iterable[int]) -> list[Any]:
         """Rows as strings of one code point a token, which are compared fastest; else as lists."""
         starts, ends = self.starts.tolist(), (self.starts + self.counts).tolist()
-        if self.codes.max(initial=0) > sys.maxunicode:
+        if self.codes.max(initial=0) > _CHARACTERS:
             return [self.codes[starts[k] : ends[k]].tolist() for k in at]
         whole = self.codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
         return [whole[starts[k] : ends[k]] for k in at]
@@ -110,8 +112,10 @@ def bag_overlap(target: pl.Series, output: pl.Series) -> FloatArray:
     """(rows,) tokens that two columns of token lists have in common, counted with repeats, order ignored."""
     out = np.empty(target.len())
     for part, mine, theirs in _blocks(target, output):
-        _, codes = np.unique(np.concatenate([mine.codes, theirs.codes]), return_inverse=True)
-        rows, width = len(mine.counts), int(codes.max(initial=0)) + 1
+        codes = np.concatenate([mine.codes, theirs.codes])
+        place = np.cumsum(np.bincount(codes, minlength=1) > 0) - 1
+        codes = place[codes]
+        rows, width = len(mine.counts), int(place[-1]) + 1
         keys = [
             np.repeat(np.arange(rows), one.counts) * width + code
             for one, code in zip((mine, theirs), np.split(codes, [len(mine.codes)]), strict=True)
@@ -158,7 +162,7 @@ def edit_distances(target: pl.Series, output: pl.Series) -> FloatArray:
 
 def _grid_text(grid: npt.NDArray[np.unsignedinteger[Any]]) -> list[Any]:
     """Rows of codes, padded with 0, as bytes or strings of one character a token."""
-    if grid.max(initial=0) > sys.maxunicode:
+    if grid.max(initial=0) > _CHARACTERS:
         return [row[row > 0].tolist() for row in grid]
     kind = "S" if grid.dtype == np.uint8 else "U"
     return list(grid.view(f"{kind}{grid.shape[1]}")[:, 0].tolist())
