@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -11,70 +12,130 @@ from unmirage.metrics.cards import FloatArray, IntArray, rows_sentence
 from unmirage.metrics.ragged import Ragged
 
 
-@dataclass(frozen=True)
 class Choices:
-    """The choices of all rows laid flat; the number of choices K may differ from row to row.
+    """The choices of some rows, in a group for each number of choices K.
 
     Attributes
     ----------
-    logprobs: (total,) log-probabilities with their offsets. At least one on each row is finite.
-    right: (rows,) where each row's right choice is in the flat array.
+    rows: how many.
+    groups: one a K.
     """
 
-    logprobs: Ragged
-    right: IntArray
-
-    @classmethod
-    def of(cls, frame: pl.DataFrame) -> Choices:
-        """From `choice_logprobs` and `answer`."""
+    def __init__(self, frame: pl.DataFrame) -> None:
+        """From `choice_logprobs`; `answer` and `choice_lengths` where a metric asks for them."""
         logprobs = Ragged.of(frame["choice_logprobs"])
-        return cls(logprobs, logprobs.starts + frame["answer"].cast(pl.Int64).to_numpy())
+        self.rows = frame.height
+        self.groups = [Group(frame, logprobs, rows) for rows in logprobs.by_length()]
 
+    def each(self, score: Callable[[Group], FloatArray]) -> FloatArray:
+        """(rows,) the scores (n,) of the groups, each in its row's place."""
+        if len(self.groups) == 1 and len(self.groups[0].rows) == self.rows:
+            return score(self.groups[0])
+        out = np.full(self.rows, np.nan)
+        for group in self.groups:
+            out[group.rows] = score(group)
+        return out
+
+
+class Group:
+    """Rows with the same number K of choices; a column of an array is a row of the table.
+
+    Attributes
+    ----------
+    rows: (n,) which rows these are.
+    k: choices of each.
+    logs: (K, n) log-probabilities. At least one on each row is finite.
+    """
+
+    def __init__(self, frame: pl.DataFrame, logprobs: Ragged, rows: IntArray) -> None:
+        self._frame = frame
+        self.rows = rows
+        self.logs = logprobs.columns(rows)
+        self.k = len(self.logs)
+
+    @cached_property
+    def _right(self) -> tuple[IntArray, IntArray]:
+        """Where the right choices are in a (K, n) array."""
+        answer = self._frame["answer"].cast(pl.Int64).to_numpy()
+        return answer[self.rows], np.arange(len(self.rows))
+
+    def right_of(self, values: FloatArray) -> FloatArray:
+        """(K, n) -> (n,) the values at the right choices."""
+        return np.asarray(values[self._right])
+
+    @cached_property
     def one_hot(self) -> FloatArray:
-        """(total,) 1 at the right choices, else 0."""
-        truth = np.zeros(len(self.logprobs.values))
-        truth[self.right] = 1.0
+        """(K, n) 1 at the right choices, else 0."""
+        truth = np.zeros(self.logs.shape)
+        truth[self._right] = 1.0
         return truth
 
+    @cached_property
+    def right(self) -> FloatArray:
+        """(n,) log-probability of the right choice."""
+        return self.right_of(self.logs)
 
-def log_softmax(logprobs: Ragged) -> FloatArray:
-    """(total,) log-probabilities renormalised over each row's choices; -inf stays -inf."""
-    shifted = logprobs.values - logprobs.spread(logprobs.largest(logprobs.values))
-    normaliser: FloatArray = np.log(logprobs.total(np.exp(shifted)))
-    return np.asarray(shifted - logprobs.spread(normaliser), dtype=np.float64)
+    @cached_property
+    def by_length(self) -> FloatArray:
+        """(K, n) log-probability a unit of length."""
+        return self.logs / Ragged.of(self._frame["choice_lengths"]).columns(self.rows)
+
+    @cached_property
+    def _shifted(self) -> FloatArray:
+        return self.logs - self.logs.max(axis=0)
+
+    @cached_property
+    def _weights(self) -> FloatArray:
+        return np.exp(self._shifted)
+
+    @cached_property
+    def _total(self) -> FloatArray:
+        return np.asarray(self._weights.sum(axis=0))
+
+    @cached_property
+    def log_softmax(self) -> FloatArray:
+        """(K, n) log-probabilities renormalised over each row's choices; -inf stays -inf."""
+        return np.asarray(self._shifted - np.log(self._total))
+
+    @cached_property
+    def softmax(self) -> FloatArray:
+        """(K, n) probabilities over each row's choices; exp(-inf) = 0."""
+        return self._weights / self._total
+
+    @cached_property
+    def right_prob(self) -> FloatArray:
+        """(n,) softmax at the right choice."""
+        return self.right_of(self.softmax)
+
+    @cached_property
+    def squares(self) -> FloatArray:
+        """(n,) squared distance of the probabilities from the truth."""
+        wrong_by = self.softmax.copy()
+        wrong_by[self._right] -= 1.0
+        return np.asarray((wrong_by**2).sum(axis=0))
+
+    @property
+    def average_rank(self) -> FloatArray:
+        """(n,) rank of the right choice from 1, the largest; those that tie get the mean of their ranks."""
+        above = np.count_nonzero(self.logs > self.right, axis=0)
+        level = np.count_nonzero(self.logs == self.right, axis=0)
+        return np.asarray(above + (level + 1.0) / 2.0)
+
+    @property
+    def log_mean_exp_of_others(self) -> FloatArray:
+        """(n,) log of the mean probability of the wrong choices; -inf when all have 0. Needs K >= 2."""
+        others = self.logs.copy()
+        others[self._right] = -np.inf
+        top = others.max(axis=0)
+        shift = np.where(np.isfinite(top), top, 0.0)
+        with np.errstate(divide="ignore"):
+            return np.asarray(shift + np.log(np.exp(others - shift).sum(axis=0)) - np.log(self.k - 1.0))
 
 
-def softmax(logprobs: Ragged) -> FloatArray:
-    """(total,) probabilities over each row's choices; exp(-inf) = 0."""
-    weights = np.exp(logprobs.values - logprobs.spread(logprobs.largest(logprobs.values)))
-    return np.asarray(weights / logprobs.spread(logprobs.total(weights)), dtype=np.float64)
-
-
-def top_shares(logprobs: Ragged, values: FloatArray) -> FloatArray:
-    """(total,) the pick of each row's largest value: 1 for it, 1/m for each of m exact ties, else 0."""
-    top = (values == logprobs.spread(logprobs.largest(values))).astype(np.float64)
-    return np.asarray(top / logprobs.spread(logprobs.total(top)), dtype=np.float64)
-
-
-def average_rank(choices: Choices) -> FloatArray:
-    """(rows,) rank of the right choice from 1, the largest; those that tie get the mean of their ranks."""
-    rows = choices.logprobs
-    mine = rows.spread(rows.values[choices.right])
-    above = rows.total((rows.values > mine).astype(np.float64))
-    level = rows.total((rows.values == mine).astype(np.float64))
-    return np.asarray(above + (level + 1.0) / 2.0, dtype=np.float64)
-
-
-def log_mean_exp_of_others(choices: Choices) -> FloatArray:
-    """(rows,) log of the mean probability of the wrong choices; -inf when all have 0. Needs K >= 2."""
-    rows = choices.logprobs
-    others = rows.values.copy()
-    others[choices.right] = -np.inf
-    top = rows.largest(others)
-    shift = np.where(np.isfinite(top), top, 0.0)
-    total = rows.total(np.exp(others - rows.spread(shift)))
-    with np.errstate(divide="ignore"):
-        return np.asarray(shift + np.log(total) - np.log(rows.counts - 1.0), dtype=np.float64)
+def top_shares(values: FloatArray) -> FloatArray:
+    """(K, n) the pick of each column's largest value: 1 for it, 1/m for each of m exact ties, else 0."""
+    top = values == values.max(axis=0)
+    return np.asarray(top / np.count_nonzero(top, axis=0))
 
 
 def needs_choices(frame: pl.DataFrame) -> str | None:

@@ -30,8 +30,27 @@ class Ragged:
         """Lay a list column of numbers flat. Rows and entries must not be null."""
         counts = series.list.len().cast(pl.Int64).to_numpy()
         # Exploding an empty list gives a null, so empty lists are left out first.
-        flat = series.filter(series.list.len() > 0).explode().cast(pl.Float64).to_numpy()
+        some = series if counts.all() else series.filter(pl.Series(counts > 0))
+        flat = some.explode().cast(pl.Float64).to_numpy()
         return cls(flat, np.cumsum(counts) - counts, counts)
+
+    def by_length(self) -> list[IntArray]:
+        """The rows (n,) of each length above 0."""
+        if not len(self.counts):
+            return []
+        shortest, longest = int(self.counts.min()), int(self.counts.max())
+        if shortest == longest:
+            return [np.arange(len(self.counts))] if shortest else []
+        order = np.argsort(self.counts, kind="stable")
+        ends = np.flatnonzero(np.diff(self.counts[order])) + 1
+        return [rows for rows in np.split(order, ends) if self.counts[rows[0]]]
+
+    def columns(self, rows: IntArray) -> FloatArray:
+        """(length, n) the entries of rows (n,) of one length, a column for each row."""
+        length = int(self.counts[rows[0]])
+        if len(rows) * length == len(self.values):
+            return np.ascontiguousarray(self.values.reshape(len(rows), length).T)
+        return np.asarray(self.values[self.starts[rows] + np.arange(length)[:, None]])
 
     def total(self, values: FloatArray) -> FloatArray:
         """(total,) -> (rows,) sum of each row's entries; 0 for an empty row."""
