@@ -17,9 +17,10 @@ def _gaps(frame: pl.DataFrame) -> FloatArray:
     The ECE is the sum over bins of (n_b / n) |accuracy_b - confidence_b|, and n_b cancels: what is left is
     the absolute mean over all rows of these gaps.
     """
-    choices = Choices(frame)
-    right = choices.each(lambda group: group.right_of(top_shares(group.logs)))
-    confidence = choices.each(lambda group: group.softmax.max(axis=0))
+    right, confidence = np.empty(frame.height), np.empty(frame.height)
+    for rows, choices in Choices.parts(frame):
+        right[rows] = choices.right_of(top_shares(choices.logs))
+        confidence[rows] = choices.softmax.max(axis=0)
     upper = np.arange(1, _BINS + 1) / _BINS
     bins = np.minimum(np.searchsorted(upper, confidence, side="right"), _BINS - 1)
     gaps = np.zeros((frame.height, _BINS))
@@ -33,12 +34,12 @@ def _ece(means: FloatArray, items: int) -> FloatArray:
 
 def _class_counts(frame: pl.DataFrame) -> FloatArray:
     """(rows, 3 classes): true positive, false positive and false negative for each class; ties share."""
-    groups = Choices(frame).groups
-    out = np.zeros((frame.height, max((group.k for group in groups), default=0), 3))
-    for group in groups:
-        truth, picked = group.one_hot, top_shares(group.logs)
+    parts = list(Choices.parts(frame))
+    out = np.zeros((frame.height, max((choices.k for _, choices in parts), default=0), 3))
+    for rows, choices in parts:
+        truth, picked = choices.one_hot, top_shares(choices.logs)
         counts = np.stack([picked * truth, picked * (1.0 - truth), (1.0 - picked) * truth])
-        out[group.rows, : group.k] = counts.transpose(2, 1, 0)
+        out[rows, : choices.k] = counts.transpose(2, 1, 0)
     return out.reshape(frame.height, -1)
 
 

@@ -11,12 +11,12 @@ import polars as pl
 from unmirage.metrics.cards import Alias, Card, FloatArray, Metric
 from unmirage.metrics.choices import (
     Choices,
-    Group,
     needs_answer,
     needs_choices,
     needs_lengths,
     needs_two,
     top_shares,
+    total,
 )
 from unmirage.metrics.shared import Shared
 
@@ -26,31 +26,27 @@ _TIES = "Exact ties share: 1/m when m choices tie for the largest and the right 
 _SHARP = "Schaeffer et al. 2023 (arXiv 2304.15004), Sec. 2"
 
 
-def _of_choices(score: Callable[[Group], FloatArray]) -> Shared[Choices]:
-    return Shared(Choices, lambda choices: choices.each(score))
+def _margin(choices: Choices) -> FloatArray:
+    return choices.right - choices.log_mean_exp_of_others
 
 
-def _margin(group: Group) -> FloatArray:
-    return group.right - group.log_mean_exp_of_others
-
-
-def _entropy(group: Group) -> FloatArray:
+def _entropy(choices: Choices) -> FloatArray:
     # p log p tends to 0 with p, while 0 * -inf would be NaN.
-    logs = group.log_softmax
+    logs = choices.log_softmax
     terms = np.exp(logs) * np.where(np.isfinite(logs), logs, 0.0)
-    return np.asarray(0.0 - terms.sum(axis=0))
+    return 0.0 - total(terms)
 
 
-_grade = _of_choices(lambda group: group.right_of(top_shares(group.logs)))
-_acc_norm = _of_choices(lambda group: group.right_of(top_shares(group.by_length)))
-_choice_prob = _of_choices(lambda group: group.right_prob)
-_choice_logprob = _of_choices(lambda group: group.right_of(group.log_softmax))
-_vocab_logprob = _of_choices(lambda group: group.right)
-_vocab_prob = _of_choices(lambda group: np.minimum(np.exp(group.right), 1.0))
-_brier_one_sided = _of_choices(lambda group: (1.0 - group.right_prob) ** 2)
-_brier_sum = _of_choices(lambda group: group.squares)
-_brier_mean = _of_choices(lambda group: group.squares / group.k)
-_reciprocal_rank = _of_choices(lambda group: 1.0 / group.average_rank)
+_grade = Shared(Choices.parts, lambda choices: choices.right_of(top_shares(choices.logs)))
+_acc_norm = Shared(Choices.parts, lambda choices: choices.right_of(top_shares(choices.by_length)))
+_choice_prob = Shared(Choices.parts, lambda choices: choices.right_prob)
+_choice_logprob = Shared(Choices.parts, lambda choices: choices.right_of(choices.log_softmax))
+_vocab_logprob = Shared(Choices.parts, lambda choices: choices.right)
+_vocab_prob = Shared(Choices.parts, lambda choices: np.minimum(np.exp(choices.right), 1.0))
+_brier_one_sided = Shared(Choices.parts, lambda choices: (1.0 - choices.right_prob) ** 2)
+_brier_sum = Shared(Choices.parts, lambda choices: choices.squares)
+_brier_mean = Shared(Choices.parts, lambda choices: choices.squares / choices.k)
+_reciprocal_rank = Shared(Choices.parts, lambda choices: 1.0 / choices.average_rank)
 
 
 def _uniform(of_k: Callable[[FloatArray], FloatArray]) -> Callable[[pl.DataFrame], FloatArray]:
@@ -237,7 +233,7 @@ METRICS = (
             high=math.inf,
             unit="nats",
         ),
-        _of_choices(_margin),
+        Shared(Choices.parts, _margin),
         check=needs_two,
     ),
     _metric(
@@ -319,7 +315,7 @@ METRICS = (
             unit="nats",
             inputs=("choice_logprobs",),
         ),
-        _of_choices(_entropy),
+        Shared(Choices.parts, _entropy),
         check=needs_choices,
     ),
 )

@@ -2,72 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from unmirage.metrics.cards import FloatArray, IntArray, rows_sentence
 from unmirage.metrics.ragged import Ragged
+from unmirage.metrics.shared import Parts, Rows
 
 
 class Choices:
-    """The choices of some rows, in a group for each number of choices K.
-
-    Attributes
-    ----------
-    rows: how many.
-    groups: one a K.
-    """
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        """From `choice_logprobs`; `answer` and `choice_lengths` where a metric asks for them."""
-        logprobs = Ragged.of(frame["choice_logprobs"])
-        self.rows = frame.height
-        self.groups = [Group(frame, logprobs, rows) for rows in logprobs.by_length()]
-
-    def each(self, score: Callable[[Group], FloatArray]) -> FloatArray:
-        """(rows,) the scores (n,) of the groups, each in its row's place."""
-        if len(self.groups) == 1 and len(self.groups[0].rows) == self.rows:
-            return score(self.groups[0])
-        out = np.full(self.rows, np.nan)
-        for group in self.groups:
-            out[group.rows] = score(group)
-        return out
-
-
-class Group:
     """Rows with the same number K of choices; a column of an array is a row of the table.
 
     Attributes
     ----------
-    rows: (n,) which rows these are.
     k: choices of each.
     logs: (K, n) log-probabilities. At least one on each row is finite.
     """
 
-    def __init__(self, frame: pl.DataFrame, logprobs: Ragged, rows: IntArray) -> None:
-        self._frame = frame
-        self.rows = rows
-        self.logs = logprobs.columns(rows)
+    def __init__(self, table: _Table, rows: Rows) -> None:
+        self._table = table
+        self._rows = rows
+        self.logs = table.logprobs.columns(rows)
         self.k = len(self.logs)
 
+    @classmethod
+    def parts(cls, frame: pl.DataFrame) -> Parts[Choices]:
+        """From `choice_logprobs`; also from `answer` and `choice_lengths` where a metric asks for them."""
+        table = _Table(frame)
+        for rows in table.logprobs.by_length():
+            yield rows, cls(table, rows)
+
     @cached_property
-    def _right(self) -> tuple[IntArray, IntArray]:
-        """Where the right choices are in a (K, n) array."""
-        answer = self._frame["answer"].cast(pl.Int64).to_numpy()
-        return answer[self.rows], np.arange(len(self.rows))
+    def _right(self) -> IntArray:
+        """Where the right choices are in a (K, n) array laid flat."""
+        n = self.logs.shape[1]
+        return np.asarray(self._table.answer[self._rows] * n + np.arange(n))
 
     def right_of(self, values: FloatArray) -> FloatArray:
         """(K, n) -> (n,) the values at the right choices."""
-        return np.asarray(values[self._right])
+        return np.asarray(values.reshape(-1).take(self._right))
 
     @cached_property
     def one_hot(self) -> FloatArray:
         """(K, n) 1 at the right choices, else 0."""
         truth = np.zeros(self.logs.shape)
-        truth[self._right] = 1.0
+        truth.reshape(-1)[self._right] = 1.0
         return truth
 
     @cached_property
@@ -78,11 +60,11 @@ class Group:
     @cached_property
     def by_length(self) -> FloatArray:
         """(K, n) log-probability a unit of length."""
-        return self.logs / Ragged.of(self._frame["choice_lengths"]).columns(self.rows)
+        return np.asarray(self.logs / self._table.lengths.columns(self._rows), dtype=np.float64)
 
     @cached_property
     def _shifted(self) -> FloatArray:
-        return self.logs - self.logs.max(axis=0)
+        return np.asarray(self.logs - self.logs.max(axis=0))
 
     @cached_property
     def _weights(self) -> FloatArray:
@@ -90,7 +72,7 @@ class Group:
 
     @cached_property
     def _total(self) -> FloatArray:
-        return np.asarray(self._weights.sum(axis=0))
+        return total(self._weights)
 
     @cached_property
     def log_softmax(self) -> FloatArray:
@@ -111,31 +93,60 @@ class Group:
     def squares(self) -> FloatArray:
         """(n,) squared distance of the probabilities from the truth."""
         wrong_by = self.softmax.copy()
-        wrong_by[self._right] -= 1.0
-        return np.asarray((wrong_by**2).sum(axis=0))
+        wrong_by.reshape(-1)[self._right] -= 1.0
+        return total(wrong_by**2)
 
     @property
     def average_rank(self) -> FloatArray:
         """(n,) rank of the right choice from 1, the largest; those that tie get the mean of their ranks."""
-        above = np.count_nonzero(self.logs > self.right, axis=0)
-        level = np.count_nonzero(self.logs == self.right, axis=0)
+        above, level = _count(self.logs > self.right), _count(self.logs == self.right)
         return np.asarray(above + (level + 1.0) / 2.0)
 
     @property
     def log_mean_exp_of_others(self) -> FloatArray:
         """(n,) log of the mean probability of the wrong choices; -inf when all have 0. Needs K >= 2."""
         others = self.logs.copy()
-        others[self._right] = -np.inf
+        others.reshape(-1)[self._right] = -np.inf
         top = others.max(axis=0)
         shift = np.where(np.isfinite(top), top, 0.0)
         with np.errstate(divide="ignore"):
-            return np.asarray(shift + np.log(np.exp(others - shift).sum(axis=0)) - np.log(self.k - 1.0))
+            return np.asarray(shift + np.log(total(np.exp(others - shift))) - np.log(self.k - 1.0))
 
 
 def top_shares(values: FloatArray) -> FloatArray:
     """(K, n) the pick of each column's largest value: 1 for it, 1/m for each of m exact ties, else 0."""
     top = values == values.max(axis=0)
-    return np.asarray(top / np.count_nonzero(top, axis=0))
+    return np.asarray(top / _count(top))
+
+
+def total(values: FloatArray) -> FloatArray:
+    """(K, n) -> (n,) sums from the first to the last, whatever n is: NumPy's own order depends on it."""
+    out: FloatArray = values[0].copy()
+    for row in values[1:]:
+        out += row
+    return out
+
+
+def _count(flags: npt.NDArray[np.bool_]) -> FloatArray:
+    """(K, n) -> (n,) how many are set in each column."""
+    small = np.uint16 if len(flags) < 2**16 else np.uint32
+    return np.asarray(flags.sum(axis=0, dtype=small), dtype=np.float64)
+
+
+class _Table:
+    """The columns that choices are taken from, laid flat when they are asked for."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+        self.logprobs = Ragged.of(frame["choice_logprobs"])
+
+    @cached_property
+    def answer(self) -> IntArray:
+        return self._frame["answer"].cast(pl.Int64).to_numpy()
+
+    @cached_property
+    def lengths(self) -> Ragged:
+        return Ragged.of(self._frame["choice_lengths"])
 
 
 def needs_choices(frame: pl.DataFrame) -> str | None:

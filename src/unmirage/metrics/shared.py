@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 import polars as pl
 
-from unmirage.metrics.cards import FloatArray, Metric
+from unmirage.metrics.cards import FloatArray, IntArray, Metric
 
 T = TypeVar("T")
-
-# Rows that are prepared at once: what is made of them stays in the processor's cache.
-_BLOCK = 16_384
+Rows = slice | IntArray
+Parts = Iterator[tuple[Rows, T]]
 
 
 @dataclass(frozen=True)
@@ -23,16 +22,17 @@ class Shared(Generic[T]):
 
     Attributes
     ----------
-    prepare: rows -> what several metrics need of them, such as probabilities over the choices.
-    score: that -> (rows,) scores.
+    prepare: rows -> parts, each with its rows (n,) and what several metrics need of them, such as
+        probabilities over the choices. A part is small enough for the processor's cache.
+    score: a part -> (n,) scores.
     """
 
-    prepare: Callable[[pl.DataFrame], T]
+    prepare: Callable[[pl.DataFrame], Parts[T]]
     score: Callable[[T], FloatArray]
 
     def __call__(self, frame: pl.DataFrame) -> FloatArray:
         """(rows, 1) scores, as `Metric.components` must give."""
-        return _in_blocks(self.prepare, [self.score], frame).T
+        return _scored(self.prepare, [self.score], frame).T
 
 
 def item_scores(metrics: Sequence[Metric], frame: pl.DataFrame) -> list[FloatArray]:
@@ -44,26 +44,27 @@ def item_scores(metrics: Sequence[Metric], frame: pl.DataFrame) -> list[FloatArr
     frame: in the schema `tables.RESPONSES`.
     """
     out: list[FloatArray] = [np.empty(0)] * len(metrics)
-    together: dict[Callable[[pl.DataFrame], object], list[tuple[int, Shared[object]]]] = {}
+    together: dict[Callable[[pl.DataFrame], Parts[object]], list[tuple[int, Shared[object]]]] = {}
     for at, metric in enumerate(metrics):
         if isinstance(metric.components, Shared):
             together.setdefault(metric.components.prepare, []).append((at, metric.components))
         else:
             out[at] = metric.components(frame)[:, 0]
     for prepare, members in together.items():
-        scores = _in_blocks(prepare, [one.score for _, one in members], frame)
+        scores = _scored(prepare, [one.score for _, one in members], frame)
         for (at, _), row in zip(members, scores, strict=True):
             out[at] = row
     return out
 
 
-def _in_blocks(
-    prepare: Callable[[pl.DataFrame], T], scores: Sequence[Callable[[T], FloatArray]], frame: pl.DataFrame
+def _scored(
+    prepare: Callable[[pl.DataFrame], Parts[T]],
+    scores: Sequence[Callable[[T], FloatArray]],
+    frame: pl.DataFrame,
 ) -> FloatArray:
-    """(metrics, rows)."""
-    out = np.empty((len(scores), frame.height))
-    for first in range(0, frame.height, _BLOCK):
-        made = prepare(frame[first : first + _BLOCK])
+    """(metrics, rows); NaN in rows that no part has."""
+    out = np.full((len(scores), frame.height), np.nan)
+    for rows, part in prepare(frame):
         for row, score in zip(out, scores, strict=True):
-            row[first : first + _BLOCK] = score(made)
+            row[rows] = score(part)
     return out
