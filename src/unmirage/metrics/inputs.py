@@ -21,7 +21,9 @@ def missing(metric: Metric, frame: pl.DataFrame) -> str | None:
             holed = int(frame[name].list.eval(pl.element().is_null()).list.any().sum())
             if holed:
                 return f"needs {name}, which has a gap in its list on {_of(holed, frame.height)}"
-    return metric.check(frame) if metric.check else None
+    return (metric.check(frame) if metric.check else None) or (
+        too_few(metric, fewest_items(frame)) if metric.items > 1 else None
+    )
 
 
 def allowed(metric: Metric, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -37,6 +39,22 @@ def allowed(metric: Metric, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str
     reasons = {model: missing(metric, part) for model, part in parts.items()}
     why = {model: reason for model, reason in reasons.items() if reason is not None}
     return frame.filter(~pl.col("model").is_in(list(why))), why
+
+
+def fewest_items(frame: pl.DataFrame) -> int:
+    """Items of the model that has the fewest of a task; rows, where they name neither."""
+    key = [name for name in ("family", "model", "task") if name in frame.columns]
+    if "item_id" not in frame.columns or not key:
+        return frame.height
+    items = frame.group_by(key).agg(pl.col("item_id").n_unique())["item_id"].to_list()
+    return min(items, default=0)
+
+
+def too_few(metric: Metric, items: int) -> str | None:
+    """One sentence on why so many items a model do not allow `metric`, or None."""
+    if items >= metric.items:
+        return None
+    return f"needs at least {metric.items} items a model; the fewest is {items}"
 
 
 def _of(bad: int, rows: int) -> str:
