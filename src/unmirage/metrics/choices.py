@@ -172,8 +172,9 @@ def needs_lengths(frame: pl.DataFrame) -> str | None:
     """Why log-probabilities cannot be divided by lengths on these rows, or None."""
     lengths = frame["choice_lengths"]
     uneven = int((lengths.list.len() != frame["choice_logprobs"].list.len()).sum())
-    zero = int((lengths.list.min() < 1).sum())
-    units = frame["length_unit"].unique().sort().to_list()
+    least = lengths.explode().min()
+    zero = int((lengths.list.min() < 1).sum()) if isinstance(least, int) and least < 1 else 0
+    units = sorted(frame["length_unit"].unique().to_list())
     mixed = f"needs one length_unit a task; has {', '.join(units)}" if len(units) > 1 else None
     return (
         needs_answer(frame)
