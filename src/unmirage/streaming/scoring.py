@@ -13,7 +13,8 @@ from unmirage import tables
 from unmirage.engine import say
 from unmirage.metrics import tokenise
 from unmirage.metrics.cards import FloatArray, IntArray, Metric
-from unmirage.metrics.inputs import missing
+from unmirage.metrics.inputs import Inputs, missing
+from unmirage.metrics.shared import item_scores
 from unmirage.rules import kept, response_rules
 from unmirage.streaming.comparing import Compared
 from unmirage.streaming.facts import Facts, facts_of
@@ -231,11 +232,19 @@ class Scorer:
             tasks = frame["task"].unique().to_list()
             frame = tokenise(frame, {task: self.plan.tokens[task] for task in tasks})
         scores: dict[str, FloatArray] = {}
-        for name, one in self.metrics(kind, int(batch.cells[0])).items():
-            values, without = scored(one, frame, batch.groups)
+        wanted = self.metrics(kind, int(batch.cells[0]))
+        inputs = Inputs(frame)
+        whole = [one for one in wanted.values() if inputs.missing(replace(one, items=1)) is None]
+        alone = [one for one in whole if one.combine is None]
+        for one, values in zip(alone, item_scores(alone, frame), strict=True):
+            scores[one.card.name] = values[:, None]
+        for name, one in wanted.items():
+            if name in scores:
+                continue
+            found, without = scored(one, frame, batch.groups)
             out.lacking |= {(group, name) for group in without}
-            if values is not None:
-                scores[name] = values
+            if found is not None:
+                scores[name] = found
         if self.plan.compared:
             out.compared.add(frame, batch.cells, scores)
         if kind == "count":
