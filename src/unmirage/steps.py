@@ -111,7 +111,12 @@ def gathered(kept: Kept, scores: ScoreResult, settings: Settings) -> Iterator[Ce
 
 def generator(cell: Cell, settings: Settings) -> np.random.Generator:
     """A stream of the cell's own, so that adding a task changes no other's numbers."""
-    return np.random.default_rng([settings.seed, zlib.crc32(f"{cell.family}\0{cell.task}".encode())])
+    return stream_of(cell.family, cell.task, settings)
+
+
+def stream_of(family: str, task: str, settings: Settings) -> np.random.Generator:
+    """Random numbers of a task of a family's own."""
+    return np.random.default_rng([settings.seed, zlib.crc32(f"{family}\0{task}".encode())])
 
 
 def canonical(name: str | None) -> str | None:
