@@ -9,14 +9,13 @@ import numpy as np
 import polars as pl
 
 from unmirage.errors import MetricError
-from unmirage.metrics import tokenise
 from unmirage.metrics.cards import Metric
 from unmirage.metrics.inputs import missing, too_few
 from unmirage.metrics.scoring import _PARTIAL as PARTIAL
 from unmirage.metrics.scoring import _nowhere as nowhere
 from unmirage.result import Settings
 from unmirage.streaming.plan import Plan, metrics_of, names_of
-from unmirage.streaming.scoring import Scored, batch_of
+from unmirage.streaming.scoring import Scored, batch_of, tokenised
 from unmirage.streaming.table import Table
 
 
@@ -112,9 +111,6 @@ def _rows_of(
             if len(rows):
                 parts[cell, model].append(batch.frame[rows])
     found = {key: pl.concat(frames) for key, frames in parts.items()}
-    if plan.tokens:
-        return {
-            key: tokenise(rows, {plan.cells[key[0]].task: plan.tokens[plan.cells[key[0]].task]})
-            for key, rows in found.items()
-        }
-    return found
+    return {
+        key: tokenised(rows, plan) if plan.cells[key[0]].kind != "score" else rows for key, rows in found.items()
+    }

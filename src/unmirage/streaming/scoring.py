@@ -142,10 +142,24 @@ def score_parts(parts: Sequence[Part], plan: Plan) -> Scored:
     return out
 
 
+def tokenised(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """The rows with their texts cut into tokens, if the plan says how."""
+    if not plan.tokens:
+        return frame
+    rules = {task: plan.tokens[task] for task in frame["task"].unique().to_list()}
+    return tokenise(with_columns(frame, ("target_tokens", "output_tokens", "target_logprobs")), rules)
+
+
+def with_columns(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The rows with these columns of `tables.RESPONSES`, null where they were not read."""
+    absent = [name for name in names if name not in frame.columns]
+    return frame.with_columns(pl.lit(None, dtype=tables.RESPONSES[name]).alias(name) for name in absent)
+
+
 def keeps_rules(frame: pl.DataFrame) -> bool:
     """Whether no row breaks a rule of `tables.check_responses`, as far as the columns go that were read."""
-    absent = [pl.lit(None, dtype=kind).alias(name) for name, kind in tables.RESPONSES.items() if name not in frame.columns]
-    return all(kept(frame.with_columns(absent), [broken for _, broken, _ in response_rules()]))
+    rows = with_columns(frame, tuple(tables.RESPONSES))
+    return all(kept(rows, [broken for _, broken, _ in response_rules()]))
 
 
 def keys_of(batch: Batch) -> Hashes:
@@ -229,8 +243,7 @@ class Scorer:
     def _scores(self, out: Scored, kind: str, batch: Batch) -> dict[str, FloatArray]:
         frame = batch.frame
         if self.plan.tokens and kind != "score":
-            tasks = frame["task"].unique().to_list()
-            frame = tokenise(frame, {task: self.plan.tokens[task] for task in tasks})
+            frame = tokenised(frame, self.plan)
         scores: dict[str, FloatArray] = {}
         wanted = self.metrics(kind, int(batch.cells[0]))
         inputs = Inputs(frame)

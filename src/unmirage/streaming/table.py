@@ -111,7 +111,7 @@ def of_frame(frame: pl.DataFrame) -> Table:
     """Rows in memory that keep the rules of their schema, cut in parts."""
     parts = tuple(
         Part(rows, 0, rows.height, at)
-        for at in range(0, frame.height, BATCH)
+        for at in range(0, max(frame.height, 1), BATCH)
         for rows in [frame.slice(at, BATCH)]
     )
     return Table(
