@@ -193,7 +193,7 @@ class Totals:
         return self._floats(name, lambda sums: sums.sum(axis=1))
 
     def trim(self) -> None:
-        """Leave out what is below the precision kept (see :mod:`exact`): equal totals then are equal bytes."""
+        """Leave out what is below the precision kept (:mod:`exact`): equal totals then are equal bytes."""
         for one in self.scores.values():
             one.trim()
 
@@ -206,7 +206,7 @@ class Totals:
         epochs: Ints,
         scores: Mapping[str, Floats],
     ) -> None:
-        some = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+        some = np.flatnonzero(np.bincount(codes, minlength=len(names))).tolist()
         met = tuple(names[code] for code in some)
         self._meet(met, None if self.folded else distinct(units, MOST))
         place = np.zeros(len(names), dtype=np.int64)
