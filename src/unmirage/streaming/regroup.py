@@ -55,7 +55,7 @@ def regroup(table: Table, plan: Plan, groups: Collection[int]) -> tuple[Scored, 
     scorer = Scorer(plan)
     with tempfile.TemporaryDirectory(prefix="unmirage-items-") as folder:
         for names in _spilled(table, plan, mine["group"].to_numpy(), Path(folder)):
-            frame = pl.concat([pl.read_ipc(name, memory_map=False) for name in names])
+            frame = pl.concat([pl.read_ipc(name) for name in names])
             batch = batch_of(Part(frame, 0, frame.height, 0), plan)
             if not plan.checked:
                 _check(batch, plan)
