@@ -361,8 +361,8 @@ def other_items(
 ) -> Note:
     """The warning of models that answered different items.
 
-    Parameters: models their number; fewest the model with the fewest items, and these; most those of the model
-    with the most; common those that all answered.
+    Parameters: models their number; fewest the model with the fewest items, and these; most those of the
+    model with the most; common those that all answered.
     """
     message = f"{task}: {models} models answered different items ({fewest[0]} {fewest[1]}, the most {most}); "
     rest = (

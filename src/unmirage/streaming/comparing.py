@@ -42,7 +42,7 @@ class Compared:
         rows = entries(frame.select("kind", "length_unit", "recorded").with_row_index("row"))
         for (kind, name), part in rows.group_by("kind", "recorded_as"):
             ours, tolerance = counterpart(str(name), str(kind))
-            if ours not in scores or scores[ours].shape[1] != 1:
+            if ours is None or ours not in scores or scores[ours].shape[1] != 1:
                 continue
             at = part["row"].cast(pl.Int64).to_numpy()
             score, value = scores[ours][at, 0], part["value"].to_numpy()

@@ -7,7 +7,6 @@ The numbers are those of `unmirage.audit`; nothing is judged.
 
 from __future__ import annotations
 
-import warnings as python_warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,12 @@ from unmirage import findings, recorded, scales, selection, tables
 from unmirage.aggregate import curves_frame
 from unmirage.engine import Engine
 from unmirage.engine import engine as engine_of
-from unmirage.readers import mapping as maps
 from unmirage.metrics.tokens import rules_of
+from unmirage.readers import mapping as maps
 from unmirage.reported import result_rows
 from unmirage.result import Progress, Settings, checked, silent
 from unmirage.scales import FALLING
-from unmirage.steps import Reading, Sources, canonical, load, options_of
+from unmirage.steps import Reading, Sources, canonical, load, options_of, say
 from unmirage.streaming import plain
 from unmirage.streaming.choose import Chosen, choose, known_scales, scales_of
 from unmirage.streaming.lacking import asked_everywhere, partial
@@ -37,10 +36,6 @@ from unmirage.streaming.survey import axes_of, survey
 from unmirage.streaming.table import Table, of_frame, of_loaded, open_table
 
 Note = dict[str, object]
-
-
-class UnmirageWarning(UserWarning):
-    """Something that a step has to say about the data; `audit` lists these in `warnings` instead."""
 
 
 def curves(
@@ -70,7 +65,7 @@ def curves(
     """The curves of a source: the mean of each metric for each model, with intervals.
 
     A Parquet file in the columns of `unmirage.tables` is read in batches; memory grows with its numbers of
-    tasks, models and metrics, and not with its rows. With `samples` the rows that are kept are held in memory.
+    tasks, models and metrics, and not with its rows. With `samples` the rows are held in memory.
 
     Parameters
     ----------
@@ -109,9 +104,7 @@ def curves(
         )
     )
     frame, notes = curves_of(source, reading, settings, engine or engine_of(), progress)
-    for note in tables.warnings_frame(notes).to_dicts():
-        where = f"{note['where']}: " if note["where"] else ""
-        python_warnings.warn(f"{where}{note['message']}", UnmirageWarning, stacklevel=2)
+    say(tables.warnings_frame(notes).to_dicts())
     return frame
 
 
@@ -225,7 +218,7 @@ def _plan(
     if plan.wants_tokens and cells:
         return replace(plan, tokens=token_rules(table, plan, settings, engine, progress))
     if settings.tokens is not None:
-        rules_of(list(dict.fromkeys(cell.task for cell in cells)), settings.tokens, lambda: {})
+        rules_of(list(dict.fromkeys(cell.task for cell in cells)), settings.tokens, dict)
     return plan
 
 
@@ -272,9 +265,7 @@ def _different_items(plan: Plan, looked: pl.DataFrame, shared: Mapping[int, Shar
     return notes
 
 
-def _few(
-    plan: Plan, there: Sequence[int], chosen: Chosen
-) -> tuple[frozenset[tuple[str, str]], list[Note]]:
+def _few(plan: Plan, there: Sequence[int], chosen: Chosen) -> tuple[frozenset[tuple[str, str]], list[Note]]:
     """As `selection.few_items`, of the cells that are there."""
     if not there or chosen.results is None:
         return frozenset(), []

@@ -1,7 +1,7 @@
 """What the rows of a table say beside their scores, so that it can be told at the end without them.
 
-One entry a group (the rows of one kind that a model has on a task). Each is a sum, a bound or a set, so that no
-order and no split changes what comes out.
+One entry a group (the rows of one kind that a model has on a task). Each is a sum, a bound or a set, so that
+no order and no split changes what comes out.
 """
 
 from __future__ import annotations
@@ -142,8 +142,7 @@ def _units(facts: Facts, batch: Batch) -> None:
     if units.null_count() == len(units):
         return
     changes = np.flatnonzero(
-        np.append(True, np.diff(batch.groups) != 0)
-        | units.ne_missing(units.shift()).to_numpy()
+        np.append(True, np.diff(batch.groups) != 0) | units.ne_missing(units.shift()).to_numpy()
     )
     named = zip(batch.groups[changes].tolist(), units.gather(changes).to_list(), strict=True)
     for group, unit in set(named):

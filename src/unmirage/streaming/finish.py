@@ -49,7 +49,7 @@ class Task:
     @cached_property
     def epochs(self) -> Floats:
         """(M,) how often a model answered each item."""
-        return (self.totals.answers[self.index] > 0).sum(axis=1).astype(np.float64)
+        return np.asarray((self.totals.answers[self.index] > 0).sum(axis=1), dtype=np.float64)
 
     @cached_property
     def used(self) -> npt.NDArray[np.int64]:
@@ -59,7 +59,7 @@ class Task:
     @cached_property
     def sizes(self) -> Floats:
         """(U,) items of each unit."""
-        return self.totals.rows[self.index[0]][self.used] / self.epochs[0]
+        return np.asarray(self.totals.rows[self.index[0]][self.used] / self.epochs[0])
 
     @cached_property
     def items(self) -> int:
@@ -87,12 +87,12 @@ def finish(
     """What was measured, metric by metric, and the replicates of those whose interval is made of them."""
     sums = {name: task.sums(name) for name in task.metrics}
     found = {name: _measured(task, name, sums[name]) for name in task.metrics}
-    wanted = {
-        name: one for name, one in found.items() if resampled(one.metric) and one.finite.any()
-    }
+    wanted = {name: one for name, one in found.items() if resampled(one.metric) and one.finite.any()}
     if not wanted:
         return found, {}
-    blocks = [sums[name][one.finite].transpose(1, 0, 2).reshape(len(task.used), -1) for name, one in wanted.items()]
+    blocks = [
+        sums[name][one.finite].transpose(1, 0, 2).reshape(len(task.used), -1) for name, one in wanted.items()
+    ]
     means = _resampled(np.hstack(blocks), task.sizes, settings.replicates, rng)
     out: dict[str, Floats] = {}
     start = 0
@@ -126,7 +126,11 @@ def _measured(task: Task, name: str, sums: Floats) -> Measured:
     means = sums.sum(axis=1) / n
     mean = np.where(infinite > 0, np.inf, combined(metric, means, n))
     item_level = metric.combine is None
-    alike = finite & (one.low[index, 0] == one.high[index, 0]) if item_level else np.zeros(len(index), dtype=np.bool_)
+    alike = (
+        finite & (one.low[index, 0] == one.high[index, 0])
+        if item_level
+        else np.zeros(len(index), dtype=np.bool_)
+    )
     errors = np.full(len(index), np.nan)
     varied = finite & ~alike
     if item_level and varied.any():
@@ -136,7 +140,8 @@ def _measured(task: Task, name: str, sums: Floats) -> Measured:
     attempts = inverse = None
     if task.attempts is not None:
         tried = task.sums(task.attempts).sum(axis=1)
-        attempts = Attempts(tried[:, 0], totals.scores[task.attempts].low[index, 0])
+        fewest = totals.scores[task.attempts].low[index, 0]
+        attempts = Attempts(np.rint(tried[:, 0]).astype(np.int64), fewest.astype(np.int64))
         inverse = tried[:, 1]
     single = metric.card.binary or (attempted and attempts is not None and bool((attempts.total == n).all()))
     trials = None
@@ -164,7 +169,7 @@ def _measured(task: Task, name: str, sums: Floats) -> Measured:
 
 
 def _errors(task: Task, name: str, sums: Floats, mean: Floats, which: Mask) -> Floats:
-    """(m,) clustered standard errors; of items that are their own units from the squares, also where folded."""
+    """(m,) clustered standard errors; from the squares where items are their own units and are folded."""
     n, units = task.items, len(task.used)
     totals = task.totals
     if totals.folded and not task.clustered and (task.epochs == 1).all():

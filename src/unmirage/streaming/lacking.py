@@ -1,4 +1,4 @@
-"""Metrics that some models lack, or all, and why. Rows are read again only where there is something to say."""
+"""Metrics that some models lack, or all, and why. Rows are read again only where something is to be said."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def items_of(scored: Scored, cell: int) -> int:
     return int(scored.totals[cell].answers.max())
 
 
-def partial(table: Table, plan: Plan, scored: Scored, looked: pl.DataFrame, cells: Collection[int]) -> pl.DataFrame:
+def partial(
+    table: Table, plan: Plan, scored: Scored, looked: pl.DataFrame, cells: Collection[int]
+) -> pl.DataFrame:
     """As `ScoreResult.partial`: a row a model that lacks a metric which others have on the task."""
     gaps: list[tuple[int, Metric, list[str]]] = []
     for cell in _by_first(plan, looked, cells):
@@ -61,7 +63,7 @@ def asked_everywhere(
     table: Table, plan: Plan, scored: Scored, settings: Settings, cells: Sequence[int]
 ) -> None:
     """Raises MetricError for a metric that was asked for by name and can be computed nowhere."""
-    asked, aggregates = names_of(settings)
+    asked, _ = names_of(settings)
     names = list(asked if asked is not None else plan.extra)
     computed: set[str] = set()
     unknown: dict[str, MetricError] = {}
@@ -112,5 +114,6 @@ def _rows_of(
                 parts[cell, model].append(batch.frame[rows])
     found = {key: pl.concat(frames) for key, frames in parts.items()}
     return {
-        key: tokenised(rows, plan) if plan.cells[key[0]].kind != "score" else rows for key, rows in found.items()
+        key: tokenised(rows, plan) if plan.cells[key[0]].kind != "score" else rows
+        for key, rows in found.items()
     }

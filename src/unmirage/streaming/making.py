@@ -58,7 +58,9 @@ def made_curves(
         progress("averaging", done, len(judged))
         one = plan.cells[cell]
         metrics = plan.metrics(one.kind, one.recorded)
-        measured, replicates = finish(_task(plan, scored, cell, metrics, settings), settings, stream_of(one.family, one.task, settings))
+        measured, replicates = finish(
+            _task(plan, scored, cell, metrics, settings), settings, stream_of(one.family, one.task, settings)
+        )
         values = np.array(one.axis_values)
         mine = rows_of(one.family, one.task, one.models, values, measured, settings, replicates)
         without_items, notes = findings.aggregates_only(one, mine, aggregated)
@@ -149,5 +151,3 @@ def _in_order(plan: Plan, scored: Scored, cell: int, metrics: Mapping[str, Metri
         clustered=False,
         layers=layers,
     )
-
-

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import polars as pl
 
 from unmirage.engine import Engine
@@ -38,7 +37,9 @@ def score_table(table: Table, plan: Plan, engine: Engine, progress: Progress) ->
 
     out = Scored()
     with Keys() as keys:
-        for _, scored in engine.map(score_parts, {i: (span, plan) for i, span in enumerate(spans)}, told=told):
+        for _, scored in engine.map(
+            score_parts, {i: (span, plan) for i, span in enumerate(spans)}, told=told
+        ):
             if scored.broken:
                 raise NotPlain
             for hashes in scored.keys:
@@ -73,11 +74,9 @@ def token_rules(
     return rules_of(tasks, settings.tokens, numeric)
 
 
-def recorded_samples(
-    table: Table, kept: pl.DataFrame, engine: Engine
-) -> dict[tuple[str, str], pl.DataFrame]:
-    """(family as the rows name it, task) -> a row that stands for all of kind score: of each recorded name the
-    smallest value, the largest and one between them.
+def recorded_samples(table: Table, kept: pl.DataFrame, engine: Engine) -> dict[tuple[str, str], pl.DataFrame]:
+    """(family as the rows name it, task) -> a row that stands for all of kind score: of each recorded name
+    the smallest value, the largest and one between them.
 
     Parameters: kept as `Chosen.kept`.
     """
@@ -96,16 +95,14 @@ def recorded_samples(
             if row[name] is not None
         ]
         schema = {"kind": kept.schema["kind"], "recorded": table.columns["recorded"]}
-        out[str(family), str(task)] = pl.DataFrame(
-            {"kind": ["score"], "recorded": [entries]}, schema=schema
-        )
+        out[str(family), str(task)] = pl.DataFrame({"kind": ["score"], "recorded": [entries]}, schema=schema)
     return out
 
 
 def uneven(totals: Totals, kind: str) -> bool:
     """Whether the models of a task answered other items, or some items more often than others.
 
-    So too where attempts have to be summed over epochs, or where clusters are named otherwise for other models.
+    So too where attempts have to be summed over epochs, or where models name clusters otherwise.
     """
     there = totals.answers > 0
     if len(set(zip(totals.answers[there].tolist(), totals.prints[there].tolist(), strict=True))) > 1:
@@ -141,5 +138,3 @@ def _extremes(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.group_by("family", "task", "metric", maintain_order=True).agg(
         pl.col("low").min(), pl.col("high").max(), between.min()
     )
-
-

@@ -1,7 +1,7 @@
 """Whether the rows of a file can be taken as they lie, and what is to be said of them.
 
-What is asked here can be told from sums. Where the answer is no, a reader takes the rows instead: it mends what
-can be mended, and says what is wrong, and where.
+What is asked here can be told from sums. Where the answer is no, a reader takes the rows instead: it mends
+what can be mended, and says what is wrong, and where.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TASK = ["family", "task"]
 
 
 class NotPlain(Exception):
-    """The rows of a table have to go through a reader: something about them has to be mended, or to be said."""
+    """A table has to go through a reader: something about its rows has to be mended, or to be said."""
 
 
 def check_survey(survey: pl.DataFrame, axes: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ def check_survey(survey: pl.DataFrame, axes: Sequence[str]) -> None:
 
 
 def of_tasks(survey: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The surveyed groups of the tasks that are asked for. Errors as :func:`unmirage.selection.only_tasks`."""
+    """The groups of the tasks that are asked for. Errors as :func:`unmirage.selection.only_tasks`."""
     found = selection.only_tasks(Loaded(responses=[survey]), names).responses
     return found[0] if found else survey.clear()
 

@@ -176,11 +176,15 @@ def groups_of(survey: pl.DataFrame, cells: Sequence[CellPlan]) -> pl.DataFrame:
         survey.select(keys)
         .with_row_index("group")
         .join(placed, on=keys, how="left", maintain_order="left")
-        .with_columns(pl.col("cell").fill_null(-1), pl.col("model_code").fill_null(-1), pl.col("group").cast(pl.Int64))
+        .with_columns(
+            pl.col("cell").fill_null(-1), pl.col("model_code").fill_null(-1), pl.col("group").cast(pl.Int64)
+        )
     )
 
 
-def columns_of(table: Table, cells: Sequence[CellPlan], settings: Settings, kinds: Sequence[str]) -> tuple[str, ...]:
+def columns_of(
+    table: Table, cells: Sequence[CellPlan], settings: Settings, kinds: Sequence[str]
+) -> tuple[str, ...]:
     """The columns that scoring and checking need, of those that the table has."""
     asked, aggregates = names_of(settings)
     needed = ["family", "model", "task", "item_id", "epoch", "kind", "cluster"]
@@ -211,4 +215,3 @@ _SAMPLE: dict[str, pl.DataType | type[pl.DataType]] = {
 def _nothing(kind: str) -> pl.DataFrame:
     """A row of a kind that says no more."""
     return pl.DataFrame({"kind": [kind], "recorded": [None]}, schema=dict(_SAMPLE))
-

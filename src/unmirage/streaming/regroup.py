@@ -67,7 +67,12 @@ def regroup(table: Table, plan: Plan, groups: Collection[int]) -> tuple[Scored, 
 def _check(batch: Batch, plan: Plan) -> None:
     """Raises NotPlain where a key stands twice, or an item was not the same for all models of a family."""
     seen = pl.DataFrame(
-        {"group": batch.groups, "item": batch.answers.items, "epoch": batch.answers.epochs, "asked": asked_of(batch)}
+        {
+            "group": batch.groups,
+            "item": batch.answers.items,
+            "epoch": batch.answers.epochs,
+            "asked": asked_of(batch),
+        }
     )
     if seen.select("group", "item", "epoch").is_duplicated().any():
         raise NotPlain

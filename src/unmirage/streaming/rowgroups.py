@@ -1,4 +1,4 @@
-"""How many rows each row group of a Parquet file has, from its footer: what can be read without its neighbours.
+"""How many rows each row group of a Parquet file has, from its footer: what is read without its neighbours.
 
 Only the numbers of rows are read (format 2.x, Thrift compact protocol); columns are polars' work.
 """

@@ -1,4 +1,4 @@
-"""Rows to sums: a batch is scored by the metrics' own functions and added to the totals of its tasks at once."""
+"""Rows to sums: a batch is scored by the metrics' own functions and added to the totals of its tasks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unmirage.rules import kept, response_rules
 from unmirage.streaming.comparing import Compared
 from unmirage.streaming.facts import Facts, facts_of
 from unmirage.streaming.hashing import Hashes, hash_names, joined
-from unmirage.streaming.plan import Plan, metrics_of
+from unmirage.streaming.plan import Plan
 from unmirage.streaming.survey import KEYS, runs
 from unmirage.streaming.table import Part, conformed
 from unmirage.streaming.totals import Totals
@@ -178,8 +178,7 @@ def batch_of(part: Part, plan: Plan) -> Batch:
     places = heads.join(plan.groups, on=list(KEYS), how="left", maintain_order="left")
     lengths = np.diff(np.append(starts, frame.height))
     group, cell, model = (
-        np.repeat(places[name].fill_null(-1).to_numpy(), lengths)
-        for name in ("group", "cell", "model_code")
+        np.repeat(places[name].fill_null(-1).to_numpy(), lengths) for name in ("group", "cell", "model_code")
     )
     return Batch(frame, part.first, group, cell, _answers(frame, model))
 
@@ -274,9 +273,7 @@ class Scorer:
         return self._metrics[key]
 
 
-def scored(
-    one: Metric, frame: pl.DataFrame, groups: IntArray
-) -> tuple[FloatArray | None, list[int]]:
+def scored(one: Metric, frame: pl.DataFrame, groups: IntArray) -> tuple[FloatArray | None, list[int]]:
     """(n, d) components of a metric, NaN on rows of groups that lack it here, and those groups.
 
     None where no row allows it. Whether there are enough items is not asked: these are some of them.

@@ -1,7 +1,7 @@
 """A table of responses of any length, as parts that are read one after another or by several processes.
 
-A Parquet file that holds the columns of `unmirage.tables` as they are is read where it lies, a few row groups at
-a time, and only the columns that are asked for. Anything else is read whole by its reader first.
+A Parquet file that holds the columns of `unmirage.tables` as they are is read where it lies, a few row groups
+at a time, and only the columns that are asked for. Anything else is read whole by its reader first.
 """
 
 from __future__ import annotations
@@ -50,15 +50,16 @@ class Part:
         """
         if isinstance(self.source, pl.DataFrame):
             return self.source.select([name for name in columns if name in self.source.columns])
-        return _parquet(lambda: self._scanned(columns), Path(self.source))
+        path = Path(self.source)
+        return _parquet(lambda: self._scanned(path, columns), path)
 
     @property
     def where(self) -> str:
         """What messages call the source."""
         return self.source if isinstance(self.source, str) else "the table"
 
-    def _scanned(self, columns: Sequence[str]) -> pl.DataFrame:
-        scan = pl.scan_parquet(self.source)
+    def _scanned(self, path: Path, columns: Sequence[str]) -> pl.DataFrame:
+        scan = pl.scan_parquet(path)
         there = scan.collect_schema().names()
         chosen = scan.select([name for name in columns if name in there])
         return chosen.slice(self.offset, self.rows).collect()
