@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from unmirage.streaming import exact
 from unmirage.streaming.exact import ZERO, Exponents, Floats, Ints
-from unmirage.streaming.grouping import Runs, distinct, places, scatter
+from unmirage.streaming.grouping import Runs, count, distinct, places, scatter
 from unmirage.streaming.hashing import Hashes, spread
 
 Bools = npt.NDArray[np.bool_]
@@ -192,6 +192,18 @@ class Totals:
         """(M, d) sums of a metric's components over all rows."""
         return self._floats(name, lambda sums: sums.sum(axis=1))
 
+    def plain_errors(self, name: str) -> Floats:
+        """(M,) standard errors of the mean of an item-level metric, each row standing for itself.
+
+        That of independent items where each is one row, also where they are folded. NaN for a single row and
+        for scores whose squares are beyond `exact.LIMIT`.
+        """
+        one = self.scores[name]
+        n = one.have - one.infinite
+        sums = {level: parts.sum(axis=1) for (_, level), parts in one.parts.items()}
+        errors = np.sqrt(exact.variances(sums, one.squares, n) / np.maximum(n, 1))
+        return np.where(one.exponent[:, 0] <= exact.SQUARED, errors, np.nan)
+
     def trim(self) -> None:
         """Leave out what is below the precision kept (:mod:`exact`): equal totals then are equal bytes."""
         for one in self.scores.values():
@@ -219,7 +231,7 @@ class Totals:
         runs = Runs(index)
         at = (units & _LAST).astype(np.int64) if self.folded else places(units, self.units)
         at += index * len(self.units)
-        scatter(self.rows, at, None)
+        count(self.rows, at)
         self._count(runs, items, epochs)
         self.alone[runs.models] &= np.logical_and.reduceat(items == units, runs.starts)
         for name, values in scores.items():
@@ -242,11 +254,11 @@ class Totals:
     def _sum(self, name: str, table: Floats, runs: Runs, at: Ints) -> None:
         """The sums of one metric."""
         mine = self._metric(name, table.shape[1])
-        columns = [np.array(table[:, c]) for c in range(table.shape[1])]
+        columns = [np.ascontiguousarray(table[:, c]) for c in range(table.shape[1])]
         bounds = [runs.bounds(column) for column in columns]
         mine.have[runs.models] += runs.sizes
         if not all((low > -exact.LIMIT).all() and (high < exact.LIMIT).all() for low, high in bounds):
-            bounds = self._set_aside(mine, columns, runs)
+            columns, bounds = self._set_aside(mine, columns, runs)
         for c, (column, (low, high)) in enumerate(zip(columns, bounds, strict=True)):
             mine.low[runs.models, c] = np.minimum(mine.low[runs.models, c], low)
             mine.high[runs.models, c] = np.maximum(mine.high[runs.models, c], high)
@@ -256,17 +268,19 @@ class Totals:
                 binary = runs.binary(column, low, high)
                 mine.binary[runs.models] &= binary
                 if binary.all():
-                    scatter(self._plane(mine, (0, 0)), at, column, exact.OFFSET)
-                    self._squares(mine, 0)[runs.models] += runs.sums(column) << exact.OFFSET
+                    scatter(self._plane(mine, (0, 0)), at, column, exact.quantum(0))
+                    self._squares(mine, 0)[runs.models] += runs.sums(column, exact.quantum(0))
                     continue
                 if exponent.max() <= exact.SQUARED:
                     for level, part in exact.parts(column * column, 2 * exponent):
-                        self._squares(mine, level)[runs.models] += runs.sums(part)
+                        self._squares(mine, level)[runs.models] += runs.sums(part, exact.quantum(level))
             for level, part in exact.parts(column, exponent):
-                scatter(self._plane(mine, (c, level)), at, part)
+                scatter(self._plane(mine, (c, level)), at, part, exact.quantum(level))
 
-    def _set_aside(self, mine: Sums, columns: list[Floats], runs: Runs) -> list[tuple[Floats, Floats]]:
-        """Count rows without a score, and infinite ones, and make them 0; the bounds of the others."""
+    def _set_aside(
+        self, mine: Sums, columns: list[Floats], runs: Runs
+    ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
+        """Count rows without a score, and infinite ones; the columns with 0 there, and bounds of the others."""
         missing = np.zeros(len(columns[0]), dtype=np.bool_)
         infinite = np.zeros(len(columns[0]), dtype=np.bool_)
         for column in columns:
@@ -274,14 +288,12 @@ class Totals:
             infinite |= np.abs(column) >= exact.LIMIT
         mine.have[runs.models] -= runs.sums(missing.astype(np.float64))
         mine.infinite[runs.models] += runs.sums((infinite & ~missing).astype(np.float64))
-        bounds = []
-        for column in columns:
-            column[missing | infinite] = np.inf
-            low = runs.bounds(column)[0]
-            column[missing | infinite] = -np.inf
-            bounds.append((low, runs.bounds(column)[1]))
-            column[missing | infinite] = 0.0
-        return bounds
+        out = missing | infinite
+        bounds = [
+            (runs.bounds(np.where(out, np.inf, one))[0], runs.bounds(np.where(out, -np.inf, one))[1])
+            for one in columns
+        ]
+        return [np.where(out, 0.0, one) for one in columns], bounds
 
     def _floats(self, name: str, of: Callable[[Ints], Ints]) -> Floats:
         one, shape = self.scores[name], of(self.rows).shape
