@@ -74,9 +74,12 @@ class Facts:
         self.order = {c: one for c, one in self.order.items() if c not in cells} | other.order
 
 
-def facts_of(batch: Batch, plan: Plan) -> Facts:
-    """The facts of a batch; those that only rows which no reader has checked are asked for are left out for
-    others."""
+def facts_of(batch: Batch, plan: Plan, known: Facts) -> Facts:
+    """The facts of a batch.
+
+    Those that are asked of rows which no reader has checked are left out for others, and the order of items
+    where `known`, the facts of rows before, says that there are too many.
+    """
     facts = Facts()
     starts, groups, order = _sorted(batch.groups)
     frame = batch.frame
@@ -91,7 +94,7 @@ def facts_of(batch: Batch, plan: Plan) -> Facts:
         for group, print_ in zip(groups, np.add.reduceat(_by(prints, order), starts), strict=True):
             facts.asked[group] = int(print_)
         _told(facts, batch)
-    _order(facts, batch)
+    _order(facts, batch, known)
     return facts
 
 
@@ -186,12 +189,12 @@ def _told(facts: Facts, batch: Batch) -> None:
         facts.values[group] = set(np.unique(ordered[start : start + size])[:TELLING].tolist())
 
 
-def _order(facts: Facts, batch: Batch) -> None:
+def _order(facts: Facts, batch: Batch, known: Facts) -> None:
     """The first row of each item of a cell."""
     starts, cells, order = _sorted(batch.cells)
     ends = np.append(starts[1:], len(batch.cells))
     for cell, start, end in zip(cells, starts, ends, strict=True):
-        if cell < 0:
+        if cell < 0 or known.order.get(cell, ()) is None:
             continue
         rows = np.arange(start, end) if order is None else order[start:end]
         items, firsts = np.unique(batch.answers.items[rows], return_index=True)

@@ -93,7 +93,7 @@ def finish(
     blocks = [
         sums[name][one.finite].transpose(1, 0, 2).reshape(len(task.used), -1) for name, one in wanted.items()
     ]
-    means = _resampled(np.hstack(blocks), task.sizes, settings.replicates, rng)
+    means = statistics.resample_sums(np.hstack(blocks), task.sizes, settings.replicates, rng)
     out: dict[str, Floats] = {}
     start = 0
     for (name, one), block in zip(wanted.items(), blocks, strict=True):
@@ -103,17 +103,6 @@ def finish(
         full[:, one.finite] = combined(one.metric, part, task.items)
         out[name] = full
     return found, out
-
-
-def _resampled(sums: Floats, sizes: Floats, replicates: int, rng: np.random.Generator) -> Floats:
-    """(replicates, columns) means of (U, columns) sums over resampled units of so many items each."""
-    units = len(sizes)
-    if units == 1:
-        return np.full((replicates, sums.shape[1]), np.nan)
-    totals = np.column_stack([sums, sizes])
-    weights = statistics.resample_weights(np.arange(units), replicates, rng)
-    drawn = weights.astype(np.float64) @ totals
-    return np.asarray(drawn[:, :-1] / drawn[:, -1:])
 
 
 def _measured(task: Task, name: str, sums: Floats) -> Measured:
@@ -170,14 +159,10 @@ def _measured(task: Task, name: str, sums: Floats) -> Measured:
 
 def _errors(task: Task, name: str, sums: Floats, mean: Floats, which: Mask) -> Floats:
     """(m,) clustered standard errors; from the squares where items are their own units and are folded."""
-    n, units = task.items, len(task.used)
-    totals = task.totals
+    n, totals = task.items, task.totals
     if totals.folded and not task.clustered and (task.epochs == 1).all():
         one = totals.scores[name]
         squares = exact.total(one.squares, one.have.shape)[task.index][which]
         variance = (squares - n * mean**2) / (n - 1)
         return np.asarray(np.sqrt(variance / n))
-    if units == 1:
-        return np.full(len(mean), np.nan)
-    residuals = sums - mean[:, None] * task.sizes
-    return np.asarray(np.sqrt((residuals**2).sum(axis=1) * units / (units - 1)) / n)
+    return statistics.stderr_of_sums(sums.T, task.sizes)

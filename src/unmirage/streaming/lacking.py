@@ -21,15 +21,15 @@ from unmirage.streaming.table import Table
 
 def has_metric(plan: Plan, scored: Scored, cell: int, one: Metric) -> dict[str, bool]:
     """model -> whether all its rows allow a metric, for the models of a cell."""
-    placed = plan.groups.filter(pl.col("cell") == cell).sort("model_code")
     units = scored.facts.units
+    few = too_few(one, items_of(scored, cell)) is not None
+    there = one.card.name in scored.totals[cell].scores and not few
     by_length = "length_unit" in one.card.inputs
     return {
-        model: one.card.name in scored.totals[cell].scores
+        model: there
         and (group, one.card.name) not in scored.lacking
         and not (by_length and len(units.get(group, ())) > 1)
-        and too_few(one, items_of(scored, cell)) is None
-        for group, model in placed.select("group", "model").iter_rows()
+        for group, model in zip(plan.members[cell], plan.cells[cell].models, strict=True)
     }
 
 

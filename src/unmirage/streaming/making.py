@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import polars as pl
 from unmirage import findings, tables
 from unmirage.aggregate import rows_of
 from unmirage.cells import Cell, Layer
+from unmirage.choosing import choose
 from unmirage.metrics.cards import Metric
 from unmirage.result import Progress, Settings
 from unmirage.steps import stream_of
@@ -68,7 +69,7 @@ def made_curves(
         made.notes += notes
         if one.kind == "count":
             made.notes += findings.unequal_attempts(one, mine)
-        in_order = _in_order(plan, scored, cell, metrics)
+        in_order = _in_order(plan, scored, cell, metrics, settings)
         if in_order is not None:
             ordered.append(in_order)
     progress("averaging", len(judged), len(judged))
@@ -84,8 +85,7 @@ def _task(plan: Plan, scored: Scored, cell: int, metrics: Mapping[str, Metric], 
     one = plan.cells[cell]
     given = settings.chance.get(one.task, settings.chance.get("*"))
     totals = scored.totals[cell]
-    placed = plan.groups.filter(pl.col("cell") == cell).sort("group")
-    choices = scored.facts.choices.get(int(placed["group"][0]), {})
+    choices = scored.facts.choices.get(min(plan.members[cell]), {})
     present = {
         name: np.array(list(has_metric(plan, scored, cell, metric).values()))
         for name, metric in metrics.items()
@@ -120,8 +120,13 @@ def _chance(metric: Metric, choices: Mapping[int, int], given: float | None) -> 
     return float(metric.chance(rows) @ counts / counts.sum())
 
 
-def _in_order(plan: Plan, scored: Scored, cell: int, metrics: Mapping[str, Metric]) -> Cell | None:
-    """The item-level scores of a task in the order of the log, where the sums still hold them one by one."""
+def _in_order(
+    plan: Plan, scored: Scored, cell: int, metrics: Mapping[str, Metric], settings: Settings
+) -> Cell | None:
+    """The scores that a task is judged by in the order of the log, where the sums still hold them one by one.
+
+    Of other metrics it is only told which models have them.
+    """
     totals, order = scored.totals[cell], scored.facts.order.get(cell)
     once = len(totals.epochs) == 1 and not any(key[0] == cell for key in scored.repeats)
     if order is None or totals.folded or not totals.alone.all() or not once:
@@ -130,17 +135,13 @@ def _in_order(plan: Plan, scored: Scored, cell: int, metrics: Mapping[str, Metri
     items, first = order
     place = np.searchsorted(totals.units, items[np.argsort(first)])
     index = [totals.models.index(model) for model in one.models]
+    unknown = np.broadcast_to(np.nan, (len(place), len(index), 1))
     layers = {
-        name: Layer(
-            metric,
-            totals.unit_sums(name)[index][:, place].transpose(1, 0, 2),
-            np.array(list(has_metric(plan, scored, cell, metric).values())),
-            None,
-        )
+        name: Layer(metric, unknown, np.array(list(has_metric(plan, scored, cell, metric).values())), None)
         for name, metric in metrics.items()
-        if metric.combine is None and name in totals.scores and not totals.scores[name].infinite.any()
+        if metric.combine is None and name in totals.scores
     }
-    return Cell(
+    found = Cell(
         family=one.family,
         task=one.task,
         kind=one.kind,
@@ -151,3 +152,10 @@ def _in_order(plan: Plan, scored: Scored, cell: int, metrics: Mapping[str, Metri
         clustered=False,
         layers=layers,
     )
+    choice = choose(found, settings)
+    name = choice.companion or choice.headline
+    if name is None or totals.scores[name].infinite.any():
+        return None
+    scores = totals.unit_sums(name)[index][:, place].transpose(1, 0, 2)
+    layers[name] = replace(layers[name], components=scores)
+    return found

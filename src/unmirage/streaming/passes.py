@@ -28,6 +28,7 @@ def score_table(table: Table, plan: Plan, engine: Engine, progress: Progress) ->
     """
     size = max(1, min(SPAN, -(-len(table.parts) // (engine.jobs * CALLS)) if engine.jobs > 1 else SPAN))
     spans = [table.parts[at : at + size] for at in range(0, len(table.parts), size)]
+    plan = replace(plan, at_once=engine.jobs == 1)
     done = 0
 
     def told(rows: int) -> None:

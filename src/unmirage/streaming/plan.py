@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -56,6 +57,7 @@ class Plan:
     tokens: task -> how its texts are cut, empty where no metric wants that.
     checked: whether the rows are known to keep their rules.
     compared: whether recorded scores are compared with ours.
+    at_once: whether all rows are scored in one process, one after another.
     """
 
     groups: pl.DataFrame
@@ -67,6 +69,16 @@ class Plan:
     tokens: Mapping[str, str]
     checked: bool
     compared: bool
+    at_once: bool = True
+
+    @cached_property
+    def members(self) -> tuple[tuple[int, ...], ...]:
+        """The groups of each cell's models, in their order."""
+        placed = self.groups.filter(pl.col("cell") >= 0).sort("cell", "model_code")
+        found: list[list[int]] = [[] for _ in self.cells]
+        for cell, group in placed.select("cell", "group").iter_rows():
+            found[cell].append(group)
+        return tuple(tuple(groups) for groups in found)
 
     @property
     def wants_tokens(self) -> bool:

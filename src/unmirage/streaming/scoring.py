@@ -204,15 +204,15 @@ class Scorer:
 
     def add(self, out: Scored, batch: Batch) -> None:
         """Score a batch and add it to what others came to."""
-        out.facts.merge(facts_of(batch, self.plan))
+        out.facts.merge(facts_of(batch, self.plan, out.facts))
         for cell, them, scores in self.scores(out, batch):
-            out.totals.setdefault(cell, Totals()).add(
-                self.plan.cells[cell].models, them.models, them.items, them.units, them.epochs, scores
-            )
+            models = self.plan.cells[cell].models
+            totals = out.totals.setdefault(cell, self.empty(cell))
+            totals.add(models, them.models, them.items, them.units, them.epochs, scores)
 
     def add_averaged(self, out: Scored, batch: Batch) -> None:
         """The same for a batch that holds all rows of its items; repeats of an item are averaged first."""
-        out.facts.merge(facts_of(batch, self.plan))
+        out.facts.merge(facts_of(batch, self.plan, out.facts))
         for cell, them, scores in self.scores(out, batch):
             models = self.plan.cells[cell].models
             for code, rows in zip(*np.unique(them.models, return_counts=True), strict=True):
@@ -263,6 +263,15 @@ class Scorer:
             attempts = frame["n_samples"].cast(pl.Float64).to_numpy()
             scores[ATTEMPTS] = np.column_stack([attempts, 1.0 / attempts])
         return scores
+
+    def empty(self, cell: int) -> Totals:
+        """Totals of no rows; with room for all models where all rows are added to the same ones."""
+        if not self.plan.at_once:
+            return Totals()
+        models = tuple(sorted(self.plan.cells[cell].models))
+        none = np.zeros((len(models), 0), dtype=np.int64)
+        alone = np.ones(len(models), dtype=np.bool_)
+        return Totals(models, rows=none, answers=none, prints=none.astype(np.uint64), alone=alone)
 
     def metrics(self, kind: str, cell: int) -> dict[str, Metric]:
         """The metrics of a kind; of rows of kind score, those that the task of the cell recorded."""
