@@ -85,6 +85,7 @@ def _task(plan: Plan, scored: Scored, cell: int, metrics: Mapping[str, Metric], 
     one = plan.cells[cell]
     given = settings.chance.get(one.task, settings.chance.get("*"))
     totals = scored.totals[cell]
+    totals.trim()
     choices = scored.facts.choices.get(min(plan.members[cell]), {})
     present = {
         name: np.array(list(has_metric(plan, scored, cell, metric).values()))
@@ -108,14 +109,10 @@ def _chance(metric: Metric, choices: Mapping[int, int], given: float | None) -> 
     """Mean over the items of the score of a model without skill; choices -> items that have so many."""
     if given is not None and (metric.card.binary or metric.card.name == "pass_rate"):
         return given
-    if metric.chance is None:
+    if metric.chance is None or metric.combine is not None:
         return None
     numbers = sorted(choices) or [1]
     counts = np.array([choices.get(number, 1) for number in numbers])
-    if metric.combine is not None:
-        counts //= np.gcd.reduce(counts)  # its chance is of the mean over items, so each item is a row
-        numbers = np.repeat(numbers, counts).tolist()
-        counts = np.ones(len(numbers), dtype=np.int64)
     rows = pl.DataFrame({"choice_logprobs": [[0.0] * number for number in numbers]})
     return float(metric.chance(rows) @ counts / counts.sum())
 
