@@ -1,13 +1,12 @@
 """The main path, whole: read, score, aggregate, judge.
 
-Each step is a function of its own module and can be called alone; here they are in order. `read`, `score` and
-`curves` stop at their arrow and give the table there; what they have to say beside it comes as Python
-warnings.
+Each step is a function of its own module and can be called alone; here they are in order. `read` and `score`
+stop at their arrow and give the table there, as does :func:`unmirage.streaming.curves.curves`; what they have
+to say beside it comes as Python warnings.
 """
 
 from __future__ import annotations
 
-import warnings as python_warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,14 +30,10 @@ from unmirage.readers import mapping as maps
 from unmirage.reported import cards_of, result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.selection import Kept, select
-from unmirage.steps import Reading, Sources, canonical, gathered, generator, load, scored
+from unmirage.steps import Reading, Sources, canonical, gathered, generator, load, say, scored
 from unmirage.testing import examine
 from unmirage.verdict.outcome import ROBUST_BREAK
 from unmirage.verdict.thresholds import Thresholds
-
-
-class UnmirageWarning(UserWarning):
-    """Something that a step has to say about the data; `audit` lists these in `warnings` instead."""
 
 
 def audit(
@@ -164,7 +159,7 @@ def read(
     Raises UnmirageError as :func:`audit`, and where the source holds no such table.
     """
     loaded = load(source, Reading(format, family, tuple(families), tuple(map), tuple(tasks)))
-    _say(loaded.warnings)
+    say(loaded.warnings)
     frames = {"responses": loaded.responses, "results": loaded.results}
     if table not in frames:
         raise SettingsError(f"there is no table {table!r}", where="table", hint="Say responses or results.")
@@ -196,7 +191,7 @@ def score(
     responses = read(source, format=format, family=family, families=families, map=map, tasks=tasks)
     settings = Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics))
     scores = scored(responses, settings, engine)
-    _say(
+    say(
         [
             tables.warning("skipped-metric", f"{r['task']}: {r['metric']} {r['reason']}")
             for r in scores.skipped.iter_rows(named=True)
@@ -204,22 +199,6 @@ def score(
         + findings.partial_metrics(scores.partial)
     )
     return scores.scores
-
-
-def curves(source: Sources, *, axis: str = "n_params", **options: Any) -> pl.DataFrame:
-    """The curves of a source: the mean of each metric for each model, with intervals.
-
-    Parameters: as in :func:`audit`, whose curves these are.
-    """
-    result = audit(source, axis=axis, **options)
-    _say(result.warnings.to_dicts())
-    return result.curves
-
-
-def _say(notes: Sequence[Mapping[str, object]]) -> None:
-    for note in notes:
-        where = f"{note['where']}: " if note["where"] else ""
-        python_warnings.warn(f"{where}{note['message']}", UnmirageWarning, stacklevel=3)
 
 
 @dataclass

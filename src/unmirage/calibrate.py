@@ -21,10 +21,10 @@ import numpy as np
 import polars as pl
 
 from unmirage import __version__
-from unmirage.audit import UnmirageWarning, audit
+from unmirage.audit import audit
 from unmirage.engine import Engine
 from unmirage.engine.local import Local
-from unmirage.errors import OutputError, SettingsError, SourceError
+from unmirage.errors import OutputError, SettingsError, SourceError, UnmirageWarning
 from unmirage.export import write_table
 from unmirage.result import Progress, silent
 from unmirage.theory.designs import Design

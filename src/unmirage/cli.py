@@ -179,12 +179,17 @@ def curves(
 
     scoring = scoring or ScoringOptions()
     _needs(sources, "curves")
-    with said(), (running or EngineOptions()).started() as engine:
+    with (
+        said(),
+        progress_line(quiet=False) as progress,
+        (running or EngineOptions()).started() as engine,
+    ):
         frame = unmirage.curves(
             list(sources),
             metrics=scoring.metrics(),
             tokens=scoring.rules(),
             engine=engine,
+            progress=progress,
             **(reading or ReadingOptions()).arguments(),
             **(drawing or CurveOptions()).arguments(),
         )

@@ -85,12 +85,12 @@ def select(loaded: Loaded, settings: Settings) -> Kept:
         notes += more
     few: frozenset[tuple[str, str]] = frozenset()
     if responses.height and results is not None:
-        few, more = _few_items(responses, results)
+        few, more = few_items(responses, results)
         notes += more
     return Kept(responses, results, models["family"].unique(maintain_order=True).to_list(), notes, few)
 
 
-def _few_items(
+def few_items(
     responses: pl.DataFrame, results: pl.DataFrame
 ) -> tuple[frozenset[tuple[str, str]], list[dict[str, object]]]:
     """The tasks with items at fewer scales than a verdict needs, and aggregates at as many as it needs."""

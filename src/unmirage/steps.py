@@ -5,8 +5,9 @@ What is compared is chosen in `selection`; nothing is judged here.
 
 from __future__ import annotations
 
+import warnings as python_warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import polars as pl
 
 from unmirage.cells import Cell, cells
 from unmirage.engine import Engine
-from unmirage.errors import MetricError
+from unmirage.errors import MetricError, UnmirageWarning
 from unmirage.families import load as load_families
 from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
@@ -115,7 +116,12 @@ def gathered(kept: Kept, scores: ScoreResult, settings: Settings) -> Iterator[Ce
 
 def generator(cell: Cell, settings: Settings) -> np.random.Generator:
     """A stream of the cell's own, so that adding a task changes no other's numbers."""
-    return np.random.default_rng([settings.seed, zlib.crc32(f"{cell.family}\0{cell.task}".encode())])
+    return stream_of(cell.family, cell.task, settings)
+
+
+def stream_of(family: str, task: str, settings: Settings) -> np.random.Generator:
+    """Random numbers of a task of a family's own."""
+    return np.random.default_rng([settings.seed, zlib.crc32(f"{family}\0{task}".encode())])
 
 
 def canonical(name: str | None) -> str | None:
@@ -126,3 +132,10 @@ def canonical(name: str | None) -> str | None:
         return metric(name).card.name
     except MetricError:
         return name  # a score that only the log knows; if it is not there either, the verdict says so
+
+
+def say(notes: Sequence[Mapping[str, object]]) -> None:
+    """Python warnings of rows of the warnings table, for the caller of a public function that calls this."""
+    for note in notes:
+        where = f"{note['where']}: " if note["where"] else ""
+        python_warnings.warn(f"{where}{note['message']}", UnmirageWarning, stacklevel=3)
