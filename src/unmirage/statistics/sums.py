@@ -18,10 +18,13 @@ from unmirage.statistics._arrays import Floats, Ints, Seed, check_at_least, gene
 
 Bytes = NDArray[np.uint8]
 
-# Weights made at a time: as many bytes fit into a second-level cache, as many floats beside them.
+# Weights made at a time: as many bytes fit into a second-level cache, and as many floats beside them.
 _WEIGHTS = 2**18
 _FLOATS = 2**15
 _ROWS = 8
+# With more columns than these it pays to multiply more weights at a time, up to 64 MiB of them.
+_FEW = 32
+_MORE = 2**23
 # A Poisson count of mean 1 or less is above this with probability 1e-22.
 _MOST = 21
 # So many standard deviations below C are drawn independently; the rest are added draw by draw.
@@ -64,15 +67,16 @@ def resample_sums(sums: ArrayLike, sizes: ArrayLike, replicates: int = 2000, see
         return np.full((replicates, totals.shape[1]), np.nan)
     both = np.column_stack([totals, items])
     drawn = np.empty((replicates, both.shape[1]))
-    floats = np.empty((max(_ROWS, _FLOATS // units), units))
-    done = 0
+    floats = np.empty((min(_rows(units, both.shape[1]), replicates), units))
+    done = filled = 0
     for block in _blocks(units, replicates, rng):
-        for start in range(0, len(block), len(floats)):
-            part = block[start : start + len(floats)]
-            weights = floats[: len(part)]
-            np.copyto(weights, part)
-            np.matmul(weights, both, out=drawn[done : done + len(part)])
-            done += len(part)
+        while len(block):
+            part, block = np.split(block, [len(floats) - filled])
+            floats[filled : filled + len(part)] = part
+            filled += len(part)
+            if filled == len(floats) or done + filled == replicates:
+                np.matmul(floats[:filled], both, out=drawn[done : done + filled])
+                done, filled = done + filled, 0
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(drawn[:, :-1] / drawn[:, -1:], dtype=np.float64)
 
@@ -121,15 +125,22 @@ def _blocks(units: int, replicates: int, rng: np.random.Generator) -> Iterator[B
         yield block
 
 
+def _rows(units: int, columns: int) -> int:
+    """Replicates that are multiplied at a time."""
+    if columns <= _FEW:
+        return max(_ROWS, _FLOATS // units)
+    return max(_ROWS, min(256, _MORE // units))
+
+
 def _row_sums(block: Bytes) -> Ints:
-    return block.sum(axis=1, dtype=np.uint32).astype(np.int64)
+    return np.asarray(block.sum(axis=1, dtype=np.uint32), dtype=np.int64)
 
 
 class _Poisson:
-    """Poisson counts from a random byte each.
+    """Poisson counts, from a random byte each.
 
-    256 bytes cut [0, 1) into cells; where a cell lies between two steps of the distribution function the byte
-    decides, and in the few others a second number says where in the cell.
+    Of 256 bytes count k has as many as fit into its probability; the few that are left over share the rest of
+    the probabilities, by a second random number.
     """
 
     def __init__(self, mean: float, size: int) -> None:
@@ -137,24 +148,22 @@ class _Poisson:
         chances = [math.exp(-mean)]
         while len(chances) <= _MOST:
             chances.append(chances[-1] * mean / len(chances))
-        self.steps = np.cumsum(chances)
-        self.split = sorted({int(256 * step) for step in self.steps if 256 * step < 256} | {255})
-        self.counts = np.empty(size, dtype=np.uint8)
-        self.unsure, self.scratch = np.empty(size, dtype=np.bool_), np.empty(size, dtype=np.bool_)
+        share = 256 * np.array(chances)
+        whole = np.floor(share)
+        self.ends = [int(end) for end in np.cumsum(whole[whole > 0])]
+        self.rest = np.cumsum(share - whole)
+        self.counts, self.scratch = np.empty(size, dtype=np.uint8), np.empty(size, dtype=np.bool_)
 
     def draw(self, rng: np.random.Generator, size: int) -> Bytes:
         """(size,) counts, at most as many as there is room for; overwritten by the next."""
         words = rng.integers(0, 2**64, -(-size // 8), dtype=np.uint64)
         raw = words.astype("<u8", copy=False).view(np.uint8)[:size]
-        counts, unsure, scratch = self.counts[:size], self.unsure[:size], self.scratch[:size]
+        counts, scratch = self.counts[:size], self.scratch[:size]
         counts.fill(0)
-        unsure.fill(False)
-        for cell in self.split:  # no two steps share one but the last, above which there is no byte
-            np.greater(raw, cell, out=scratch)
+        for end in self.ends:
+            np.greater_equal(raw, end, out=scratch)
             np.add(counts, scratch.view(np.uint8), out=counts)
-            np.equal(raw, cell, out=scratch)
-            np.logical_or(unsure, scratch, out=unsure)
-        at = np.flatnonzero(unsure)
-        where = (raw[at] + rng.random(at.size)) / 256
-        counts[at] = np.searchsorted(self.steps, where, side="right")
+        at = np.flatnonzero(scratch)
+        where = rng.random(at.size) * self.rest[-1]
+        counts[at] = np.searchsorted(self.rest, where, side="right")
         return counts

@@ -52,8 +52,7 @@ def scatter(into: Ints, at: Ints, values: Floats, quantum: float) -> None:
         np.add.at(flat, at, (values * (1 / quantum)).astype(np.int64))
         return
     sums = np.bincount(at, values, flat.size)
-    sums *= 1 / quantum
-    flat += sums.astype(np.int64)
+    flat += (sums * (1 / quantum)).astype(np.int64)
 
 
 def count(into: Ints, at: Ints) -> None:
