@@ -316,7 +316,7 @@ class Totals:
     def _usable(self, mine: Sums, table: Floats, runs: Runs) -> Ints:
         """Count rows without a score, and infinite ones; which rows are neither."""
         missing: Bools = np.isnan(table).any(axis=1)
-        infinite = np.asarray((np.abs(table) >= exact.LIMIT).any(axis=1)) & ~missing
+        infinite: Bools = np.asarray((np.abs(table) >= exact.LIMIT).any(axis=1) & ~missing)
         mine.have[runs.models] -= np.add.reduceat(missing, runs.starts, dtype=np.int64)
         mine.infinite[runs.models] += np.add.reduceat(infinite, runs.starts, dtype=np.int64)
         return np.flatnonzero(~(missing | infinite))
