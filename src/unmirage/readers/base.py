@@ -15,6 +15,7 @@ import polars as pl
 from unmirage.consistency import Setup
 from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.families import Families, common_family, unsized
+from unmirage.readers.parts import Part, Table, kept
 
 BUFFER = 1 << 20  # bytes; lines of logs are often longer than Python's own buffer
 
@@ -66,6 +67,8 @@ class Options:
     constants: target column -> a value for every row (tables only).
     chance: task (or "*") -> chance level of its headline metric.
     unreadable: where a reader notes files that it cannot read; see :meth:`Unreadable.attempt`.
+    folder: where the responses that were read are put into files; None: they stay in memory.
+    jobs: how many processes read files.
     """
 
     families: Families
@@ -74,6 +77,8 @@ class Options:
     constants: Mapping[str, object] = field(default_factory=dict)
     chance: Mapping[str, float] = field(default_factory=dict)
     unreadable: Unreadable = field(default_factory=Unreadable)
+    folder: Path | None = None
+    jobs: int = 1
 
 
 @dataclass(frozen=True)
@@ -89,17 +94,32 @@ class Input:
 @dataclass
 class Loaded:
     """What reading gives: item-level rows, aggregates, warnings, the files that were used, and how the models
-    were asked as far as the logs say it."""
+    were asked as far as the logs say it. Rows are in `responses`, or in files (`stored`, :class:`Options`)."""
 
     responses: list[pl.DataFrame] = field(default_factory=list)
+    stored: list[Part] = field(default_factory=list)
     results: list[pl.DataFrame] = field(default_factory=list)
     warnings: list[dict[str, object]] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
     setups: list[Setup] = field(default_factory=list)
 
+    @property
+    def tables(self) -> list[Table]:
+        """The item-level rows, wherever they are."""
+        return [*self.responses, *self.stored]
+
+    def keep(self, frame: pl.DataFrame, folder: Path | None) -> None:
+        """Add checked item-level rows, in a file of `folder` if there is one."""
+        table = kept(frame, folder)
+        if isinstance(table, Part):
+            self.stored.append(table)
+        else:
+            self.responses.append(table)
+
     def extend(self, other: Loaded) -> None:
         """Add what another read gave."""
         self.responses += other.responses
+        self.stored += other.stored
         self.results += other.results
         self.warnings += other.warnings
         self.inputs += other.inputs
