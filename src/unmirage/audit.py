@@ -19,6 +19,7 @@ from unmirage import findings, recorded, tables
 from unmirage import images as pictures
 from unmirage.aggregate import curve_rows, curves_frame
 from unmirage.differences import difference_rows, differences_frame
+from unmirage.engine import Engine
 from unmirage.errors import SettingsError
 from unmirage.fits import fit_losses, law_of
 from unmirage.judge import Case, judge_case, prepare, prepare_results
@@ -63,6 +64,7 @@ def audit(
     map: Sequence[str] = (),
     tasks: Sequence[str] = (),
     images: str | Path | None = None,
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> Audit:
     """Audit the jumps of model families.
@@ -74,6 +76,8 @@ def audit(
     format ... tasks: how to read the source; see :class:`Reading`.
     images: an npz file with pictures of items (:func:`unmirage.images.load`), for the page. Where the source
         is one path, a file `images.npz` beside it (or in the folder) is used by itself.
+    engine: where the tasks are scored (:func:`unmirage.engine.engine`); None: in this process. It changes no
+        number.
     progress: called with (step, done, total or None) as the work goes on.
 
     Returns
@@ -116,7 +120,7 @@ def audit(
     pictured, unused = pictures.found(source, images)
     loaded = load(source, reading, progress)
     kept = select(loaded, settings)
-    scores = scored(kept.responses, settings)
+    scores = scored(kept.responses, settings, engine)
     judged = _judge(kept, scores, settings, limits, progress)
     curves_table = curves_frame(judged.curves)
     compared = [recorded.compare_items(kept.responses, scores.scores)]
@@ -182,14 +186,16 @@ def score(
     families: Sequence[str | Path] = (),
     map: Sequence[str] = (),
     tasks: Sequence[str] = (),
+    engine: Engine | None = None,
 ) -> pl.DataFrame:
     """The scores of a source: one row a response and item-level metric.
 
-    Parameters: source, metrics, tokens as in :func:`audit`; the others as in :class:`Reading`.
+    Parameters: source, metrics, tokens, engine as in :func:`audit`; the others as in :class:`Reading`.
     Raises UnmirageError as :func:`audit`.
     """
     responses = read(source, format=format, family=family, families=families, map=map, tasks=tasks)
-    scores = scored(responses, Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics)))
+    settings = Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics))
+    scores = scored(responses, settings, engine)
     _say(
         [
             tables.warning("skipped-metric", f"{r['task']}: {r['metric']} {r['reason']}")

@@ -53,3 +53,7 @@ class SettingsError(UnmirageError):
 
 class OutputError(UnmirageError):
     """A result cannot be written where it should go."""
+
+
+class WorkError(UnmirageError):
+    """Work that was spread over processes or machines was lost."""

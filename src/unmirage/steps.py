@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from unmirage.cells import Cell, cells
+from unmirage.engine import Engine
 from unmirage.errors import MetricError
 from unmirage.families import load as load_families
 from unmirage.metrics import ScoreResult, metric, tokenise
@@ -70,20 +71,23 @@ def load(source: Sources, reading: Reading, progress: Progress = silent) -> Load
     return only_tasks(loaded, reading.tasks)
 
 
-def scored(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
-    """Item scores of the metrics that were asked for, headline and companion among them."""
+def scored(responses: pl.DataFrame, settings: Settings, engine: Engine | None = None) -> ScoreResult:
+    """Item scores of the metrics that were asked for, headline and companion among them.
+
+    The tasks are scored by the engine; None: here.
+    """
     if responses.height == 0:
         return score_rows(responses)
     wanted = settings.metrics
     if wanted is not None:
         named = [name for name in (settings.headline, settings.companion) if name]
         wanted = tuple(dict.fromkeys([*named, *wanted]))
-    result = score_rows(tokenise(responses, settings.tokens), wanted)
+    result = score_rows(tokenise(responses, settings.tokens), wanted, engine)
     asked = [name for name in (settings.headline, settings.companion) if name]
     extra = [name for name in asked if name not in result.scores["metric"].unique()] if wanted is None else []
     if not extra:
         return result
-    more = score_rows(tokenise(responses, settings.tokens), extra)
+    more = score_rows(tokenise(responses, settings.tokens), extra, engine)
     return ScoreResult(
         pl.concat([result.scores, more.scores]),
         pl.concat([result.skipped, more.skipped]),
