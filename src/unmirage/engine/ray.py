@@ -180,13 +180,19 @@ def _call() -> Callable[..., bytes]:
             found = f"{type(problem).__name__}: {problem}"
         if found != known:
             return pickle.dumps(("unlike", (socket.gethostname(), found)))
+        if heard is None:
+            return outcome(work, None, shared)
+        import ray
+
+        last: list[Any] = [None]
 
         def told(message: Any) -> None:
-            import ray
+            last[0] = heard.hear.remote(message)
 
-            ray.get(heard.hear.remote(message))  # heard before the call is done
-
-        return outcome(work, None if heard is None else told, shared)
+        answer = outcome(work, told, shared)
+        if last[0] is not None:
+            ray.get(last[0])  # the actor hears them in order: all before the call is done
+        return answer
 
     return call
 
