@@ -31,7 +31,7 @@ from unmirage.readers import mapping as maps
 from unmirage.reported import cards_of, result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.selection import Kept, select
-from unmirage.steps import Reading, Sources, canonical, gathered, generator, load, scored
+from unmirage.steps import Reading, Sources, absent, canonical, gathered, generator, load, scored
 from unmirage.testing import examine
 from unmirage.verdict.outcome import ROBUST_BREAK
 from unmirage.verdict.thresholds import Thresholds
@@ -169,10 +169,7 @@ def read(
     if table not in frames:
         raise SettingsError(f"there is no table {table!r}", where="table", hint="Say responses or results.")
     if not frames[table]:
-        other = "results" if table == "responses" else "responses"
-        raise SettingsError(
-            f"the source holds no {table}", where="table", hint=f"It holds {other}: table={other!r}."
-        )
+        raise absent(table)
     return frames[table][0]
 
 

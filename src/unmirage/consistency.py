@@ -177,7 +177,7 @@ def _prompts(setup: Setup) -> pl.DataFrame:
     if isinstance(setup.prompts, pl.DataFrame):
         return setup.prompts
     assert setup.prompts is not None
-    return pl.read_ipc(setup.prompts, memory_map=False)
+    return pl.read_ipc(setup.prompts)
 
 
 def _size(setup: Setup) -> int:

@@ -7,6 +7,7 @@ parts. Reading, and what the facts are used for, is not done here.
 
 from __future__ import annotations
 
+import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -162,7 +163,8 @@ class Parted:
     folder: Path | None
     at_once: int = AT_ONCE
     _held: list[pl.DataFrame] = field(default_factory=list)
-    _places: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    _blocks: dict[int, list[int]] = field(default_factory=dict)  # part -> bytes of its blocks
+    _own: Path | None = None  # the folder of these parts
 
     @property
     def parts(self) -> int:
@@ -183,18 +185,19 @@ class Parted:
             return
         self._spill()
         for part in range(self.parts):
-            blocks = self._places.get(part, [])
+            blocks = self._blocks.get(part)
             if blocks:
                 with self._file(part).open("rb") as file:
-                    yield pl.concat([self._block(file.read(size)) for _, size in blocks])
+                    yield pl.concat([self._block(file.read(size)) for size in blocks])
 
     @staticmethod
     def _block(content: bytes) -> pl.DataFrame:
         return pl.read_ipc_stream(BytesIO(content))
 
     def _file(self, part: int) -> Path:
-        assert self.folder is not None
-        return self.folder / f"{id(self):x}-{part}"
+        if self._own is None:
+            self._own = Path(tempfile.mkdtemp(prefix="facts-", dir=self.folder))
+        return self._own / str(part)
 
     def _spill(self) -> None:
         if not self._held:
@@ -212,5 +215,5 @@ class Parted:
             mine.write_ipc_stream(block)
             content = block.getvalue()
             with self._file(part).open("ab") as file:
-                self._places.setdefault(part, []).append((file.tell(), len(content)))
                 file.write(content)
+            self._blocks.setdefault(part, []).append(len(content))

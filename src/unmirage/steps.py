@@ -15,7 +15,7 @@ import polars as pl
 
 from unmirage.cells import Cell, cells
 from unmirage.engine import Engine
-from unmirage.errors import MetricError
+from unmirage.errors import MetricError, SettingsError
 from unmirage.families import load as load_families
 from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
@@ -69,6 +69,14 @@ def load(source: Sources, reading: Reading, progress: Progress = silent) -> Load
 
     loaded = read_sources(sources, options, format=reading.format, on_bytes=on_bytes)
     return only_tasks(loaded, reading.tasks)
+
+
+def absent(table: str) -> SettingsError:
+    """The error of a source that holds no such table: responses or results."""
+    other = "results" if table == "responses" else "responses"
+    return SettingsError(
+        f"the source holds no {table}", where="table", hint=f"It holds {other}: table={other!r}."
+    )
 
 
 def scored(responses: pl.DataFrame, settings: Settings, engine: Engine | None = None) -> ScoreResult:

@@ -25,7 +25,7 @@ from unmirage.readers import (
     mixing,
     tabular,
 )
-from unmirage.readers.base import Input, Loaded, Meter, Options, Reader, Unreadable, meter
+from unmirage.readers.base import Input, Loaded, Meter, Options, Reader, Unreadable, meter, size_of
 from unmirage.readers.together import Together, results_together, together
 
 __all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "read_sources"]
@@ -137,7 +137,9 @@ def gather(
     named = {Path(source).resolve() for source in sources if not isinstance(source, pl.DataFrame)}
     found = {path for of_format in files.values() for real, path in of_format.items() if real not in named}
     unreadable.may_fail = frozenset(found)
-    here = Meter({path: _size(path) for of_format in files.values() for path in of_format.values()}, on_bytes)
+    here = Meter(
+        {path: size_of(path) for of_format in files.values() for path in of_format.values()}, on_bytes
+    )
     token = meter.set(here)
     try:
         for reader in READERS:
@@ -191,13 +193,6 @@ def _closed(path: Path) -> SourceError | None:
             return None
     except OSError as problem:
         return SourceError(f"cannot be read: {problem.strerror}", where=str(path))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _say_unreadable(unreadable: Unreadable, loaded: Loaded) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import polars as pl
 
 from unmirage.consistency import Setup
+from unmirage.engine import Engine
 from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.families import Families, common_family, unsized
 from unmirage.readers.parts import Part, Table, kept
@@ -68,7 +69,7 @@ class Options:
     chance: task (or "*") -> chance level of its headline metric.
     unreadable: where a reader notes files that it cannot read; see :meth:`Unreadable.attempt`.
     folder: where the responses that were read are put into files; None: they stay in memory.
-    jobs: how many processes read files.
+    engine: where files are read; None: in this process.
     """
 
     families: Families
@@ -78,7 +79,7 @@ class Options:
     chance: Mapping[str, float] = field(default_factory=dict)
     unreadable: Unreadable = field(default_factory=Unreadable)
     folder: Path | None = None
-    jobs: int = 1
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Input:
 @dataclass
 class Loaded:
     """What reading gives: item-level rows, aggregates, warnings, the files that were used, and how the models
-    were asked as far as the logs say it. Rows are in `responses`, or in files (`stored`, :class:`Options`)."""
+    were asked as far as the logs say it. The rows are in `responses`, or in files (`stored`)."""
 
     responses: list[pl.DataFrame] = field(default_factory=list)
     stored: list[Part] = field(default_factory=list)
@@ -212,7 +213,15 @@ class Meter:
             self.tell(self.done, self.total)
 
 
-meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
+class Reaching(Protocol):
+    """Takes how far files have been read."""
+
+    def reach(self, path: Path, offset: int | None = None) -> None:
+        """`path` has been read up to `offset`, or whole."""
+        ...
+
+
+meter: ContextVar[Reaching | None] = ContextVar("meter", default=None)
 
 
 def reached(path: Path, offset: int | None = None) -> None:
@@ -228,6 +237,14 @@ def sha256(path: Path) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     reached(path)
     return digest
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file; 0 where that cannot be told."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def head(path: Path, size: int = 4096) -> bytes:

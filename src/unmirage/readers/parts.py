@@ -17,12 +17,10 @@ class Part:
     ----------
     path: an Arrow file.
     rows: how many it holds.
-    size: its bytes in memory.
     """
 
     path: Path
     rows: int
-    size: int
 
 
 Table = pl.DataFrame | Part
@@ -32,8 +30,7 @@ def kept(frame: pl.DataFrame, folder: Path | None) -> Table:
     """The table itself, or put into a file of `folder`."""
     if folder is None:
         return frame
-    path = put(frame, folder)
-    return Part(path, frame.height, int(frame.estimated_size()))
+    return Part(put(frame, folder), frame.height)
 
 
 def put(frame: pl.DataFrame, folder: Path) -> Path:
@@ -46,7 +43,7 @@ def put(frame: pl.DataFrame, folder: Path) -> Path:
 
 def taken(table: Table) -> pl.DataFrame:
     """The frame of a table."""
-    return pl.read_ipc(table.path, memory_map=False) if isinstance(table, Part) else table
+    return pl.read_ipc(table.path) if isinstance(table, Part) else table
 
 
 def rows_of(table: Table) -> int:

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import polars as pl
 
 from unmirage import tables
-from unmirage.errors import TableError
 from unmirage.facts import Cells, InCell, Parted, facts_of, row_of, table_of
 from unmirage.readers import mixing
 from unmirage.readers.joining import Partners, take_over
@@ -35,11 +34,11 @@ class Together:
 
     Attributes
     ----------
+    tables: as they were read. cells: codes of models' tasks. met: the models' tasks of each table.
+    checks: what contradicts in the rows.
     schema: of every frame; further axes stand behind the columns of `tables.RESPONSES`.
-    rows: how many there are in all.
-    size: bytes of the tables in memory, those that are left out among them.
-    cells: codes of models' tasks.
-    met: the models' tasks of each table.
+    rows: how many there are. read: how many there are with those that are left out.
+    size: bytes in memory of all that were read.
     """
 
     tables: Sequence[Table]
@@ -48,6 +47,8 @@ class Together:
     checks: RowChecks
     schema: pl.Schema = field(default_factory=pl.Schema)
     rows: int = 0
+    read: int = 0
+    size: int = 0
     lost: set[tuple[int, int]] = field(default_factory=set)  # (table, cell) that another tool has
     gone: dict[int, list[Rows]] = field(default_factory=dict)  # table -> rows that are left out
     partners: dict[int, int] = field(default_factory=dict)  # task -> the one that it takes over from
@@ -64,6 +65,15 @@ class Together:
                         if name not in frame.columns
                     )
                     yield frame.with_columns(missing).select(self.schema.names())
+
+    def tasks(self) -> set[tuple[str, str]]:
+        """Family and task of all rows."""
+        return {
+            self.cells.tasks[self.cells.task_of[one.code]]
+            for place, met in enumerate(self.met)
+            for one in met
+            if (place, one.code) not in self.lost
+        }
 
     def models(self, tools: Sequence[str]) -> list[tuple[str, pl.DataFrame]]:
         """The models of each table, behind the tool that it is of: frames of family and model."""
@@ -135,6 +145,8 @@ def together(parts: Sequence[tuple[str, Table]], folder: Path | None = None) -> 
         one.met.append(met)
         columns.append({n: dtype for n, dtype in frame.schema.items() if n not in tables.RESPONSES})
         facts.add(mine)
+        one.read += frame.height
+        one.size += int(frame.estimated_size())
     notes = _two_tools(one, [tool for tool, _ in parts], facts)
     kinds: dict[int, str] = {}
     for place, met in enumerate(one.met):
