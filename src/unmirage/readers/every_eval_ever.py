@@ -73,9 +73,8 @@ class _Items:
         groups: list[tuple[set[str], list[Table]]] = []
         for _, lines, pairs in self.files:
             keys = {key for key, _ in pairs}
-            mine, others = [], []
-            for group in groups:
-                (mine if group[0] & keys else others).append(group)
+            mine = [group for group in groups if group[0] & keys]
+            others = [group for group in groups if not group[0] & keys]
             joined = set().union(keys, *(found for found, _ in mine))
             groups = [*others, (joined, [*(table for _, tables in mine for table in tables), lines])]
         return [tables for _, tables in groups]

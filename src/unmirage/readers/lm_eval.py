@@ -54,7 +54,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     scales = _scales(runs, options)
     shots, notes = _shots(runs)
     loaded.warnings += notes
-    calls: dict[Path, tuple[Any, ...]] = {}
+    calls: dict[Path, _Call] = {}
     newest: dict[tuple[str, str], Path] = {}
     for run in runs:
         for task, path in sorted(run.samples.items()):
@@ -72,7 +72,7 @@ def _read_runs(
     runs: Sequence[Run],
     scales: Mapping[int, tuple[Scale, float | None]],
     shots: Mapping[tuple[int, str], str],
-    calls: Mapping[Path, tuple[Any, ...]],
+    calls: Mapping[Path, _Call],
     ahead: Ahead[Path, File],
     options: Options,
     loaded: Loaded,
@@ -101,7 +101,8 @@ def _read_runs(
                     continue
                 loaded.warnings.append(_older(scale.model, task, path, run, newer[0]))
                 if scores_apart(run, newer[0], task) or not (run.results and newer[0].results):
-                    again = read_file(lambda n: None, *calls[path][:-1], None).loaded.responses[0]
+                    call = _call(run, task, label, path, scales[id(run)], None)
+                    again = read_file(lambda n: None, *call).loaded.responses[0]
                     apart.compare(scale.model, task, run, newer[0], taken(newer[1]), again)
         loaded.warnings += texts.notes(scale.model, run.arguments())
         if run.results is None or run.path is None:
@@ -225,9 +226,12 @@ class File:
     asked: Asked
 
 
+_Call = tuple[Path, str, dict[str, Any] | None, list[str], Scale, dict[str, float | None], Path | None]
+
+
 def _call(
     run: Run, task: str, label: str, path: Path, scaled: tuple[Scale, float | None], folder: Path | None
-) -> tuple[Any, ...]:
+) -> _Call:
     """The arguments of :func:`read_file` for a task of a run."""
     scale, step = scaled
     filters = run.results.filters(task) if run.results else []

@@ -112,8 +112,10 @@ class Together:
         given = []
         for other, met in enumerate(self.met) if wanted else ():
             found = [one.code for one in met if one.code in wanted and (other, one.code) not in self.lost]
-            rows = self._left(other, taken(self.tables[other])) if found else None
-            for code in found if rows is not None else ():
+            if not found:
+                continue
+            rows = self._left(other, taken(self.tables[other]))
+            for code in found:
                 family, model, task = self.cells.cells[code]
                 mine = rows.filter(pl.col("epoch") == 0, family=family, model=model, task=task)
                 given += [mine.with_columns(task=pl.lit(name)) for name in wanted[code]]
