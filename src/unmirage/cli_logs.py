@@ -27,6 +27,7 @@ def inspect(
         bool, Parameter(name="--json", group=OUTPUT, negative=(), help="Print JSON, for programs.")
     ] = False,
     reading: ReadingOptions | None = None,
+    running: ReadingEngineOptions | None = None,
 ) -> None:
     """Say what is in logs, without scoring anything.
 
@@ -44,8 +45,8 @@ def inspect(
     if not sources:
         raise SettingsError("name a file or a folder of logs", where="unmirage inspect")
     options = (reading or ReadingOptions()).arguments()
-    with progress_line(quiet=json) as progress:
-        found = look(list(sources), Reading(**options), progress)
+    with (running or ReadingEngineOptions()).started() as engine, progress_line(quiet=json) as progress:
+        found = look(list(sources), Reading(**options), engine=engine, progress=progress)
     if json:
         print(dumps(found.as_json(), indent=2, allow_nan=False))
     else:

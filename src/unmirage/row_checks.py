@@ -204,3 +204,38 @@ class RowChecks:
             )
             for family, tasks in missing.items()
         ]
+
+
+@dataclass
+class ItemCounts:
+    """How many items the models' tasks have; all rows of an item are added at once.
+
+    Parameters
+    ----------
+    cells: the codes of the facts.
+    """
+
+    cells: Cells
+    _models: dict[int, set[int]] = field(default_factory=dict)
+    _shared: dict[tuple[int, int], int] = field(default_factory=dict)  # task, models -> items
+    _epochs: dict[int, int] = field(default_factory=dict)
+
+    def add(self, facts: pl.DataFrame) -> None:
+        """Take the facts of some items."""
+        asked = facts.group_by("task", "item", "cell").agg(epochs=pl.col("epoch").n_unique())
+        items = asked.group_by("task", "item").agg(models=pl.len(), epochs=pl.col("epochs").max())
+        for task, models, n in items.group_by("task", "models").len().iter_rows():
+            self._shared[task, models] = self._shared.get((task, models), 0) + n
+        for task, epochs in items.group_by("task").agg(pl.col("epochs").max()).iter_rows():
+            self._epochs[task] = max(self._epochs.get(task, 0), epochs)
+        for task, cell in asked.select("task", "cell").unique().iter_rows():
+            self._models.setdefault(task, set()).add(cell)
+
+    @property
+    def items(self) -> dict[int, tuple[int, int, int]]:
+        """Code of a task -> (items, items that all its models answered, the most epochs of an item)."""
+        found = {}
+        for task, cells in self._models.items():
+            counts = {models: n for (other, models), n in self._shared.items() if other == task}
+            found[task] = sum(counts.values()), counts.get(len(cells), 0), self._epochs[task]
+        return found

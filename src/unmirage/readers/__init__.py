@@ -26,7 +26,7 @@ from unmirage.readers import (
     tabular,
 )
 from unmirage.readers.base import Input, Loaded, Meter, Options, Reader, Unreadable, meter, size_of
-from unmirage.readers.together import Together, results_together, together
+from unmirage.readers.together import EVERYWHERE, Together, together
 
 __all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "read_sources"]
 
@@ -145,7 +145,7 @@ def gather(
         for reader in READERS:
             paths = list(files[reader.name].values())
             if paths:
-                read = _read(reader, paths, replace(options, unreadable=unreadable), on_rows)
+                read = read_with(reader, paths, replace(options, unreadable=unreadable), on_rows)
                 parts.append((reader.name, read))
             for path in paths:
                 here.reach(path)
@@ -163,7 +163,7 @@ def gather(
     return loaded, parts
 
 
-def _read(reader: Reader, paths: list[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
+def read_with(reader: Reader, paths: list[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
     """What a reader gives of its files, without those that it cannot read and that may be left out.
 
     A reader that does not go on behind a broken file by itself starts again without it.
@@ -346,20 +346,41 @@ def combine(loaded: Loaded, parts: Sequence[tuple[str, Loaded]]) -> Loaded:
 
 
 def combined(
-    loaded: Loaded, parts: Sequence[tuple[str, Loaded]], folder: Path | None = None
+    loaded: Loaded,
+    parts: Sequence[tuple[str, Loaded]],
+    folder: Path | None = None,
+    problems: list[TableError] | None = None,
 ) -> Together | None:
     """The responses of all sources together, None where there are none; of `loaded` the results become one
     frame, and warnings are added.
 
-    Parameters: as of :func:`combine`; `folder` is where what is known of the rows waits, if not in memory.
+    Parameters
+    ----------
+    loaded, parts: as of :func:`combine`.
+    folder: where what is known of the rows waits, if not in memory.
+    problems: takes the errors of rows of several files that contradict each other, of which the first are
+        kept then; None: these are raised.
     """
     responses = [(name, table) for name, part in parts for table in part.tables]
     results = [(name, frame) for name, part in parts for frame in part.results]
     one, notes = together(responses, folder) if responses else (None, [])
-    frame, left, more = results_together(results)
+    models = [] if one is None else one.models()
     if len({name for name, _ in parts}) > 1:
-        models = [] if one is None else one.models([name for name, _ in responses])
         loaded.warnings += mixing.same_models([*models, *results])
+    if one is not None and one.problem is not None:
+        if problems is None:
+            raise one.problem
+        problems.append(one.problem)
+    frames, left = mixing.results_of(results)
+    frame = pl.concat(frames, how="diagonal") if frames else None
+    more: list[dict[str, object]] = []
+    if frame is not None and len(frames) > 1:
+        try:
+            frame, more = tables.check_results(frame, where=EVERYWHERE)
+        except TableError as problem:
+            if problems is None:
+                raise
+            problems.append(problem)
     split = sum(note["code"] == "two-tools" for note in notes)
     loaded.warnings += [*notes[:split], *left, *notes[split:], *more]
     loaded.results = [] if frame is None else [frame]

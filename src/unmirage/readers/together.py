@@ -16,11 +16,12 @@ import numpy.typing as npt
 import polars as pl
 
 from unmirage import tables
+from unmirage.errors import TableError
 from unmirage.facts import Cells, InCell, Parted, facts_of, row_of, table_of
 from unmirage.readers import mixing
 from unmirage.readers.joining import Partners, take_over
 from unmirage.readers.parts import Table, rows_of, taken
-from unmirage.row_checks import RowChecks
+from unmirage.row_checks import ItemCounts, RowChecks
 
 Note = dict[str, object]
 Rows = npt.NDArray[np.uint32]
@@ -34,17 +35,22 @@ class Together:
 
     Attributes
     ----------
-    tables: as they were read. cells: codes of models' tasks. met: the models' tasks of each table.
-    checks: what contradicts in the rows.
+    tools: what people call the tool of each table. tables: as they were read.
+    cells: codes of models' tasks. met: the models' tasks of each table.
+    checks: what contradicts in the rows. counts: how many items models' tasks have.
+    problem: what the keys of rows contradict.
     schema: of every frame; further axes stand behind the columns of `tables.RESPONSES`.
     rows: how many there are. read: how many there are with those that are left out.
     size: bytes in memory of all that were read.
     """
 
+    tools: Sequence[str]
     tables: Sequence[Table]
     cells: Cells
     met: list[list[InCell]]
     checks: RowChecks
+    counts: ItemCounts
+    problem: TableError | None = None
     schema: pl.Schema = field(default_factory=pl.Schema)
     rows: int = 0
     read: int = 0
@@ -55,16 +61,21 @@ class Together:
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """The rows, table by table; a table of which nothing is left gives none."""
-        for place, table in enumerate(self.tables):
+        for place in range(len(self.tables)):
             if any((place, one.code) not in self.lost for one in self.met[place]):
-                frame = self._joined(place, self._left(place, taken(table)))
+                frame = self.frame(place)
                 if frame.height:
-                    missing = (
-                        pl.lit(None, dtype=dtype).alias(name)
-                        for name, dtype in self.schema.items()
-                        if name not in frame.columns
-                    )
-                    yield frame.with_columns(missing).select(self.schema.names())
+                    yield frame
+
+    def frame(self, place: int) -> pl.DataFrame:
+        """What is left of a table."""
+        frame = self._joined(place, self._left(place, taken(self.tables[place])))
+        missing = (
+            pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in self.schema.items()
+            if name not in frame.columns
+        )
+        return frame.with_columns(missing).select(self.schema.names())
 
     def tasks(self) -> set[tuple[str, str]]:
         """Family and task of all rows."""
@@ -75,16 +86,12 @@ class Together:
             if (place, one.code) not in self.lost
         }
 
-    def models(self, tools: Sequence[str]) -> list[tuple[str, pl.DataFrame]]:
+    def models(self) -> list[tuple[str, pl.DataFrame]]:
         """The models of each table, behind the tool that it is of: frames of family and model."""
+        names = mixing.CELL[:2]
         return [
-            (
-                tool,
-                pl.DataFrame(
-                    [self.cells.cells[one.code][:2] for one in met], schema=mixing.CELL[:2], orient="row"
-                ),
-            )
-            for tool, met in zip(tools, self.met, strict=True)
+            (tool, pl.DataFrame([self.cells.cells[one.code][:2] for one in met], schema=names, orient="row"))
+            for tool, met in zip(self.tools, self.met, strict=True)
         ]
 
     def _left(self, place: int, frame: pl.DataFrame) -> pl.DataFrame:
@@ -131,13 +138,11 @@ def together(parts: Sequence[tuple[str, Table]], folder: Path | None = None) -> 
         Tools come in the order in which they are preferred.
     folder: where facts of the rows wait; None: in memory.
 
-    Raises
-    ------
-    TableError
-        Two rows of one key contradict each other.
+    Where two rows of one key contradict each other `problem` says so, and the first is kept.
     """
     cells = Cells()
-    one = Together([table for _, table in parts], cells, [], RowChecks(cells))
+    tools = [tool for tool, _ in parts]
+    one = Together(tools, [table for _, table in parts], cells, [], RowChecks(cells), ItemCounts(cells))
     facts = Parted(sum(rows_of(table) for _, table in parts), "item", folder)
     extra: dict[str, pl.DataType] = {}
     columns: list[dict[str, pl.DataType]] = []
@@ -149,7 +154,7 @@ def together(parts: Sequence[tuple[str, Table]], folder: Path | None = None) -> 
         facts.add(mine)
         one.read += frame.height
         one.size += int(frame.estimated_size())
-    notes = _two_tools(one, [tool for tool, _ in parts], facts)
+    notes = _two_tools(one, facts)
     kinds: dict[int, str] = {}
     for place, met in enumerate(one.met):
         for cell in met:
@@ -167,14 +172,17 @@ def together(parts: Sequence[tuple[str, Table]], folder: Path | None = None) -> 
             rows = repeated.left_out(rows, one.gone)
         partners.add(rows)
         one.checks.add(rows)
-    notes += repeated.notes(cells)
+        one.counts.add(rows)
+    notes += repeated.notes()
+    one.problem = repeated.problem(cells)
     one.rows -= repeated.rows
     one.partners, more = partners.chosen()
     return one, notes + more
 
 
-def _two_tools(one: Together, tools: Sequence[str], facts: Parted) -> list[Note]:
+def _two_tools(one: Together, facts: Parted) -> list[Note]:
     """Note the models' tasks of which an earlier tool has an item too: each is read from one tool only."""
+    tools = one.tools
     names = list(dict.fromkeys(tools))
     if len(names) < 2:
         return []
@@ -234,31 +242,14 @@ class _Repeated:
             gone.setdefault(int(table), []).append(mine["row"].to_numpy())
         return kept
 
-    def notes(self, cells: Cells) -> list[Note]:
-        """A warning that counts the repeated rows. Raises TableError where rows contradict each other."""
-        if self.first is not None:
-            _, cell, item, epoch, rows = self.first
-            _, model, task = cells.cells[cell]
-            raise tables.contradicting(self.conflicts, model, task, item, epoch, rows, where=EVERYWHERE)
+    def notes(self) -> list[Note]:
+        """A warning that counts the repeated rows."""
         return [tables.repeated(self.rows, where=EVERYWHERE)] if self.rows else []
 
-
-def results_together(
-    parts: Sequence[tuple[str, pl.DataFrame]],
-) -> tuple[pl.DataFrame | None, list[Note], list[Note]]:
-    """The aggregates of all sources as one table, None where there are none; the warnings of what is read
-    from one tool only, and those of the table.
-
-    Raises
-    ------
-    TableError
-        A model has two values of one metric on a task.
-    """
-    frames, notes = mixing.results_of(parts)
-    if not frames:
-        return None, notes, []
-    frame = pl.concat(frames, how="diagonal")
-    if len(frames) == 1:
-        return frame, notes, []
-    frame, more = tables.check_results(frame, where=EVERYWHERE)
-    return frame, notes, more
+    def problem(self, cells: Cells) -> TableError | None:
+        """The error of rows that contradict each other."""
+        if self.first is None:
+            return None
+        _, cell, item, epoch, rows = self.first
+        _, model, task = cells.cells[cell]
+        return tables.contradicting(self.conflicts, model, task, item, epoch, rows, where=EVERYWHERE)
