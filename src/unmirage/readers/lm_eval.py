@@ -18,8 +18,8 @@ from unmirage import tables
 from unmirage.families import Scale
 from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
 from unmirage.readers.lm_eval_checks import Disagreements, Texts, changed_arguments, scores_apart, setup_of
+from unmirage.readers.lm_eval_columns import read_columns
 from unmirage.readers.lm_eval_frames import frame_of
-from unmirage.readers.lm_eval_records import read_columns
 from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, states, step_of
 from unmirage.readers.shots import labels
 
@@ -192,7 +192,7 @@ def _read_task(
 ) -> Loaded:
     config = run.config(task)
     columns = read_columns(path, config, on_rows)
-    loaded = Loaded(inputs=[Input(str(path), NAME, sha256(path), len(columns))])
+    loaded = Loaded(inputs=[Input(str(path), NAME, columns.sha256, len(columns))])
     frame, notes = frame_of(
         columns, config, run.results.filters(task) if run.results else [], where=str(path)
     )

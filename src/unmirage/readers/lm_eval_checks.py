@@ -3,7 +3,6 @@ name that disagree. The rules on numbers are in `unmirage.consistency`."""
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,74 +10,72 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from unmirage import tables
 from unmirage.consistency import ASKED, FEWEST, Setup, contradicted, impossible
 from unmirage.counts import listed
-from unmirage.readers.lm_eval_records import Columns
+from unmirage.readers.lm_eval_columns import Columns
+from unmirage.readers.lm_eval_records import LIKELIHOOD
 from unmirage.readers.lm_eval_runs import Run
 
 Note = dict[str, object]
+Integers = npt.NDArray[np.int64]
 SHOWN = 8  # documents that a message names
 SAME = 1e-3  # nats; runs whose log-probabilities differ by more do not agree
 
 
 @dataclass
 class Texts:
-    """The scored texts of one run, over all its tasks: a few numbers a request.
+    """The scored texts of one run, over all its tasks: a few numbers a request, an array a task.
 
-    `owner` is the task's place in `tasks`, `row` the record's in its file.
+    `row` is the record's place in its file.
     """
 
-    tasks: list[tuple[str, Path, list[str]]] = field(default_factory=list)
+    tasks: list[tuple[str, Path, list[int | str]]] = field(default_factory=list)
     impossible: list[set[int]] = field(default_factory=list)
-    hashes: array[int] = field(default_factory=lambda: array("q"))
-    scored: array[int] = field(default_factory=lambda: array("q"))
-    loglik: array[float] = field(default_factory=lambda: array("d"))
-    owner: array[int] = field(default_factory=lambda: array("q"))
-    row: array[int] = field(default_factory=lambda: array("q"))
+    hashes: list[Integers] = field(default_factory=list)
+    scored: list[Integers] = field(default_factory=list)
+    loglik: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    row: list[Integers] = field(default_factory=list)
 
     def add(self, task: str, path: Path, columns: Columns) -> None:
         """Add a samples file."""
-        if len(columns.texts) != len(columns.loglikelihoods) or not columns.texts:
+        hashes = columns.texts
+        if not len(hashes):
             return  # rolling likelihoods and generations
-        place = len(self.tasks)
         self.tasks.append((task, path, columns.doc_id))
-        self.hashes += columns.texts
-        self.scored += columns.scored
-        self.loglik.extend(columns.loglikelihoods)
-        self.owner.extend([place] * len(columns.texts))
-        self.row.extend(i for i, n in enumerate(columns.counts) for _ in range(n))
-        self.impossible.append(set())
-        if columns.output_type == "loglikelihood":
+        self.hashes.append(hashes)
+        self.scored.append(np.array(columns.scored))
+        self.loglik.append(np.array(columns.loglikelihoods))
+        self.row.append(np.repeat(np.arange(len(columns)), np.array(columns.counts)))
+        never: set[int] = set()
+        if columns.output_type == LIKELIHOOD:
             broken = impossible(
-                np.array(columns.loglikelihoods),
-                np.array([bool(flag) for flag in columns.greedy]),
+                self.loglik[-1],
+                np.array(columns.greedy, dtype=np.bool_),
                 np.array([len(target.encode(errors="replace")) for target in columns.target], dtype=np.int64),
             )
-            self.impossible[place] = set(np.flatnonzero(broken).tolist())
+            never = set(np.flatnonzero(broken).tolist())
+        self.impossible.append(never)
 
     def notes(self, model: str, arguments: Mapping[str, str]) -> list[Note]:
         """A warning for each task with log-probabilities that cannot be."""
         if not self.tasks:
             return []
-        mask = contradicted(
-            np.array(self.hashes, dtype=np.int64),
-            np.array(self.scored, dtype=np.int64),
-            np.array(self.loglik, dtype=np.float64),
-        )
-        owner, row = np.array(self.owner), np.array(self.row)
+        mask = contradicted(*(np.concatenate(parts) for parts in (self.hashes, self.scored, self.loglik)))
+        parts = np.split(mask, np.cumsum([len(part) for part in self.hashes])[:-1])
         notes = []
         for place, (task, path, documents) in enumerate(self.tasks):
             never = self.impossible[place]
-            against = set(row[mask & (owner == place)].tolist())
+            against = set(self.row[place][parts[place]].tolist())
             if len(against) < FEWEST:
                 against &= never
             found = sorted(never | against)
             if not found:
                 continue
-            names = listed([documents[i] for i in found], SHOWN)
+            names = listed([str(documents[i]) for i in found], SHOWN)
             reasons = []
             if never:
                 reasons.append(f"{len(never)} are marked greedy, and greedy text of their length is likelier")
@@ -109,11 +106,10 @@ def setup_of(run: Run, family: str, model: str, task: str, label: str, columns: 
     """How a run asked its model a task; `label` is the name of the task in the rows."""
     settings: dict[str, str | None] = {}
     prompts = None
-    if columns is not None and any(columns.prompts):
-        prompts = pl.DataFrame(
-            {"item_id": [digest[:16] for digest in columns.item], "prompt": np.array(columns.prompts)},
-            schema=ASKED,
-        ).filter(pl.col("prompt") > 0)
+    if columns is not None and columns.prompts.any():
+        prompts = pl.DataFrame({"item_id": columns.item, "prompt": columns.prompts}, schema=ASKED).filter(
+            pl.col("prompt") > 0
+        )
     found = run.results
     if found is not None:
         size = found.samples.get(task, {}).get("effective")
@@ -130,7 +126,7 @@ def setup_of(run: Run, family: str, model: str, task: str, label: str, columns: 
         if prompts is None:
             # Without the items' own hashes that of the task tells whether prompts and items were the same.
             settings[f"hash of {size} items"] = _text(_entry(found.hashes, task))
-    nearest = columns is not None and any(len(texts) > 1 for texts in columns.accepted)
+    nearest = columns is not None and bool(columns.accepted)
     return Setup(family, model, label, settings, prompts, nearest)
 
 
