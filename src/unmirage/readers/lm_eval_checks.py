@@ -47,7 +47,7 @@ class Texts:
             return  # rolling likelihoods and generations
         self.tasks.append((task, path, columns.doc_id))
         self.hashes.append(hashes)
-        self.scored.append(np.array(columns.scored))
+        self.scored.append(columns.scored)
         self.loglik.append(np.array(columns.loglikelihoods))
         self.row.append(np.repeat(np.arange(len(columns)), np.array(columns.counts)))
         never: set[int] = set()

@@ -6,24 +6,27 @@ are kept, not the prompts and documents that are read.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, chain, repeat
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
-from zlib import adler32, crc32
+from typing import Any, TypeVar
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from unmirage.readers.base import sha256
-from unmirage.readers.digests import Digest
 from unmirage.readers.lm_eval_gold import Evidence, GoldCandidates, evidence_of
 from unmirage.readers.lm_eval_lines import UNKNOWN, Decoding, unknown_layout
 from unmirage.readers.lm_eval_records import CHOICE, GENERATION, ROLLING, Layout, Request, flat
+
+Integers = npt.NDArray[np.int64]
 
 DIGITS = 16  # of a document's hash that are kept
 
@@ -45,8 +48,6 @@ class Columns:
     counts: log-likelihoods of the record.
     loglikelihoods: of all records, one after another, in nats; one a request.
     greedy: of each of them, whether it is the model's own greedy text.
-    lengths: of each, the characters of the choice; 0 where the choice is not what was scored.
-    scored: of each, the characters that are scored.
     recorded: metric -> its scores; NaN where a record has none.
     truncated: where the last record breaks off, if it does.
     sha256: of the file, in hex; "" if it was not asked for.
@@ -65,12 +66,16 @@ class Columns:
     counts: list[int] = field(default_factory=list)
     loglikelihoods: array[float] = field(default_factory=lambda: array("d"))
     greedy: list[bool | None] = field(default_factory=list)
-    lengths: array[int] = field(default_factory=lambda: array("i"))
-    scored: array[int] = field(default_factory=lambda: array("q"))
     recorded: dict[str, array[float]] = field(default_factory=dict)
     truncated: str | None = None
     sha256: str = ""
-    _sums: tuple[array[int], array[int]] = field(default_factory=lambda: (array("I"), array("I")))
+    # Of each request: the CRC-32 of all its text, the characters that are scored, those of them that are no
+    # part of the choice (-1 where nothing is). Of each context: its characters, the requests that share it.
+    _sums: array[int] = field(default_factory=lambda: array("L"))
+    _after: array[int] = field(default_factory=lambda: array("q"))
+    _cuts: list[int] = field(default_factory=list)
+    _before: array[int] = field(default_factory=lambda: array("q"))
+    _shares: list[int] = field(default_factory=list)
     _prompts: bytearray = field(default_factory=bytearray)
 
     def __post_init__(self) -> None:
@@ -85,11 +90,22 @@ class Columns:
         return self.layout.output_type
 
     @property
-    def texts(self) -> npt.NDArray[np.int64]:
-        """A checksum of what each request holds in all, which does not depend on where it is cut into context
-        and continuation; empty where nothing of the kind was asked."""
-        first, second = (np.array(sums, dtype=np.int64) for sums in self._sums)
-        return (first << 32) | second
+    def texts(self) -> Integers:
+        """A checksum of what each request holds in all, its CRC-32 and length, which does not depend on where
+        it is cut into context and continuation; empty where nothing of the kind was asked."""
+        before = np.repeat(np.array(self._before), np.array(self._shares, dtype=np.int64))
+        return (np.array(self._sums).astype(np.int64) << 31) | (before + self.scored)
+
+    @property
+    def scored(self) -> Integers:
+        """The characters of each request that are scored."""
+        return np.array(self._after)
+
+    @property
+    def lengths(self) -> Integers:
+        """The characters of each choice; 0 where it is not the choice that was scored."""
+        cuts = np.array(self._cuts, dtype=np.int64)
+        return np.where(cuts < 0, 0, np.maximum(self.scored - cuts, 1))
 
     @property
     def prompts(self) -> npt.NDArray[np.uint64]:
@@ -105,7 +121,7 @@ class Columns:
         return evidence_of(
             np.array(self.counts, dtype=np.int64),
             np.array(self.loglikelihoods),
-            np.array(self.lengths),
+            self.lengths,
             {name: np.array(values) for name, values in self.recorded.items()},
             self.gold.logged,
         )
@@ -147,56 +163,94 @@ class Columns:
             self.target += [request.arg_0 for request in requests]
         else:
             self.target += [request.arg_1 for request in requests]
-            self._add_texts([request.arg_0 for request in requests], requests, None)
+            contexts = [request.arg_0 for request in requests]
+            self._add_texts(contexts, [request.arg_1 for request in requests], None)
         self.loglikelihoods.extend([pair.value for pair in pairs])
         self.greedy += [pair.greedy for pair in pairs]
         self.counts += [1] * len(records)
 
     def _add_choices(self, records: Sequence[Any], recorded: dict[str, list[Any]]) -> None:
-        asked = [[*one.arguments.values()] for one in records]
-        for i in [i for i, requests in enumerate(asked) if not requests[-1].arg_0]:
-            asked[i] = asked[i][: _conditional(asked[i])]
-        counts = list(map(len, asked))
+        counts = [len(one.arguments) for one in records]
+        requests = [request for one in records for request in one.arguments.values()]
+        contexts = [request.arg_0 for request in requests]
+        if min(counts) == 0:
+            raise IndexError("no request in it")
+        if not all(contexts):
+            asked = [[*one.arguments.values()] for one in records]
+            counts = list(map(_conditional, asked))
+            requests = [request for one, n in zip(asked, counts, strict=True) for request in one[:n]]
+            contexts = [request.arg_0 for request in requests]
         answered = [one.filtered_resps for one in records]
         if list(map(len, answered)) != counts:
             for n, pairs in zip(counts, answered, strict=True):
                 if len(pairs) < n:
                     raise ValueError(f"{n} choices and {len(pairs)} log-likelihoods")
             answered = [pairs[:n] for n, pairs in zip(counts, answered, strict=True)]
-        requests = [request for one in asked for request in one]
-        contexts = [one[0].arg_0 for one in asked]
-        every = [request.arg_0 for request in requests]
-        shared = every == [context for context, n in zip(contexts, counts, strict=True) for _ in range(n)]
-        self._add_texts(contexts if shared else every, requests, counts if shared else None)
-        texts = [request.arg_1.removeprefix(self.delimiter) for request in requests]
-        lengths = [len(text) or 1 for text in texts]
-        if not shared:
+        texts = [request.arg_1 for request in requests]
+        cuts = self._cut(texts)
+        shared = _shared(contexts, counts)
+        if shared is not None:
+            self._add_texts(shared, texts, counts)
+        else:
             # Contexts differ and the continuation is shared (Winogrande): the choices are the contexts, and
             # what the harness divides by is not in the log.
+            self._add_texts(contexts, texts, None)
             start = 0
-            for context, n in zip(contexts, counts, strict=True):
+            for n in counts:
                 own = slice(start, start := start + n)
-                if any(one != context for one in every[own]):
-                    texts[own], lengths[own] = every[own], [0] * n
-        self.lengths.extend(lengths)
-        values = [pair.value for pairs in answered for pair in pairs]
+                if _shared(contexts[own], [n]) is None:
+                    texts[own], cuts[own] = contexts[own], [-1] * n
+        self._cuts += cuts
+        pairs = [pair for one in answered for pair in one]
+        values = [pair.value for pair in pairs]
         self.loglikelihoods.extend(values)
-        self.greedy += [pair.greedy for pairs in answered for pair in pairs]
+        self.greedy += [pair.greedy for pair in pairs]
         self.counts += counts
-        self.gold.extend(records, counts, texts, values, recorded)
+        self.gold.extend(records, counts, texts, cuts, values, recorded)
 
-    def _add_texts(
-        self, contexts: Sequence[str], requests: Sequence[Request], counts: Sequence[int] | None
-    ) -> None:
+    def _cut(self, texts: Sequence[str]) -> list[int]:
+        """How many characters of each text are the delimiter before a choice."""
+        size = len(self.delimiter)
+        if all(map(str.startswith, texts, repeat(self.delimiter))):
+            return [size] * len(texts)
+        return [size if text.startswith(self.delimiter) else 0 for text in texts]
+
+    def _add_texts(self, contexts: Sequence[str], texts: Sequence[str], counts: Sequence[int] | None) -> None:
         """Keep what tells that two requests hold the same text; `counts`: requests that share a context."""
-        before = [context.encode("utf-8", "replace") for context in contexts]
-        scored = [request.arg_1.encode("utf-8", "replace") for request in requests]
-        for sums, checksum in zip(self._sums, (crc32, adler32), strict=True):
-            starts: list[int] = list(map(checksum, before))
-            if counts is not None:
-                starts = [start for start, n in zip(starts, counts, strict=True) for _ in range(n)]
-            sums.extend(map(checksum, scored, starts))
-        self.scored.extend([len(request.arg_1) for request in requests])
+        shares = [1] * len(texts) if counts is None else counts
+        self._before.extend(map(len, contexts))
+        self._shares += shares
+        sums = list(map(crc32, _encoded(contexts)))
+        self._sums.extend(map(crc32, _encoded(texts), sums if counts is None else _spread(sums, shares)))
+        self._after.extend(map(len, texts))
+
+
+_T = TypeVar("_T")
+
+
+def _shared(contexts: Sequence[str], counts: Sequence[int]) -> Sequence[str] | None:
+    """The context that the requests of each record share, one a record; None where they do not.
+
+    Parameters: the contexts of all requests, one record after another; requests of each record.
+    """
+    n = counts[0]
+    if counts.count(n) == len(counts):
+        first = contexts[::n]
+        return first if all(contexts[i::n] == first for i in range(1, n)) else None
+    first = [contexts[end - n] for n, end in zip(counts, accumulate(counts), strict=True)]
+    return first if contexts == _spread(first, counts) else None
+
+
+def _spread(values: Sequence[_T], counts: Sequence[int]) -> list[_T]:
+    """Each value as often as its count says."""
+    return list(chain.from_iterable(map(repeat, values, counts)))
+
+
+def _encoded(texts: Sequence[str]) -> list[bytes]:
+    try:
+        return list(map(str.encode, texts))
+    except UnicodeEncodeError:  # half a surrogate pair
+        return [text.encode(errors="replace") for text in texts]
 
 
 def read_columns(
@@ -238,7 +292,7 @@ def _read(
     is kept.
     """
     columns: Columns | None = None
-    digest = Digest() if hashed else None
+    digest = hashlib.sha256() if hashed else None
     decoding = Decoding(path, config)
     for numbers, records in decoding.batches(len if digest is None else digest.update):
         first = columns is None

@@ -168,14 +168,14 @@ def _choices(columns: Columns, frame: pl.DataFrame, where: str) -> tuple[pl.Data
             "so choice probabilities there count it alone",
             columns.gold.several,
         )
-    counts, lengths = np.array(columns.counts), np.array(columns.lengths)
+    counts, lengths = np.array(columns.counts), columns.lengths
     places = np.cumsum(counts) - counts + np.maximum(found.indices, 0)
     answer = pl.Series("answer", found.indices, dtype=pl.Int32)
     greedy = pl.Series("greedy", columns.greedy, dtype=pl.Boolean).gather(places)
     measured = np.where(lengths[np.cumsum(counts) - counts] > 0, counts, 0)
     frame = frame.with_columns(
         lists("choice_logprobs", counts, pl.Series(np.array(columns.loglikelihoods))),
-        lists("choice_lengths", measured, pl.Series(lengths[lengths > 0])),
+        lists("choice_lengths", measured, pl.Series(lengths[lengths > 0], dtype=pl.Int32)),
         answer if not unknown else answer.set(pl.Series(~has), None),
         greedy,
         kind=pl.lit("choice"),

@@ -68,7 +68,7 @@ class Evidence:
 def evidence_of(
     counts: npt.NDArray[np.int64],
     loglikelihoods: npt.NDArray[np.float64],
-    lengths: npt.NDArray[np.int32],
+    lengths: npt.NDArray[np.int64],
     recorded: Mapping[str, npt.NDArray[np.float64]],
     logged: Sequence[int],
 ) -> Evidence:
@@ -132,13 +132,15 @@ class GoldCandidates:
         records: Sequence[Any],
         counts: Sequence[int],
         texts: Sequence[str],
+        cuts: Sequence[int],
         loglikelihoods: Sequence[float],
         recorded: Mapping[str, Sequence[Any]],
     ) -> None:
         """Add records (their `target` and `doc` are read).
 
-        Parameters: counts: choices a record; texts, loglikelihoods: of the choices of all these records, one
-        after another; recorded: metric -> what each record holds.
+        Parameters: counts: choices a record; texts, cuts, loglikelihoods: of the choices of all these records,
+        one after another (a choice is its text without so many characters); recorded: metric -> what each
+        record holds.
         """
         pairs = [recorded[name] for name in PAIRED if name in recorded]
         if pairs:
@@ -150,7 +152,9 @@ class GoldCandidates:
         if self.full:
             start = 0
             for row, (record, n) in enumerate(zip(records, counts, strict=True), start=self._rows):
-                for name, index in _readings(texts[start : start + n], record.target, record.doc).items():
+                own = slice(start, start + n)
+                choices = [text[max(cut, 0) :] for text, cut in zip(texts[own], cuts[own], strict=True)]
+                for name, index in _readings(choices, record.target, record.doc).items():
                     self._put(name, row, index)
                 start += n
         self._rows += len(records)

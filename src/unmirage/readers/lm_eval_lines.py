@@ -71,7 +71,7 @@ class Decoding:
             first = next(lines(number, piece), None)
             with suppress(NotARecord, *UNKNOWN):  # it is met again, and said, below
                 self._layout = None if first is None else Layout.of(first[1], self._config)
-        count = piece.count(b"\n") + (not piece.endswith(b"\n"))
+        count = count_lines(piece)
         if self._layout is not None and self._broken is None:
             records = self._layout.records(piece, count)
             if records is not None:
@@ -118,11 +118,20 @@ def pieces(path: Path, seen: Callable[[bytes], object]) -> Iterator[tuple[int, b
             while piece := file.read(PIECE) + file.readline():
                 seen(piece)
                 yield number, piece
-                number += piece.count(b"\n")
+                number += count_lines(piece)
                 offset += len(piece)
                 reached(path, offset)
     except OSError as problem:
         raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
+
+
+def count_lines(piece: bytes) -> int:
+    """Lines of a piece, the last one among them whether it has an end or not."""
+    count = place = 0
+    find = piece.find  # of long lines far faster than bytes.count
+    while place := find(b"\n", place) + 1:
+        count += 1
+    return count + (not piece.endswith(b"\n"))
 
 
 def lines(number: int, piece: bytes) -> Iterator[tuple[int, bytes]]:
