@@ -66,6 +66,7 @@ class Options:
     constants: target column -> a value for every row (tables only).
     chance: task (or "*") -> chance level of its headline metric.
     unreadable: where a reader notes files that it cannot read; see :meth:`Unreadable.attempt`.
+    hashed: whether anyone asks for `Input.sha256`; it may be left empty where nobody does.
     """
 
     families: Families
@@ -74,11 +75,12 @@ class Options:
     constants: Mapping[str, object] = field(default_factory=dict)
     chance: Mapping[str, float] = field(default_factory=dict)
     unreadable: Unreadable = field(default_factory=Unreadable)
+    hashed: bool = True
 
 
 @dataclass(frozen=True)
 class Input:
-    """One file that was read: an entry of `inputs` in audit.json."""
+    """One file that was read: an entry of `inputs` in audit.json. `sha256` is "" where none was asked for."""
 
     path: str
     format: str

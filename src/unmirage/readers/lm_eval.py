@@ -56,14 +56,14 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
             newer = sampled.get((scale.model, label))
             with options.unreadable.attempt(path):
                 if newer is None:
-                    one = _read_task(run, task, label, path, known, scale, on_rows, texts)
+                    one = _read_task(run, task, label, path, known, scale, on_rows, texts, options.hashed)
                     sampled[scale.model, label] = run, one.responses[0]
                     used[scale.model, label] = run
                     loaded.extend(one)
                     continue
                 loaded.warnings.append(_older(scale.model, task, path, run, newer[0]))
                 if scores_apart(run, newer[0], task) or not (run.results and newer[0].results):
-                    again = _read_task(run, task, label, path, known, scale, lambda n: None, Texts())
+                    again = _read_task(run, task, label, path, known, scale, lambda n: None, Texts(), False)
                     apart.compare(scale.model, task, run, *newer, again.responses[0])
         loaded.warnings += texts.notes(scale.model, run.arguments())
         if run.results is None or run.path is None:
@@ -104,7 +104,8 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
                     where=str(run.path),
                 )
             )
-        loaded.inputs.append(Input(str(run.path), NAME, sha256(run.path), len(fresh)))
+        digest = sha256(run.path) if options.hashed else ""
+        loaded.inputs.append(Input(str(run.path), NAME, digest, len(fresh)))
     loaded.warnings += apart.notes() + apart.mixed(used)
     loaded.inputs.sort(key=lambda entry: entry.path)
     return loaded
@@ -189,9 +190,10 @@ def _read_task(
     scale: Scale,
     on_rows: Callable[[int], None],
     texts: Texts,
+    hashed: bool,
 ) -> Loaded:
     config = run.config(task)
-    columns = read_columns(path, config, on_rows)
+    columns = read_columns(path, config, on_rows, hashed=hashed)
     loaded = Loaded(inputs=[Input(str(path), NAME, columns.sha256, len(columns))])
     frame, notes = frame_of(
         columns, config, run.results.filters(task) if run.results else [], where=str(path)

@@ -44,8 +44,10 @@ class Columns:
     item: the first 16 digits of the document's hash.
     target: the text whose likelihood is logged, or that a generation should equal.
     accepted: row -> all texts that a generation may equal, where there are several.
-    outputs, repeats: what the filter passed on, and what the model wrote.
-    counts: log-likelihoods of the record.
+    counts: outputs, or log-likelihoods, of the record.
+    outputs: what the filter passed on, of all records, one after another.
+    repeats: row -> what the model wrote, where that is several texts.
+    takes_first: whether the filter passed on the first text that the model wrote, and no other.
     loglikelihoods: of all records, one after another, in nats; one a request.
     greedy: of each of them, whether it is the model's own greedy text.
     recorded: metric -> its scores; NaN where a record has none.
@@ -61,9 +63,10 @@ class Columns:
     filter: list[str] = field(default_factory=list)
     target: list[str] = field(default_factory=list)
     accepted: dict[int, list[str]] = field(default_factory=dict)
-    outputs: list[list[str]] = field(default_factory=list)
-    repeats: list[list[str]] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    repeats: dict[int, list[str]] = field(default_factory=dict)
+    takes_first: bool = True
     loglikelihoods: array[float] = field(default_factory=lambda: array("d"))
     greedy: list[bool | None] = field(default_factory=list)
     recorded: dict[str, array[float]] = field(default_factory=dict)
@@ -130,7 +133,9 @@ class Columns:
         """Add records. Raises one of the errors of `Layout.record` where one is laid out in another way."""
         self.doc_id += [one.doc_id for one in records]
         self.item += [one.doc_hash[:DIGITS] for one in records]
-        self.filter += [one.filter or "" for one in records]
+        filters = [one.filter or "" for one in records]
+        same = filters.count(filters[0]) == len(filters)  # then one text is kept, and not many that are equal
+        self.filter += [filters[0]] * len(filters) if same else filters
         self._prompts += _prompts([one.prompt_hash for one in records])
         recorded = {
             name: list(map(attrgetter(f"metric_{i}"), records)) for i, name in enumerate(self.recorded)
@@ -153,8 +158,14 @@ class Columns:
                 self.target[row] = texts[0]
                 if len(texts) > 1:
                     self.accepted[row] = texts
-        self.outputs += [one.filtered_resps for one in records]
-        self.repeats += [one.resps[0] if len(one.resps) == 1 else flat(one.resps) for one in records]
+        outputs = [one.filtered_resps for one in records]
+        repeats = [one.resps[0] if len(one.resps) == 1 else flat(one.resps) for one in records]
+        sizes = list(map(len, repeats))
+        if max(sizes) > 1:
+            self.repeats |= {row: texts for row, texts in enumerate(repeats, start=before) if len(texts) > 1}
+        self.takes_first &= outputs == [texts[:1] for texts in repeats]
+        self.outputs += chain.from_iterable(outputs)
+        self.counts += map(len, outputs)
 
     def _add_likelihoods(self, records: Sequence[Any]) -> None:
         requests = [[*one.arguments.values()][0] for one in records]

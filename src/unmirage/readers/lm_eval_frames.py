@@ -201,13 +201,14 @@ def _generations(
     first.
     """
     notes: list[Note] = []
-    outputs = columns.outputs
-    several = max(map(len, columns.repeats)) > 1
-    if several and max(map(len, outputs)) == 1:
-        first = all(k == r[:1] for k, r in zip(outputs, columns.repeats, strict=True))
+    outputs, counts = columns.outputs, np.array(columns.counts)
+    if columns.repeats and counts.max() == 1:
         name = columns.filter[0] or (filters[0] if len(filters) == 1 else "")
-        if first and frame["filter"].n_unique() == 1 and _takes_first(config, name):
-            outputs = columns.repeats
+        if columns.takes_first and frame["filter"].n_unique() == 1 and _takes_first(config, name):
+            first = iter(outputs)
+            kept = [[next(first)] if n else [] for n in columns.counts]
+            written = [columns.repeats.get(row, texts) for row, texts in enumerate(kept)]
+            outputs, counts = [text for texts in written for text in texts], np.array(list(map(len, written)))
             notes.append(
                 tables.warning(
                     "repeats-used",
@@ -225,18 +226,19 @@ def _generations(
                     count=len(columns),
                 )
             )
-    empty = sum(not texts for texts in outputs)
-    if empty:
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
         notes.append(
             tables.warning(
                 "no-output",
-                f"{empty} records have no output and count as empty text",
+                f"{len(empty)} records have no output and count as empty text",
                 where=where,
-                count=empty,
+                count=len(empty),
             )
         )
-        outputs = [texts or [""] for texts in outputs]
-    counts = np.array(list(map(len, outputs)))
+        places = (np.cumsum(counts) - counts)[empty]
+        outputs = np.insert(np.array(outputs, dtype=object), places, "").tolist()
+        counts = np.maximum(counts, 1)
     target = pl.Series("target", columns.target, dtype=pl.String)
     frame = frame.with_columns(target, kind=pl.lit("generation"))
     rows = np.repeat(np.arange(len(columns)), counts)
@@ -247,7 +249,7 @@ def _generations(
             recorded=pl.when(scored).then(pl.col("recorded")).otherwise(pl.lit([], dtype=tables.RECORDED))
         )
     frame = frame.with_columns(
-        pl.Series("output", [text for texts in outputs for text in texts], dtype=pl.String),
+        pl.Series("output", outputs, dtype=pl.String),
         pl.Series("epoch", epochs, dtype=pl.Int32),
     )
     accepted = {row: columns.accepted[i] for row, i in enumerate(rows.tolist()) if i in columns.accepted}

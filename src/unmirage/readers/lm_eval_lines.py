@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from unmirage.errors import SourceError
-from unmirage.readers.base import BUFFER, head, reached
+from unmirage.readers.base import head, reached
 from unmirage.readers.lm_eval_records import LAYOUTS, Layout, NotARecord
 
 BATCH = 500  # records of an array
@@ -54,24 +54,23 @@ class Decoding:
         what = "is empty" if self._broken is None else f"line {self._broken[0]} is not a record: {self._broken[1]}"
         return SourceError(f"there is no complete record in it ({what})", where=str(self._path), hint=LAYOUTS)
 
-    def batches(self, seen: Callable[[bytes], object]) -> Iterator[tuple[Sequence[int], list[Any]]]:
+    def batches(self, seen: Callable[[memoryview], object]) -> Iterator[tuple[Sequence[int], list[Any]]]:
         """(line of each record, records), never none; `seen` as of `pieces`.
 
         Raises SourceError where a record is broken that is not the last, or is laid out in an unknown way.
         """
         if self.in_pieces:
-            batches = (self._piece(number, piece) for number, piece in pieces(self._path, seen))
+            batches = (self._piece(*piece) for piece in pieces(self._path, seen))
         else:
             texts = elements(self._path)
             batches = (self._texts(batch) for batch in iter(lambda: list(islice(texts, BATCH)), []))
         return (batch for batch in batches if batch[1])
 
-    def _piece(self, number: int, piece: bytes) -> tuple[Sequence[int], list[Any]]:
+    def _piece(self, number: int, count: int, piece: memoryview) -> tuple[Sequence[int], list[Any]]:
         if self._layout is None:
             first = next(lines(number, piece), None)
             with suppress(NotARecord, *UNKNOWN):  # it is met again, and said, below
                 self._layout = None if first is None else Layout.of(first[1], self._config)
-        count = count_lines(piece)
         if self._layout is not None and self._broken is None:
             records = self._layout.records(piece, count)
             if records is not None:
@@ -106,37 +105,47 @@ def unknown_layout(path: Path, line: int, problem: Exception) -> SourceError:
     )
 
 
-def pieces(path: Path, seen: Callable[[bytes], object]) -> Iterator[tuple[int, bytes]]:
-    """(number of the first line from 1, some whole lines) of a file, the last line as it is.
+def pieces(path: Path, seen: Callable[[memoryview], object]) -> Iterator[tuple[int, int, memoryview]]:
+    """(number of the first line from 1, how many lines, their text) of whole lines, the last as it is.
 
-    `seen` is called with each piece before it is handed out, in order: together they are the file.
+    A text is overwritten by the next; `seen` is called with each first: together they are the file.
     Raises SourceError where the file cannot be read.
     """
-    number, offset = 1, 0
+    buffer = bytearray(PIECE)
+    number, offset, held = 1, 0, 0
     try:
-        with path.open("rb", buffering=BUFFER) as file:
-            while piece := file.read(PIECE) + file.readline():
-                seen(piece)
-                yield number, piece
-                number += count_lines(piece)
-                offset += len(piece)
-                reached(path, offset)
+        with path.open("rb", buffering=0) as file:
+            while True:
+                got = file.readinto(memoryview(buffer)[held:])
+                size = held + got
+                end = buffer.rfind(b"\n", held, size) + 1 if got else size
+                if end:
+                    count = place = 0
+                    while place := buffer.find(b"\n", place, end) + 1:  # of long lines faster than count
+                        count += 1
+                    count += buffer[end - 1] != _LINE_END
+                    piece = memoryview(buffer)[:end]
+                    seen(piece)
+                    yield number, count, piece
+                    number, offset = number + count, offset + end
+                    reached(path, offset)
+                if not got:
+                    return
+                held = size - end
+                if held == len(buffer):
+                    buffer = buffer + bytearray(held)
+                else:
+                    buffer[:held] = buffer[end:size]
     except OSError as problem:
         raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
 
 
-def count_lines(piece: bytes) -> int:
-    """Lines of a piece, the last one among them whether it has an end or not."""
-    count = place = 0
-    find = piece.find  # of long lines far faster than bytes.count
-    while place := find(b"\n", place) + 1:
-        count += 1
-    return count + (not piece.endswith(b"\n"))
+_LINE_END = ord("\n")
 
 
-def lines(number: int, piece: bytes) -> Iterator[tuple[int, bytes]]:
+def lines(number: int, piece: memoryview) -> Iterator[tuple[int, bytes]]:
     """(line number, line) of the lines of a piece that are not blank; `number` is that of the first."""
-    for i, line in enumerate(piece.split(b"\n"), start=number):
+    for i, line in enumerate(bytes(piece).split(b"\n"), start=number):
         if line and not line.isspace():
             yield i, line
 

@@ -125,7 +125,7 @@ class Layout:
         usual = msgspec.json.Decoder(form, strict=False)  # numbers and flags are written as text
         return cls(output_type, metrics, form, usual, anything)
 
-    def records(self, piece: bytes, count: int) -> list[Any] | None:
+    def records(self, piece: memoryview, count: int) -> list[Any] | None:
         """All `count` records of a piece, one a line; None where one of them needs `record`."""
         try:
             found = self._usual.decode_lines(piece)
