@@ -163,7 +163,8 @@ def read(
     Parameters: source as in :func:`audit`; the others as in :class:`Reading`.
     Raises UnmirageError as :func:`audit`, and where the source holds no such table.
     """
-    loaded = load(source, Reading(format, family, tuple(families), tuple(map), tuple(tasks)))
+    reading = Reading(format, family, tuple(families), tuple(map), tuple(tasks))
+    loaded = load(source, reading, hashed=False)
     _say(loaded.warnings)
     frames = {"responses": loaded.responses, "results": loaded.results}
     if table not in frames:

@@ -93,13 +93,18 @@ def contradicted(texts: npt.NDArray[np.int64], scored: npt.NDArray[np.int64], lo
     scored: (n,) length of the continuation, in characters.
     loglik: (n,) log-probability of the continuation in nats.
     """
-    frame = pl.DataFrame({"text": texts, "scored": scored, "loglik": loglik})
+    ordered = np.sort(texts)
+    mask = np.isin(texts, ordered[1:][ordered[1:] == ordered[:-1]])
+    if not mask.any():
+        return mask  # no text was scored twice
+    frame = pl.DataFrame({"text": texts[mask], "scored": scored[mask], "loglik": loglik[mask]})
     best = frame.group_by("text", "scored").agg(best=pl.col("loglik").max())
     best = best.sort("text", "scored", descending=[False, True]).with_columns(
         best=pl.col("best").cum_max().over("text")
     )
     joined = frame.join(best, on=["text", "scored"], how="left", maintain_order="left")
-    return joined.select(pl.col("loglik") < pl.col("best") - LIKELIER).to_series().to_numpy()
+    mask[mask] = joined.select(pl.col("loglik") < pl.col("best") - LIKELIER).to_series().to_numpy()
+    return mask
 
 
 def check_setups(setups: Sequence[Setup]) -> list[Note]:

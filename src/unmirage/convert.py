@@ -114,7 +114,7 @@ def read_flat(
     def on_bytes(done: int, total: int) -> None:
         progress("reading", done, total)
 
-    options = replace(options_of(reading), folder=folder, engine=engine)
+    options = replace(options_of(reading, hashed=False), folder=folder, engine=engine)
     loaded, parts = gather(sources, options, format=reading.format, on_bytes=on_bytes)
     return loaded, combined(loaded, parts, folder)
 

@@ -93,7 +93,7 @@ def inspect(
         progress("reading", done, total)
 
     with TemporaryDirectory(prefix="unmirage-") as folder:
-        options = replace(options_of(reading), folder=Path(folder), engine=engine)
+        options = replace(options_of(reading, hashed=False), folder=Path(folder), engine=engine)
         found = read_lenient(sources, options, format=reading.format, on_bytes=on_bytes)
         return _inspection(found, reading)
 

@@ -48,21 +48,29 @@ class Reading:
     tasks: tuple[str, ...] = ()
 
 
-def options_of(reading: Reading) -> Options:
-    """What readers are told. Raises UnmirageError where a file of sizes or columns cannot be read."""
+def options_of(reading: Reading, *, hashed: bool = True) -> Options:
+    """What readers are told.
+
+    Parameters: `hashed`: whether the files' SHA-256 is asked for.
+    Raises UnmirageError where a file of sizes or columns cannot be read.
+    """
     mapping = maps.parse(reading.map)
     return Options(
         families=load_families([Path(path) for path in reading.families]),
         family=reading.family,
         columns=mapping.columns,
         constants=mapping.constants,
+        hashed=hashed,
     )
 
 
-def load(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
-    """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`."""
+def load(source: Sources, reading: Reading, progress: Progress = silent, *, hashed: bool = True) -> Loaded:
+    """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`.
+
+    Parameters: `hashed`: whether the files' SHA-256 is asked for.
+    """
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
-    options = options_of(reading)
+    options = options_of(reading, hashed=hashed)
 
     def on_bytes(done: int, total: int) -> None:
         progress("reading", done, total)

@@ -70,6 +70,7 @@ class Options:
     unreadable: where a reader notes files that it cannot read; see :meth:`Unreadable.attempt`.
     folder: where the responses that were read are put into files; None: they stay in memory.
     engine: where files are read; None: in this process.
+    hashed: whether anyone asks for `Input.sha256`; it may be left empty where nobody does.
     """
 
     families: Families
@@ -80,11 +81,12 @@ class Options:
     unreadable: Unreadable = field(default_factory=Unreadable)
     folder: Path | None = None
     engine: Engine | None = None
+    hashed: bool = True
 
 
 @dataclass(frozen=True)
 class Input:
-    """One file that was read: an entry of `inputs` in audit.json."""
+    """One file that was read: an entry of `inputs` in audit.json. `sha256` is "" where none was asked for."""
 
     path: str
     format: str

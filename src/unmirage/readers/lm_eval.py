@@ -30,8 +30,8 @@ from unmirage.readers.lm_eval_checks import (
     scores_apart,
     setup_of,
 )
+from unmirage.readers.lm_eval_columns import read_columns
 from unmirage.readers.lm_eval_frames import frame_of
-from unmirage.readers.lm_eval_records import read_columns
 from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, states, step_of
 from unmirage.readers.parts import Table, taken
 from unmirage.readers.shots import labels
@@ -59,7 +59,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     for run in runs:
         for task, path in sorted(run.samples.items()):
             label = task + shots.get((id(run), task), "")
-            calls[path] = _call(run, task, label, path, scales[id(run)], options.folder)
+            calls[path] = _call(run, task, label, path, scales[id(run)], options.folder, options.hashed)
             newest.setdefault((scales[id(run)][0].model, label), path)
     first = {path: calls[path] for path in newest.values()}
     with Ahead(options, read_file, first, list(first), on_rows) as ahead:
@@ -101,7 +101,7 @@ def _read_runs(
                     continue
                 loaded.warnings.append(_older(scale.model, task, path, run, newer[0]))
                 if scores_apart(run, newer[0], task) or not (run.results and newer[0].results):
-                    call = _call(run, task, label, path, scales[id(run)], None)
+                    call = _call(run, task, label, path, scales[id(run)], None, False)
                     again = read_file(lambda n: None, *call).loaded.responses[0]
                     apart.compare(scale.model, task, run, newer[0], taken(newer[1]), again)
         loaded.warnings += texts.notes(scale.model, run.arguments())
@@ -143,7 +143,8 @@ def _read_runs(
                     where=str(run.path),
                 )
             )
-        loaded.inputs.append(Input(str(run.path), NAME, sha256(run.path), len(fresh)))
+        digest = sha256(run.path) if options.hashed else ""
+        loaded.inputs.append(Input(str(run.path), NAME, digest, len(fresh)))
     loaded.warnings += apart.notes() + apart.mixed(used)
 
 
@@ -226,16 +227,22 @@ class File:
     asked: Asked
 
 
-_Call = tuple[Path, str, dict[str, Any] | None, list[str], Scale, dict[str, float | None], Path | None]
+_Call = tuple[Path, str, dict[str, Any] | None, list[str], Scale, dict[str, float | None], Path | None, bool]
 
 
 def _call(
-    run: Run, task: str, label: str, path: Path, scaled: tuple[Scale, float | None], folder: Path | None
+    run: Run,
+    task: str,
+    label: str,
+    path: Path,
+    scaled: tuple[Scale, float | None],
+    folder: Path | None,
+    hashed: bool,
 ) -> _Call:
     """The arguments of :func:`read_file` for a task of a run."""
     scale, step = scaled
     filters = run.results.filters(task) if run.results else []
-    return path, label, run.config(task), filters, scale, {**axes(scale), "step": step}, folder
+    return path, label, run.config(task), filters, scale, {**axes(scale), "step": step}, folder, hashed
 
 
 def read_file(
@@ -247,10 +254,11 @@ def read_file(
     scale: Scale,
     known: dict[str, float | None],
     folder: Path | None,
+    hashed: bool,
 ) -> File:
     """Read a samples file; `label` is what its task is called, `known` the axes of its model."""
-    columns = read_columns(path, config, on_rows)
-    loaded = Loaded(inputs=[Input(str(path), NAME, sha256(path), len(columns))])
+    columns = read_columns(path, config, on_rows, hashed=hashed)
+    loaded = Loaded(inputs=[Input(str(path), NAME, columns.sha256, len(columns))])
     frame, notes = frame_of(columns, config, filters, where=str(path))
     named = pl.col("filter").replace_strict(
         {"": label}, default=pl.format("{},{}", pl.lit(label), pl.col("filter"))

@@ -16,7 +16,8 @@ from unmirage import tables
 from unmirage.consistency import ASKED, FEWEST, Setup, contradicted, impossible
 from unmirage.counts import listed
 from unmirage.facts import Parted
-from unmirage.readers.lm_eval_records import Columns
+from unmirage.readers.lm_eval_columns import Columns
+from unmirage.readers.lm_eval_records import LIKELIHOOD
 from unmirage.readers.lm_eval_runs import Run
 from unmirage.readers.parts import Table, kept, put, rows_of, taken
 
@@ -48,27 +49,26 @@ SCORED = {"text": pl.Int64, "scored": pl.Int64, "loglik": pl.Float64, "row": pl.
 def scored_of(columns: Columns, folder: Path | None) -> Scored | None:
     """The scored texts of a samples file, in files of `folder` if there is one; None where there are none:
     rolling likelihoods and generations."""
-    if len(columns.texts) != len(columns.loglikelihoods) or not columns.texts:
+    if not len(columns.texts):
         return None
-    counts = np.array(columns.counts, dtype=np.int64)
     requests = pl.DataFrame(
         {
-            "text": np.array(columns.texts, dtype=np.int64),
-            "scored": np.array(columns.scored, dtype=np.int64),
+            "text": columns.texts,
+            "scored": columns.scored,
             "loglik": np.array(columns.loglikelihoods, dtype=np.float64),
-            "row": np.repeat(np.arange(len(counts), dtype=np.uint32), counts),
+            "row": np.repeat(np.arange(len(columns), dtype=np.uint32), np.array(columns.counts)),
         },
         schema=SCORED,
     )
     broken: frozenset[int] = frozenset()
-    if columns.output_type == "loglikelihood":
+    if columns.output_type == LIKELIHOOD:
         found = impossible(
             requests["loglik"].to_numpy(),
-            np.array([bool(flag) for flag in columns.greedy]),
+            np.array(columns.greedy, dtype=np.bool_),
             np.array([len(target.encode(errors="replace")) for target in columns.target], dtype=np.int64),
         )
         broken = frozenset(np.flatnonzero(found).tolist())
-    documents = pl.DataFrame({"doc_id": columns.doc_id}, schema={"doc_id": pl.String})
+    documents = pl.DataFrame({"doc_id": list(map(str, columns.doc_id))}, schema={"doc_id": pl.String})
     return Scored(kept(requests, folder), kept(documents, folder), broken)
 
 
@@ -154,13 +154,11 @@ class Asked:
 def asked_of(columns: Columns, folder: Path | None) -> Asked:
     """The prompts of a samples file, in a file of `folder` if there is one."""
     prompts: pl.DataFrame | Path | None = None
-    if any(columns.prompts):
-        prompts = pl.DataFrame(
-            {"item_id": [digest[:16] for digest in columns.item], "prompt": np.array(columns.prompts)},
-            schema=ASKED,
-        ).filter(pl.col("prompt") > 0)
-        prompts = prompts if folder is None else put(prompts, folder)
-    return Asked(prompts, any(len(texts) > 1 for texts in columns.accepted))
+    if columns.prompts.any():
+        stated = pl.DataFrame({"item_id": columns.item, "prompt": columns.prompts}, schema=ASKED)
+        stated = stated.filter(pl.col("prompt") > 0)
+        prompts = stated if folder is None else put(stated, folder)
+    return Asked(prompts, bool(columns.accepted))
 
 
 def setup_of(run: Run, family: str, model: str, task: str, label: str, asked: Asked | None) -> Setup:
