@@ -33,8 +33,9 @@ from unmirage.cli import main
 start = time.perf_counter()
 code = main(sys.argv[1:])
 seconds = time.perf_counter() - start
-peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(code, seconds, *peaks, file=sys.stderr)
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+cpu = sum(one.ru_utime + one.ru_stime for one in used)
+print(code, seconds, cpu, *(one.ru_maxrss / 1024 for one in used), file=sys.stderr)
 """
 WORDS = (
     *("the", "model", "answers", "questions", "about", "trains", "and", "“rivers”;", "each", "line", "of"),
@@ -159,16 +160,17 @@ def write_inspect(folder: Path, size: int) -> int:
 WRITERS = {"lm-eval": write_lm_eval, "inspect": write_inspect}
 
 
-def measure(*arguments: object) -> tuple[float, float, float, str]:
-    """(seconds, peak MiB of the process, of its largest child, what it printed) of a command."""
+def measure(*arguments: object) -> tuple[list[float], str]:
+    """Seconds, CPU seconds, peak MiB of the process and of its largest child, of a command; and what it
+    printed."""
     done = subprocess.run(
         [sys.executable, "-c", RUN, *map(str, arguments)], capture_output=True, text=True, check=True
     )
     *said, last = done.stderr.splitlines()
-    code, seconds, own, child = (float(value) for value in last.split())
+    code, *numbers = (float(value) for value in last.split())
     if code:
         raise SystemExit("\n".join([*said, last]))
-    return seconds, own, child, done.stdout or said[-1]
+    return numbers, done.stdout or said[-1]
 
 
 def main() -> None:
@@ -179,10 +181,13 @@ def main() -> None:
     parser.add_argument("--tool", choices=sorted(WRITERS), default="lm-eval")
     parser.add_argument("--jobs", type=int, nargs="+", default=[1])
     given = parser.parse_args()
-    empty = measure("--version")[1]
+    empty = measure("--version")[0][2]
     print(f"{given.tool}; an empty process has {empty:,.0f} MiB\n")
-    print("| GB | files | command | jobs | rows | seconds | MB/s | peak MiB | largest child, MiB |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| GB | files | command | jobs | rows | seconds | CPU seconds | MB a CPU second | peak MiB | largest "
+        "child, MiB |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for size in given.sizes:
         logs = given.folder / f"{given.tool}-{size:g}"
         start = time.perf_counter()
@@ -192,33 +197,25 @@ def main() -> None:
         outputs = set()
         for jobs in given.jobs:
             out = given.folder / f"{given.tool}-{size:g}-{jobs}.parquet"
-            seconds, own, child, said = measure("convert", logs, out, "--jobs", jobs)
+            numbers, said = measure("convert", logs, out, "--jobs", jobs)
             outputs.add(hashlib.sha256(out.read_bytes()).hexdigest())
             out.unlink()
-            row("convert", jobs, said.split()[0], seconds, own, child, written, files)
+            row("convert", jobs, said.split()[0], numbers, written, files)
         for jobs in given.jobs:
-            seconds, own, child, said = measure("inspect", logs, "--json", "--jobs", jobs)
+            numbers, said = measure("inspect", logs, "--json", "--jobs", jobs)
             rows = sum(tool["rows"] for tool in json.loads(said)["tools"])
-            row("inspect", jobs, f"{rows:,}", seconds, own, child, written, files)
+            row("inspect", jobs, f"{rows:,}", numbers, written, files)
         shutil.rmtree(logs)
         if len(outputs) > 1:
             raise SystemExit("the bytes depend on the number of jobs")
 
 
-def row(
-    command: str,
-    jobs: int,
-    rows: str,
-    seconds: float,
-    own: float,
-    child: float,
-    written: int,
-    files: int,
-) -> None:
+def row(command: str, jobs: int, rows: str, numbers: list[float], written: int, files: int) -> None:
     """Print one row of the table."""
+    seconds, cpu, own, child = numbers
     print(
-        f"| {written / 1e9:.2f} | {files:,} | {command} | {jobs} | {rows} | {seconds:.1f} | "
-        f"{written / 1e6 / seconds:.0f} | {own:,.0f} | {child:,.0f} |",
+        f"| {written / 1e9:.2f} | {files:,} | {command} | {jobs} | {rows} | {seconds:.1f} | {cpu:.1f} | "
+        f"{written / 1e6 / cpu:.0f} | {own:,.0f} | {child:,.0f} |",
         flush=True,
     )
 
