@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from unmirage import tables
+from unmirage import facts, tables
 from unmirage.counts import listed
-from unmirage.facts import AT_ONCE
 
 Note = dict[str, object]
 Floats = npt.NDArray[np.float64]
@@ -147,7 +146,7 @@ def _other_prompts(family: str, task: str, setups: Sequence[Setup]) -> list[Note
     stated = [one for one in setups if one.prompts is not None]
     if len(stated) < 2:
         return []
-    parts = max(-(-sum(map(_size, stated)) // AT_ONCE), 1)
+    parts = max(-(-sum(map(_size, stated)) // facts.AT_ONCE), 1)
     models: set[str] = set()
     items = total = 0
     for part in range(parts):

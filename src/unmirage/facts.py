@@ -161,7 +161,6 @@ class Parted:
     rows: int
     by: str
     folder: Path | None
-    at_once: int = AT_ONCE
     _held: list[pl.DataFrame] = field(default_factory=list)
     _blocks: dict[int, list[int]] = field(default_factory=dict)  # part -> bytes of its blocks
     _own: Path | None = None  # the folder of these parts
@@ -169,12 +168,12 @@ class Parted:
     @property
     def parts(self) -> int:
         """How many parts there are."""
-        return 1 if self.folder is None else max(1, -(-self.rows // self.at_once))
+        return 1 if self.folder is None else max(1, -(-self.rows // AT_ONCE))
 
     def add(self, frame: pl.DataFrame) -> None:
         """Add rows."""
         self._held.append(frame)
-        if self.parts > 1 and sum(one.height for one in self._held) >= self.at_once:
+        if self.parts > 1 and sum(one.height for one in self._held) >= AT_ONCE:
             self._spill()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:

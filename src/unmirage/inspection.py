@@ -11,10 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from unmirage import __version__, tables
+from unmirage import __version__, facts, tables
 from unmirage.engine import Engine
 from unmirage.errors import UnmirageError
-from unmirage.facts import AT_ONCE
 from unmirage.metrics import available, tokenise
 from unmirage.metrics.available import available_in
 from unmirage.readers import READERS
@@ -228,7 +227,7 @@ class _Itemised:
     def row(self) -> Row:
         """What the table of tasks says of it."""
         models = {cell.code for _, cell in self._met}
-        if sum(cell.rows for _, cell in self._met) <= AT_ONCE:
+        if sum(cell.rows for _, cell in self._met) <= facts.AT_ONCE:
             can, partial, cannot = available(self._rows(self.places))
         else:
             can, partial, cannot = available_in(self._by_model(sorted(models)))

@@ -15,7 +15,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from unmirage.engine import say
 from unmirage.errors import UnmirageError
-from unmirage.readers.base import Options, meter, reached, size_of
+from unmirage.readers.base import Options, meter, size_of
 
 PAYS = 16 << 20  # bytes of files below which processes are not worth their start
 TELL = 1 << 20  # bytes between two words of a process on how far it is
@@ -50,6 +50,7 @@ class Ahead(Generic[Key, Result]):
         self._done: dict[Key, tuple[Result | None, UnmirageError | None]] = {}
         self._coming: Iterator[tuple[Key, tuple[Result | None, UnmirageError | None]]] | None = None
         self._left: set[Key] = set()
+        self._meter = meter.get()
         engine = options.engine
         if engine is None or engine.jobs == 1 or len(calls) < 2 or sum(map(size_of, files)) < PAYS:
             return
@@ -74,8 +75,8 @@ class Ahead(Generic[Key, Result]):
     def _told(self, message: tuple[str, int | None] | int) -> None:
         if isinstance(message, int):
             self._on_rows(message)
-        else:
-            reached(Path(message[0]), message[1])
+        elif self._meter is not None:
+            self._meter.reach(Path(message[0]), message[1])
 
     def __enter__(self) -> Self:
         return self
