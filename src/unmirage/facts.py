@@ -19,7 +19,7 @@ import polars as pl
 from unmirage import tables
 
 CELL = ("family", "model", "task")
-AT_ONCE = 1 << 18  # rows of a part
+AT_ONCE = 1 << 16  # rows of a part
 _PLACE = 32  # bits of a row's place within its table
 Cell = tuple[str, str, str]
 
