@@ -20,6 +20,8 @@ from unmirage.aggregate import curves_frame
 from unmirage.engine import Engine
 from unmirage.engine import engine as engine_of
 from unmirage.metrics.tokens import rules_of
+from unmirage.engine.local import Local
+from unmirage.errors import SourceError, TableError
 from unmirage.readers import mapping as maps
 from unmirage.reported import result_rows
 from unmirage.result import Progress, Settings, checked, silent
@@ -117,12 +119,15 @@ def curves_of(
     if settings.samples is not None:
         return _thinned(source, reading, settings, engine, progress)
     table = plain_table(source, reading)
-    with suppress(NotPlain):
+    # What is wrong with the rows is said by their reader, which knows where.
+    with suppress(NotPlain, TableError, SourceError):
         if table is not None:
             return _curves(table, reading, settings, engine, progress)
     with TemporaryDirectory(prefix="unmirage-") as folder:
         table = read_table(source, reading, Path(folder), engine, progress)
-        return _curves(table, reading, settings, engine, progress)
+        # No other machine sees the folder.
+        here = engine if isinstance(engine, Local) else Local()
+        return _curves(table, reading, settings, here, progress)
 
 
 def _thinned(

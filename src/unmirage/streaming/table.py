@@ -202,9 +202,10 @@ def _of_files(paths: Sequence[Path]) -> Table:
         schema = pl.scan_parquet(path).collect_schema()
         for name, kind in schema.items():
             columns.setdefault(name, kind)
-        for offset, rows in _pieces(row_groups(path)):
-            parts.append(Part(str(path), offset, rows, first + offset))
-        first += sum(part.rows for part in parts if part.source == str(path))
+        sizes = row_groups(path)
+        for offset, rows in _pieces(sizes):
+            parts.append(Part(str(path.absolute()), offset, rows, first + offset))
+        first += sum(sizes)
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} tables together"
     return Table(tuple(parts), columns, checked=False, where=where)
 
