@@ -19,9 +19,9 @@ from unmirage import findings, recorded, scales, selection, tables
 from unmirage.aggregate import curves_frame
 from unmirage.engine import Engine
 from unmirage.engine import engine as engine_of
-from unmirage.metrics.tokens import rules_of
 from unmirage.engine.local import Local
 from unmirage.errors import SourceError, TableError
+from unmirage.metrics.tokens import rules_of
 from unmirage.readers import mapping as maps
 from unmirage.reported import result_rows
 from unmirage.result import Progress, Settings, checked, silent
