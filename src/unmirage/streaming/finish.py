@@ -14,7 +14,6 @@ from unmirage.cells import Floats
 from unmirage.measured import Attempts, Mask, Measured, combined, resampled
 from unmirage.metrics.cards import Metric
 from unmirage.result import Settings
-from unmirage.streaming import exact
 from unmirage.streaming.totals import Totals
 
 
@@ -123,7 +122,7 @@ def _measured(task: Task, name: str, sums: Floats) -> Measured:
     errors = np.full(len(index), np.nan)
     varied = finite & ~alike
     if item_level and varied.any():
-        errors[varied] = _errors(task, name, sums[varied, :, 0], means[varied, 0], varied)
+        errors[varied] = _errors(task, name, sums[varied, :, 0], varied)
     attempted = task.attempts is not None and name == "pass_rate"
     once = bool((epochs == 1).all()) and (task.asked is None or bool((task.asked == n).all()))
     attempts = inverse = None
@@ -157,12 +156,8 @@ def _measured(task: Task, name: str, sums: Floats) -> Measured:
     )
 
 
-def _errors(task: Task, name: str, sums: Floats, mean: Floats, which: Mask) -> Floats:
+def _errors(task: Task, name: str, sums: Floats, which: Mask) -> Floats:
     """(m,) clustered standard errors; from the squares where items are their own units and are folded."""
-    n, totals = task.items, task.totals
-    if totals.folded and not task.clustered and (task.epochs == 1).all():
-        one = totals.scores[name]
-        squares = exact.total(one.squares, one.have.shape)[task.index][which]
-        variance = (squares - n * mean**2) / (n - 1)
-        return np.asarray(np.sqrt(variance / n))
+    if task.totals.folded and not task.clustered and (task.epochs == 1).all():
+        return task.totals.plain_errors(name)[task.index][which]
     return statistics.stderr_of_sums(sums.T, task.sizes)

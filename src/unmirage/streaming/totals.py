@@ -196,6 +196,7 @@ class Totals:
         for scores whose squares are beyond `exact.LIMIT`.
         """
         one = self.scores[name]
+        one.trim()
         n = one.have - one.infinite
         sums = {level: parts.sum(axis=1) for (_, level), parts in one.parts.items()}
         errors = np.sqrt(exact.variances(sums, one.squares, n) / np.maximum(n, 1))
@@ -294,6 +295,7 @@ class Totals:
 
     def _floats(self, name: str, of: Callable[[Ints], Ints]) -> Floats:
         one, shape = self.scores[name], of(self.rows).shape
+        one.trim()
         columns = [
             exact.total({level: of(sums) for (c, level), sums in one.parts.items() if c == k}, shape)
             for k in range(one.components)
