@@ -6,7 +6,7 @@ One place holds each schema. Readers build a frame and pass it through :func:`ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -293,11 +293,7 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
     others = [c for c in frame.columns if c not in RESPONSES]
     unused = [c for c in others if not frame[c].dtype.is_numeric()]
     if unused:
-        notes.append(
-            warning(
-                "unused-columns", f"columns not used: {', '.join(unused)}", where=where, count=len(unused)
-            )
-        )
+        notes.append(unused_columns(unused, where=where))
         frame = frame.drop(unused)
     frame = frame.with_columns(
         pl.col([c for c in others if c not in unused]).cast(pl.Float64).fill_nan(None),
@@ -317,6 +313,12 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
                 hint=hint,
             )
     return rows.drop(_ROW), notes
+
+
+def unused_columns(names: Sequence[str], *, where: str) -> dict[str, object]:
+    """The warning of columns that stand beside the schema and are no numbers."""
+    message = f"columns not used: {', '.join(names)}"
+    return warning("unused-columns", message, where=where, count=len(names))
 
 
 def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:

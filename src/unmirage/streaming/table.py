@@ -196,18 +196,21 @@ def _is_plain(path: Path) -> bool:
 def _of_files(paths: Sequence[Path]) -> Table:
     """Parquet files as they lie, in parts of whole row groups."""
     parts: list[Part] = []
+    notes: list[dict[str, object]] = []
     columns: dict[str, pl.DataType] = {}
     first = 0
     for path in paths:
         schema = pl.scan_parquet(path).collect_schema()
         for name, kind in schema.items():
             columns.setdefault(name, kind)
+        unused = [n for n, kind in schema.items() if n not in tables.RESPONSES and not kind.is_numeric()]
+        notes += [tables.unused_columns(unused, where=str(path))] if unused else []
         sizes = row_groups(path)
         for offset, rows in _pieces(sizes):
             parts.append(Part(str(path.absolute()), offset, rows, first + offset))
         first += sum(sizes)
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} tables together"
-    return Table(tuple(parts), columns, checked=False, where=where)
+    return Table(tuple(parts), columns, checked=False, where=where, notes=notes)
 
 
 def _pieces(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
