@@ -71,3 +71,18 @@ class LongEngineOptions(EngineOptions):
 
         jobs = cores() if self.jobs is None and self.engine == "local" else self.jobs
         return engine(self.engine, jobs, self.ray_address)
+
+
+@Parameter(name="*")
+@dataclass
+class ReadingEngineOptions(EngineOptions):
+    """Where logs are read."""
+
+    jobs: Annotated[
+        int | None,
+        _option(
+            RUNNING,
+            "How many files are read at once, each by a process. By default one and in this process; more "
+            "pay from about 100 MB on. With --engine ray: all CPUs.",
+        ),
+    ] = None
