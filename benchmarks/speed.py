@@ -3,11 +3,11 @@
     python benchmarks/speed.py [--rows 100000 1000000] [--huge] [--only path edits choices fits start reading]
         [--harness-rows N] [--bootstrap-rows N]
 
-Each number is of a process of its own: processor seconds (its own and those of processes it waited for), wall
-seconds and peak memory from the kernel's count. `--huge` adds 16,000,000 rows. The harness takes about 80 s of
-CPU per 100,000 rows and scipy's bootstrap about 10, so they are measured up to `--harness-rows` and
-`--bootstrap-rows`. Peers that this Python cannot import are named as such: run it where lm_eval, pandas, scipy
-and torch are installed.
+Each number is of a process of its own: processor seconds (its own and those of processes it waited for),
+wall seconds and peak memory as the kernel counts them. `--huge` adds 16,000,000 rows. The harness takes about
+80 s of CPU per 100,000 rows and scipy's bootstrap about 10, so they are measured up to `--harness-rows` and
+`--bootstrap-rows`. Peers that this Python cannot import are named as such: run it where lm_eval, pandas,
+scipy and torch are installed.
 """
 
 from __future__ import annotations

@@ -16,9 +16,7 @@ OTHERS = 3
 def print_start() -> None:
     """Print the table."""
     print("## Start\n")
-    print(
-        f"Each the median of {HELP} runs of the help and {OTHERS} of the others, in turn, after one of each.\n"
-    )
+    print(f"Median of {HELP} runs of the help and {OTHERS} of the others, in turn, after one of each.\n")
     with TemporaryDirectory() as name:
         commands = {
             "python -c pass": ["-c", "pass"],
