@@ -4,9 +4,9 @@
         [--clustered 0.25] [--shuffled] [--group 131072] [--seed 0]
 
 Each of `--models` models of two families answers the same items of every task; a share of the tasks has
-clusters of five items. Rows come in the order family, model, task, item, or, with `--shuffled`, in an order in
-which neighbours are of other models and tasks. The file is in the schema of `unmirage.tables`; the same options
-give the same bytes.
+clusters of five items. Rows come in the order family, model, task, item, or, with `--shuffled`, in one in
+which neighbours are of other models and tasks. The file is in the schema of `unmirage.tables`; the same
+options give the same bytes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEAST, STEP = 1e7, 2.0  # parameters of the smallest model, and from one to the 
 
 
 def rows_at(at: np.ndarray, args: argparse.Namespace) -> pl.DataFrame:
-    """The rows of these numbers, 0 to rows - 1: what a row holds depends on its number alone."""
+    """The rows of these numbers, 0 to rows - 1."""
     items = args.items
     item, rest = at % items, at // items
     task, rest = rest % args.tasks, rest // args.tasks
@@ -39,7 +39,7 @@ def rows_at(at: np.ndarray, args: argparse.Namespace) -> pl.DataFrame:
     answer = (item * 2654435761 % 4294967296 * args.choices // 4294967296).astype(np.int32)
     scores[np.arange(len(at)), answer] *= 1.0 - 0.7 * skill
     lengths = 5 + (item[:, None] * 31 + np.arange(args.choices) * 7) % 60
-    clustered = (task < args.clustered * args.tasks) & (item >= 0)
+    clustered = task < args.clustered * args.tasks
     frame = pl.DataFrame(
         {
             "family": family,

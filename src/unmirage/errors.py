@@ -57,3 +57,7 @@ class OutputError(UnmirageError):
 
 class WorkError(UnmirageError):
     """Work that was spread over processes or machines was lost."""
+
+
+class UnmirageWarning(UserWarning):
+    """Something that a step has to say about the data; `audit` lists these in `warnings` instead."""

@@ -58,9 +58,7 @@ def outcome(call: bytes, told: Told | None, shared: Sequence[bytes] = ()) -> byt
     """
     try:
         function, arguments = pickle.loads(call)
-        arguments = [
-            pickle.loads(shared[one.place]) if isinstance(one, Shared) else one for one in arguments
-        ]
+        arguments = [pickle.loads(shared[one.place]) if isinstance(one, Shared) else one for one in arguments]
         return pickle.dumps(("result", made(function, arguments, told)))
     except Exception as problem:
         problem.add_note(f"In the process that made the call:\n{traceback.format_exc()}")

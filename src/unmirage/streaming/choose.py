@@ -22,8 +22,8 @@ class Chosen:
 
     Attributes
     ----------
-    kept: one row a (family, model, task) with a curve: `family` of the curve, `source` the family that the rows
-        name, model, task, kind, axis_value, first.
+    kept: one row a (family, model, task) with a curve: `family` of the curve, `source` the family that the
+        rows name, model, task, kind, axis_value, first.
     results: aggregates of models on the axis, with `axis_value`, or None.
     families: the curves' families in order.
     notes: warnings.
@@ -38,9 +38,7 @@ class Chosen:
 def scales_of(survey: pl.DataFrame, axes: Sequence[str]) -> pl.DataFrame:
     """The models' scales: family, model, task, kind and the axes; two rows where a column is not constant."""
     names = ["family", "model", "task", "kind"]
-    missing = [
-        pl.lit(None, dtype=pl.Float64).alias(name) for name in tables.AXES if name not in axes
-    ]
+    missing = [pl.lit(None, dtype=pl.Float64).alias(name) for name in tables.AXES if name not in axes]
     ends = [
         survey.select(*names, *(pl.col(f"{mark}{name}").alias(name) for name in axes)).with_columns(missing)
         for mark in (LOW, HIGH)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,7 +42,7 @@ class Compared:
         rows = entries(frame.select("kind", "length_unit", "recorded").with_row_index("row"))
         for (kind, name), part in rows.group_by("kind", "recorded_as"):
             ours, tolerance = counterpart(str(name), str(kind))
-            if ours not in scores or scores[ours].shape[1] != 1:
+            if ours is None or ours not in scores or scores[ours].shape[1] != 1:
                 continue
             at = part["row"].cast(pl.Int64).to_numpy()
             score, value = scores[ours][at, 0], part["value"].to_numpy()
@@ -59,6 +59,10 @@ class Compared:
         """Add what other rows gave."""
         for key, values in other.found.items():
             self._put(key, values)
+
+    def replace(self, other: Compared, cells: Collection[int]) -> None:
+        """Take what some cells come to from `other`."""
+        self.found = {key: one for key, one in self.found.items() if key[0] not in cells} | other.found
 
     def frame(self, cells: Sequence[CellPlan]) -> pl.DataFrame:
         """As `unmirage.recorded.compare_items` gives it."""

@@ -14,6 +14,7 @@ Numbers below 2^-983 count as 0; those from `LIMIT` on cannot be cut.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +32,10 @@ LIMIT = 2.0**1000
 SQUARED = 499
 _LEAST_LEVEL = -30
 _PRECISION = 53
-# As many numbers may be added in float64.
-ROWS = 2**21
+# Numbers cut at a time: they fit into a cache.
+_CHUNK = 2**14
+# Rows added at a time: they fit into a cache, and are fewer than the 2^21 that float64 allows.
+ROWS = 2**16
 
 
 def quantum(level: int) -> float:
@@ -62,25 +65,31 @@ def lowest(exponent: Exponents) -> Exponents:
 
 
 def parts(values: Floats, exponent: Exponents) -> Iterator[tuple[int, Floats]]:
-    """(level, (n,) parts in quanta of the level), from the top; levels without a part are left out.
+    """(level, (n,) parts, multiples of its quantum), from the top; levels that nothing reaches are left out.
 
     Parameters
     ----------
-    values: (n,) finite, overwritten by what is left.
+    values: (n,) finite.
     exponent: of the largest in each set that they fall into; the levels of all sets are given.
     """
     some = exponent[exponent > ZERO]
     if not some.size:
         return
-    for level in range(highest(int(some.max())), int(lowest(some).min()) - 1, -1):
-        whole = values * (1 / quantum(level))
-        np.rint(whole, out=whole)
-        if whole.any():
-            yield level, whole
-            whole *= quantum(level)
-            values -= whole
-            if not values.any():
-                return
+    levels = range(highest(int(some.max())), int(lowest(some).min()) - 1, -1)
+    out, used = np.empty((len(levels), len(values))), np.zeros(len(levels), dtype=np.bool_)
+    for start in range(0, len(values), _CHUNK):
+        rest = values[start : start + _CHUNK].copy()
+        for place, level in enumerate(levels):
+            part = out[place, start : start + _CHUNK]
+            # The last bit of what is added is worth one quantum: the sum is rounded to it.
+            np.add(rest, 1.5 * 2.0**52 * quantum(level), out=part)
+            part -= 1.5 * 2.0**52 * quantum(level)
+            used[place] = True
+            rest -= part
+            if not rest.any():
+                out[place + 1 :, start : start + _CHUNK] = 0
+                break
+    yield from ((level, out[place]) for place, level in enumerate(levels) if used[place])
 
 
 def total(sums: Mapping[int, Ints], shape: tuple[int, ...]) -> Floats:
@@ -105,9 +114,24 @@ def total(sums: Mapping[int, Ints], shape: tuple[int, ...]) -> Floats:
     return out
 
 
-def whole(sums: Mapping[int, Ints], level: int) -> list[int]:
-    """The sums, of shape (m,), as whole multiples of the quantum of a level no higher than any of theirs."""
-    size = max((one.size for one in sums.values()), default=0)
+def variances(sums: Mapping[int, Ints], squares: Mapping[int, Ints], n: Ints) -> Floats:
+    """(m,) variances over n - 1 from exact sums of n numbers and of their squares; NaN for n below 2.
+
+    Nothing is lost but the rounding of each square: of the variance at most 2^-52 (largest/scatter)².
+    """
+    first, second = min(sums, default=0), min(squares, default=0)
+    unit = Fraction(quantum(first)) ** 2
+    out = np.full(n.shape, np.nan)
+    plain, squared = whole(sums, first, n.size), whole(squares, second, n.size)
+    for i, (count, one, two) in enumerate(zip(n.tolist(), plain, squared, strict=True)):
+        if count > 1:
+            apart = count * two * Fraction(quantum(second)) - one * one * unit
+            out[i] = float(max(apart, Fraction(0)) / (count * (count - 1)))
+    return out
+
+
+def whole(sums: Mapping[int, Ints], level: int, size: int) -> list[int]:
+    """The sums, of shape (size,), in quanta of a level no higher than any of theirs."""
     out = [0] * size
     for at, limbs in sums.items():
         shift = BITS * (at - level)

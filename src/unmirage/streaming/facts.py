@@ -1,11 +1,12 @@
 """What the rows of a table say beside their scores, so that it can be told at the end without them.
 
-One entry a group (the rows of one kind that a model has on a task). Each is a sum, a bound or a set, so that no
-order and no split changes what comes out.
+One entry a group (the rows of one kind that a model has on a task). Each is a sum, a bound or a set, so that
+no order and no split changes what comes out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -66,10 +67,19 @@ class Facts:
         for cell, order in other.order.items():
             self.order[cell] = first_rows(self.order[cell], order) if cell in self.order else order
 
+    def replace(self, other: Facts, cells: Collection[int], groups: Collection[int]) -> None:
+        """Take the facts of some cells and groups from `other`; what only a check asks for stays."""
+        self.choices = {g: one for g, one in self.choices.items() if g not in groups} | other.choices
+        self.units = {g: one for g, one in self.units.items() if g not in groups} | other.units
+        self.order = {c: one for c, one in self.order.items() if c not in cells} | other.order
 
-def facts_of(batch: Batch, plan: Plan) -> Facts:
-    """The facts of a batch; those that only rows which no reader has checked are asked for are left out for
-    others."""
+
+def facts_of(batch: Batch, plan: Plan, known: Facts) -> Facts:
+    """The facts of a batch.
+
+    Those that are asked of rows which no reader has checked are left out for others, and the order of items
+    where `known`, the facts of rows before, says that there are too many.
+    """
     facts = Facts()
     starts, groups, order = _sorted(batch.groups)
     frame = batch.frame
@@ -80,11 +90,11 @@ def facts_of(batch: Batch, plan: Plan) -> Facts:
     if "choice_lengths" in frame.columns and "length_unit" in frame.columns:
         _units(facts, batch)
     if not plan.checked:
-        prints = _asked(batch)
+        prints = asked_of(batch)
         for group, print_ in zip(groups, np.add.reduceat(_by(prints, order), starts), strict=True):
             facts.asked[group] = int(print_)
         _told(facts, batch)
-    _order(facts, batch)
+    _order(facts, batch, known)
     return facts
 
 
@@ -135,8 +145,7 @@ def _units(facts: Facts, batch: Batch) -> None:
     if units.null_count() == len(units):
         return
     changes = np.flatnonzero(
-        np.append(True, np.diff(batch.groups) != 0)
-        | units.ne_missing(units.shift()).to_numpy()
+        np.append(True, np.diff(batch.groups) != 0) | units.ne_missing(units.shift()).to_numpy()
     )
     named = zip(batch.groups[changes].tolist(), units.gather(changes).to_list(), strict=True)
     for group, unit in set(named):
@@ -144,7 +153,7 @@ def _units(facts: Facts, batch: Batch) -> None:
             facts.units.setdefault(group, set()).add(unit)
 
 
-def _asked(batch: Batch) -> Hashes:
+def asked_of(batch: Batch) -> Hashes:
     """(n,) hashes of the item with what was asked: target text, or right choice and number of choices."""
     frame, n = batch.frame, batch.frame.height
     choice = (frame["kind"] == "choice").fill_null(value=False).to_numpy()
@@ -157,7 +166,7 @@ def _asked(batch: Batch) -> Hashes:
         there = frame["target"].is_not_null()
         targets[there.to_numpy()] = hash_names(frame["target"].filter(there))
     asked = np.where(choice, answers.astype(np.uint64), targets)
-    return joined(batch.items, asked)
+    return joined(batch.answers.items, asked)
 
 
 def _told(facts: Facts, batch: Batch) -> None:
@@ -165,12 +174,12 @@ def _told(facts: Facts, batch: Batch) -> None:
     frame = batch.frame
     lists = [name for name in ("choice_logprobs", "target_logprobs") if name in frame.columns]
     kinds = frame["kind"].is_in(["choice", "likelihood"]).fill_null(value=False).to_numpy()
-    wanted = kinds & (batch.epochs == 0)
+    wanted = kinds & (batch.answers.epochs == 0)
     if not lists or not wanted.any():
         return
     part = batch if wanted.all() else batch.take(np.flatnonzero(wanted))
     sums = part.frame.select(pl.coalesce(lists).list.sum().fill_null(0.0)).to_series().to_numpy()
-    prints = joined(part.items, (sums + 0.0).view(np.uint64))
+    prints = joined(part.answers.items, (sums + 0.0).view(np.uint64))
     starts, groups, order = _sorted(part.groups)
     sizes = np.diff(np.append(starts, len(sums)))
     totals = np.add.reduceat(_by(prints, order), starts)
@@ -180,13 +189,13 @@ def _told(facts: Facts, batch: Batch) -> None:
         facts.values[group] = set(np.unique(ordered[start : start + size])[:TELLING].tolist())
 
 
-def _order(facts: Facts, batch: Batch) -> None:
+def _order(facts: Facts, batch: Batch, known: Facts) -> None:
     """The first row of each item of a cell."""
     starts, cells, order = _sorted(batch.cells)
     ends = np.append(starts[1:], len(batch.cells))
     for cell, start, end in zip(cells, starts, ends, strict=True):
-        if cell < 0:
+        if cell < 0 or known.order.get(cell, ()) is None:
             continue
         rows = np.arange(start, end) if order is None else order[start:end]
-        items, firsts = np.unique(batch.items[rows], return_index=True)
+        items, firsts = np.unique(batch.answers.items[rows], return_index=True)
         facts.order[cell] = None if len(items) > MOST else (items, rows[firsts] + batch.first)

@@ -45,15 +45,23 @@ def places(hashes: Hashes, known: Hashes) -> Ints:
     return at
 
 
-def scatter(into: Ints, at: Ints, values: Floats | None, shift: int = 0) -> None:
-    """Add whole numbers (n,), or 1 a row, times 2^shift at flat places (n,) of a table."""
+def scatter(into: Ints, at: Ints, values: Floats, quantum: float) -> None:
+    """Add multiples of a quantum (n,), in quanta, at flat places (n,) of a table."""
     flat = into.reshape(-1)
     if flat.size > 4 * len(at):
-        added = np.int64(1) if values is None else values.astype(np.int64)
-        np.add.at(flat, at, added << shift)
+        np.add.at(flat, at, (values * (1 / quantum)).astype(np.int64))
         return
-    sums = np.bincount(at, values, flat.size).astype(np.int64)
-    flat += sums << shift
+    sums = np.bincount(at, values, flat.size)
+    flat += (sums * (1 / quantum)).astype(np.int64)
+
+
+def count(into: Ints, at: Ints) -> None:
+    """Add 1 at flat places (n,) of a table."""
+    flat = into.reshape(-1)
+    if flat.size > 4 * len(at):
+        np.add.at(flat, at, np.int64(1))
+    else:
+        flat += np.bincount(at, minlength=flat.size)
 
 
 class Runs:
@@ -76,11 +84,13 @@ class Runs:
             else None
         )
 
-    def sums(self, whole: Floats) -> Ints:
-        """(R,) sums of whole numbers (n,)."""
+    def sums(self, values: Floats, quantum: float = 1.0) -> Ints:
+        """(R,) sums of multiples of a quantum (n,), in quanta."""
         if self._slices:
-            return np.array([whole[s].sum() for s in self._slices]).astype(np.int64)
-        return np.add.reduceat(whole, self.starts).astype(np.int64)
+            sums = np.array([values[s].sum() for s in self._slices])
+        else:
+            sums = np.add.reduceat(values, self.starts)
+        return np.asarray(sums * (1 / quantum)).astype(np.int64)
 
     def bounds(self, values: Floats) -> tuple[Floats, Floats]:
         """(R,) the smallest and the largest value; NaN where there is one."""

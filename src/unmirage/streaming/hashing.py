@@ -21,6 +21,8 @@ A = np.uint64(0xD6E8FEB86659FD93)
 # The finish of splitmix64 (Steele, Lea & Flood 2014), a bijection.
 B, C = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _WORD = 8
+# Names hashed at a time: they fit into a cache.
+_CHUNK = 2**15
 _MASKS = np.array([(1 << (8 * k)) - 1 for k in range(_WORD + 1)], dtype=np.uint64)
 
 
@@ -37,16 +39,20 @@ def hash_names(names: pl.Series) -> Hashes:
     """
     if names.null_count():
         raise ValueError("a name is missing")
-    if not len(names):
-        return np.empty(0, dtype=np.uint64)
+    out = np.empty(len(names), dtype=np.uint64)
+    for start in range(0, len(names), _CHUNK):
+        out[start : start + _CHUNK] = _hashed(names.slice(start, _CHUNK))
+    return out
+
+
+def _hashed(names: pl.Series) -> Hashes:
     text = names.str.join("").item().encode()
     lengths = names.str.len_bytes().to_numpy().astype(np.int64)
-    ends = np.cumsum(lengths)
     padded = np.frombuffer(text + bytes(_WORD), dtype=np.uint8)
     words: Hashes = np.ndarray((len(text) + 1,), dtype="<u8", buffer=padded, strides=(1,))
     h = (lengths.astype(np.uint64) + np.uint64(1)) * G
-    starts, rest = ends - lengths, lengths
     where: npt.NDArray[np.int64] | slice = slice(None)
+    starts, rest = np.cumsum(lengths) - lengths, lengths
     while (longer := rest > 0).any():
         if not longer.all():
             kept = np.flatnonzero(longer)

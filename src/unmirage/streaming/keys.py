@@ -60,6 +60,8 @@ class Keys:
         return np.concatenate(found)
 
     def _spill(self) -> None:
+        if not self._held:
+            return
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="unmirage-keys-")
             place = Path(self._folder.name)

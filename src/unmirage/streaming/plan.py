@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import polars as pl
 
@@ -56,6 +57,7 @@ class Plan:
     tokens: task -> how its texts are cut, empty where no metric wants that.
     checked: whether the rows are known to keep their rules.
     compared: whether recorded scores are compared with ours.
+    at_once: whether all rows are scored in one process, one after another.
     """
 
     groups: pl.DataFrame
@@ -67,14 +69,46 @@ class Plan:
     tokens: Mapping[str, str]
     checked: bool
     compared: bool
+    at_once: bool = True
+
+    @cached_property
+    def members(self) -> tuple[tuple[int, ...], ...]:
+        """The groups of each cell's models, in their order."""
+        placed = self.groups.filter(pl.col("cell") >= 0).sort("cell", "model_code")
+        found: list[list[int]] = [[] for _ in self.cells]
+        for cell, group in placed.select("cell", "group").iter_rows():
+            found[cell].append(group)
+        return tuple(tuple(groups) for groups in found)
+
+    @property
+    def wants_tokens(self) -> bool:
+        """Whether a metric takes texts that are cut into tokens, and the table has texts."""
+        lists = {"target_tokens", "output_tokens"}
+        kinds = {cell.kind for cell in self.cells} - {"score"}
+        return {"target", "output"} <= set(self.columns) and any(
+            lists & set(one.card.inputs) for kind in kinds for one in self.metrics(kind, None).values()
+        )
 
     def metrics(self, kind: str, sample: pl.DataFrame | None) -> dict[str, Metric]:
         """The metrics to score rows of a kind with, of which the table has the columns; see `metrics_of`."""
+        if sample is None and kind in self._known:
+            return self._known[kind]
         known = {*self.columns, "target_tokens", "output_tokens"}
         found, _ = metrics_of(kind, self.asked, self.aggregates, sample)
         if self.extra:
             found = {**metrics_of(kind, self.extra, (), sample)[0], **found}
-        return {name: one for name, one in found.items() if set(one.card.inputs) <= known}
+        found = {name: one for name, one in found.items() if set(one.card.inputs) <= known}
+        if sample is None:
+            self._known[kind] = found
+        return found
+
+    @cached_property
+    def _known(self) -> dict[str, dict[str, Metric]]:
+        return {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what is derived: metrics hold functions, which no other process can be sent."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def metrics_of(
@@ -167,11 +201,15 @@ def groups_of(survey: pl.DataFrame, cells: Sequence[CellPlan]) -> pl.DataFrame:
         survey.select(keys)
         .with_row_index("group")
         .join(placed, on=keys, how="left", maintain_order="left")
-        .with_columns(pl.col("cell").fill_null(-1), pl.col("model_code").fill_null(-1), pl.col("group").cast(pl.Int64))
+        .with_columns(
+            pl.col("cell").fill_null(-1), pl.col("model_code").fill_null(-1), pl.col("group").cast(pl.Int64)
+        )
     )
 
 
-def columns_of(table: Table, cells: Sequence[CellPlan], settings: Settings, kinds: Sequence[str]) -> tuple[str, ...]:
+def columns_of(
+    table: Table, cells: Sequence[CellPlan], settings: Settings, kinds: Sequence[str]
+) -> tuple[str, ...]:
     """The columns that scoring and checking need, of those that the table has."""
     asked, aggregates = names_of(settings)
     needed = ["family", "model", "task", "item_id", "epoch", "kind", "cluster"]
@@ -202,4 +240,3 @@ _SAMPLE: dict[str, pl.DataType | type[pl.DataType]] = {
 def _nothing(kind: str) -> pl.DataFrame:
     """A row of a kind that says no more."""
     return pl.DataFrame({"kind": [kind], "recorded": [None]}, schema=dict(_SAMPLE))
-

@@ -7,13 +7,16 @@ items. Then items are compared, repeats averaged and the rest added up, file by 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from unmirage.metrics.cards import IntArray
+from unmirage.streaming.facts import asked_of
+from unmirage.streaming.plain import NotPlain
 from unmirage.streaming.plan import Plan
 from unmirage.streaming.scoring import Batch, Scored, Scorer, batch_of
 from unmirage.streaming.table import BATCH, Part, Table
@@ -37,27 +40,50 @@ class Shared:
     common: int = 0
 
 
-def regroup(table: Table, plan: Plan) -> tuple[Scored, dict[int, Shared]]:
+def regroup(table: Table, plan: Plan, groups: Collection[int]) -> tuple[Scored, dict[int, Shared]]:
     """Score the rows of the items that all models of a cell answered.
 
     Parameters
     ----------
-    plan: in whose groups only the rows in question have a cell.
+    groups: the rows in question, all of a task's.
+
+    Raises NotPlain where rows that no reader has checked contradict each other.
     """
-    groups = plan.groups.filter(pl.col("cell") >= 0)
-    out, shared = Scored(), {int(cell): Shared() for cell in groups["cell"].unique()}
+    mine = plan.groups.filter(pl.col("group").is_in(list(groups)))
+    cells = mine.filter(pl.col("cell") >= 0)["cell"].unique()
+    out, shared = Scored(), {int(cell): Shared() for cell in cells}
     scorer = Scorer(plan)
     with tempfile.TemporaryDirectory(prefix="unmirage-items-") as folder:
-        files = _spilled(table, plan, Path(folder))
-        for names in files:
-            frame = pl.concat([pl.read_ipc(name, memory_map=False) for name in names])
-            for batch in _common(batch_of(Part(frame, 0, frame.height, 0), plan), plan, shared):
-                scorer.add_averaged(out, batch)
+        for names in _spilled(table, plan, mine["group"].to_numpy(), Path(folder)):
+            frame = pl.concat([pl.read_ipc(name) for name in names])
+            batch = batch_of(Part(frame, 0, frame.height, 0), plan)
+            if not plan.checked:
+                _check(batch, plan)
+            for rows in _common(batch, plan, shared):
+                scorer.add_averaged(out, rows)
     return out, shared
 
 
-def _spilled(table: Table, plan: Plan, folder: Path) -> list[list[Path]]:
-    """The files that rows with a cell went to, those of the same items together."""
+def _check(batch: Batch, plan: Plan) -> None:
+    """Raises NotPlain where a key stands twice, or an item was not the same for all models of a family."""
+    seen = pl.DataFrame(
+        {
+            "group": batch.groups,
+            "item": batch.answers.items,
+            "epoch": batch.answers.epochs,
+            "asked": asked_of(batch),
+        }
+    )
+    if seen.select("group", "item", "epoch").is_duplicated().any():
+        raise NotPlain
+    named = seen.join(plan.groups.select("group", "family", "task"), on="group")
+    pairs = named.select("family", "task", "item", "asked").unique()
+    if pairs.height > named.select("family", "task", "item").n_unique():
+        raise NotPlain
+
+
+def _spilled(table: Table, plan: Plan, groups: IntArray, folder: Path) -> list[list[Path]]:
+    """The files that rows of these groups went to, those of the same items together."""
     number = min(_MOST_FILES, max(1, -(-table.rows // BATCH)))
     files: list[list[Path]] = [[] for _ in range(number)]
     held: list[pl.DataFrame] = []
@@ -72,10 +98,10 @@ def _spilled(table: Table, plan: Plan, folder: Path) -> list[list[Path]]:
 
     for part in table.parts:
         batch = batch_of(part, plan)
-        rows = np.flatnonzero(batch.cells >= 0)
+        rows = np.flatnonzero(np.isin(batch.groups, groups))
         if len(rows):
             mine = batch.take(rows)
-            file = (mine.items % np.uint64(number)).astype(np.int64)
+            file = (mine.answers.items % np.uint64(number)).astype(np.int64)
             held.append(mine.frame.with_columns(pl.Series(_FILE, file)))
         if sum(frame.height for frame in held) > _HELD:
             write()
@@ -86,11 +112,11 @@ def _spilled(table: Table, plan: Plan, folder: Path) -> list[list[Path]]:
 
 def _common(batch: Batch, plan: Plan, shared: dict[int, Shared]) -> Iterator[Batch]:
     """The rows of items that all models of a cell answered, cell by cell, with the items counted."""
-    for cell in np.unique(batch.cells).tolist():
+    for cell in np.unique(batch.cells[batch.cells >= 0]).tolist():
         rows = np.flatnonzero(batch.cells == cell)
         mine = batch.take(rows)
         models = plan.cells[cell].models
-        seen = pl.DataFrame({"item": mine.items, "model": mine.models})
+        seen = pl.DataFrame({"item": mine.answers.items, "model": mine.answers.models})
         pairs = seen.unique()
         for code, items in pairs.group_by("model").len().iter_rows():
             answered = shared[cell].answered

@@ -1,4 +1,4 @@
-"""How many rows each row group of a Parquet file has, from its footer: what can be read without its neighbours.
+"""How many rows each row group of a Parquet file has, from its footer: what is read without its neighbours.
 
 Only the numbers of rows are read (format 2.x, Thrift compact protocol); columns are polars' work.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from unmirage.errors import SourceError
 
 _MAGIC = b"PAR1"
-_ROW_GROUPS = 4  # field of FileMetaData
+_ALL_ROWS, _ROW_GROUPS = 3, 4  # fields of FileMetaData
 _ROWS = 3  # field of RowGroup
 _LARGEST_FOOTER = 1 << 30
 
@@ -50,12 +50,17 @@ class _Footer:
 
     def rows(self) -> list[int]:
         found: list[int] = []
+        total = -1
         for field, kind in self.fields():
-            if field == _ROW_GROUPS and kind == _LIST:
+            if field == _ALL_ROWS and kind == _I64:
+                total = self.zigzag()
+            elif field == _ROW_GROUPS and kind == _LIST:
                 count, _ = self.items()
                 found += [self.group() for _ in range(count)]
             else:
                 self.skip(kind)
+        if total != sum(found):
+            raise ValueError
         return found
 
     def group(self) -> int:

@@ -1,10 +1,9 @@
-"""Rows to sums: a batch is scored by the metrics' own functions and added to the totals of its tasks at once."""
+"""Rows to sums: a batch is scored by the metrics' own functions and added to the totals of its tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +13,13 @@ from unmirage import tables
 from unmirage.engine import say
 from unmirage.metrics import tokenise
 from unmirage.metrics.cards import FloatArray, IntArray, Metric
-from unmirage.metrics.inputs import missing
+from unmirage.metrics.inputs import Inputs, missing
+from unmirage.metrics.shared import item_scores
 from unmirage.rules import kept, response_rules
 from unmirage.streaming.comparing import Compared
 from unmirage.streaming.facts import Facts, facts_of
 from unmirage.streaming.hashing import Hashes, hash_names, joined
-from unmirage.streaming.plan import Plan, metrics_of
+from unmirage.streaming.plan import Plan
 from unmirage.streaming.survey import KEYS, runs
 from unmirage.streaming.table import Part, conformed
 from unmirage.streaming.totals import Totals
@@ -66,6 +66,37 @@ class Scored:
         self.keys += other.keys
         self.broken |= other.broken
 
+    def replace(self, other: Scored, cells: Collection[int], groups: Collection[int]) -> None:
+        """Take what some cells and groups come to from `other`, and nothing of them from here."""
+        for cell in cells:
+            self.totals.pop(cell, None)
+        self.totals |= other.totals
+        self.lacking = {one for one in self.lacking if one[0] not in groups} | other.lacking
+        self.compared.replace(other.compared, cells)
+        self.facts.replace(other.facts, cells, groups)
+        self.repeats |= other.repeats
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which model answered which item, when: (n,) arrays.
+
+    Attributes
+    ----------
+    models: places in a cell's models, -1 where there is no curve.
+    items, units: hashes of the items' names, and of what is resampled.
+    epochs: whole numbers.
+    """
+
+    models: IntArray
+    items: Hashes
+    units: Hashes
+    epochs: IntArray
+
+    def take(self, rows: npt.NDArray[np.int64] | slice) -> Answers:
+        """Some of the rows."""
+        return Answers(self.models[rows], self.items[rows], self.units[rows], self.epochs[rows])
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -75,45 +106,21 @@ class Batch:
     ----------
     frame: the rows, in the types of `unmirage.tables`.
     first: the number of the first row in the table.
-    groups, cells, models: (n,) as in `Plan.groups`.
+    groups, cells: (n,) as in `Plan.groups`.
+    answers: of each row.
     """
 
     frame: pl.DataFrame
     first: int
     groups: IntArray
     cells: IntArray
-    models: IntArray
+    answers: Answers
 
-    @cached_property
-    def items(self) -> Hashes:
-        """(n,) hashes of the items' names."""
-        return hash_names(self.frame["item_id"])
-
-    @cached_property
-    def units(self) -> Hashes:
-        """(n,) hashes of the clusters' names, of the item's where there is none."""
-        if "cluster" not in self.frame.columns or self.frame["cluster"].null_count() == self.frame.height:
-            return self.items
-        named = self.frame["cluster"].is_not_null()
-        units = self.items.copy()
-        units[named.to_numpy()] = hash_names(self.frame["cluster"].filter(named))
-        return units
-
-    @cached_property
-    def epochs(self) -> IntArray:
-        """(n,) epochs."""
-        if "epoch" not in self.frame.columns:
-            return np.zeros(self.frame.height, dtype=np.int64)
-        return self.frame["epoch"].cast(pl.Int64).fill_null(-1).to_numpy()
-
-    def take(self, rows: npt.NDArray[np.int64] | slice) -> Batch:
+    def take(self, rows: npt.NDArray[np.int64]) -> Batch:
         """Some of the rows."""
-        frame = self.frame[rows.start : rows.stop] if isinstance(rows, slice) else self.frame[rows]
-        taken = Batch(frame, self.first, self.groups[rows], self.cells[rows], self.models[rows])
-        for name in ("items", "units", "epochs"):
-            if name in self.__dict__:
-                taken.__dict__[name] = self.__dict__[name][rows]
-        return taken
+        return Batch(
+            self.frame[rows], self.first, self.groups[rows], self.cells[rows], self.answers.take(rows)
+        )
 
 
 def score_parts(parts: Sequence[Part], plan: Plan) -> Scored:
@@ -129,25 +136,39 @@ def score_parts(parts: Sequence[Part], plan: Plan) -> Scored:
             out.broken |= not keeps_rules(batch.frame)
             if out.broken:
                 return out
-            out.keys.append(keys_of(batch, plan))
+            out.keys.append(keys_of(batch))
         scorer.add(out, batch)
         say(part.rows)
     return out
 
 
+def tokenised(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """The rows with their texts cut into tokens, if the plan says how."""
+    if not plan.tokens:
+        return frame
+    rules = {task: plan.tokens[task] for task in frame["task"].unique().to_list()}
+    return tokenise(with_columns(frame, ("target_tokens", "output_tokens", "target_logprobs")), rules)
+
+
+def with_columns(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The rows with these columns of `tables.RESPONSES`, null where they were not read."""
+    absent = [name for name in names if name not in frame.columns]
+    return frame.with_columns(pl.lit(None, dtype=tables.RESPONSES[name]).alias(name) for name in absent)
+
+
 def keeps_rules(frame: pl.DataFrame) -> bool:
     """Whether no row breaks a rule of `tables.check_responses`, as far as the columns go that were read."""
-    absent = [pl.lit(None, dtype=kind).alias(name) for name, kind in tables.RESPONSES.items() if name not in frame.columns]
-    return all(kept(frame.with_columns(absent), [broken for _, broken, _ in response_rules()]))
+    rows = with_columns(frame, tuple(tables.RESPONSES))
+    return all(kept(rows, [broken for _, broken, _ in response_rules()]))
 
 
-def keys_of(batch: Batch, plan: Plan) -> Hashes:
+def keys_of(batch: Batch) -> Hashes:
     """Hashes of the keys of rows that have no curve, and of one model of each cell.
 
     The others' fingerprints of items are compared with that model's: equal ones have no key twice either.
     """
-    rows = np.flatnonzero(batch.models <= 0)
-    return joined(batch.groups[rows], batch.items[rows], batch.epochs[rows])
+    rows = np.flatnonzero(batch.answers.models <= 0)
+    return joined(batch.groups[rows], batch.answers.items[rows], batch.answers.epochs[rows])
 
 
 def batch_of(part: Part, plan: Plan) -> Batch:
@@ -157,10 +178,21 @@ def batch_of(part: Part, plan: Plan) -> Batch:
     places = heads.join(plan.groups, on=list(KEYS), how="left", maintain_order="left")
     lengths = np.diff(np.append(starts, frame.height))
     group, cell, model = (
-        np.repeat(places[name].fill_null(-1).to_numpy(), lengths)
-        for name in ("group", "cell", "model_code")
+        np.repeat(places[name].fill_null(-1).to_numpy(), lengths) for name in ("group", "cell", "model_code")
     )
-    return Batch(frame, part.first, group, cell, model)
+    return Batch(frame, part.first, group, cell, _answers(frame, model))
+
+
+def _answers(frame: pl.DataFrame, models: IntArray) -> Answers:
+    items = hash_names(frame["item_id"]) if "item_id" in frame.columns else np.zeros(0, dtype=np.uint64)
+    units, epochs = items, np.zeros(frame.height, dtype=np.int64)
+    if "cluster" in frame.columns and frame["cluster"].null_count() < frame.height:
+        named = frame["cluster"].is_not_null()
+        units = items.copy()
+        units[named.to_numpy()] = hash_names(frame["cluster"].filter(named))
+    if "epoch" in frame.columns:
+        epochs = frame["epoch"].cast(pl.Int64).fill_null(-1).to_numpy()
+    return Answers(models, items, units, epochs)
 
 
 class Scorer:
@@ -172,57 +204,74 @@ class Scorer:
 
     def add(self, out: Scored, batch: Batch) -> None:
         """Score a batch and add it to what others came to."""
-        out.facts.merge(facts_of(batch, self.plan))
-        for cell, part, scores in self.scores(out, batch):
-            out.totals.setdefault(cell, Totals()).add(
-                self.plan.cells[cell].models, part.models, part.items, part.units, part.epochs, scores
-            )
+        out.facts.merge(facts_of(batch, self.plan, out.facts))
+        for cell, them, scores in self.scores(out, batch):
+            models = self.plan.cells[cell].models
+            totals = out.totals.setdefault(cell, self.empty(cell))
+            totals.add(models, them.models, them.items, them.units, them.epochs, scores)
 
     def add_averaged(self, out: Scored, batch: Batch) -> None:
         """The same for a batch that holds all rows of its items; repeats of an item are averaged first."""
-        out.facts.merge(facts_of(batch, self.plan))
-        for cell, part, scores in self.scores(out, batch):
+        out.facts.merge(facts_of(batch, self.plan, out.facts))
+        for cell, them, scores in self.scores(out, batch):
             models = self.plan.cells[cell].models
-            for code, rows in zip(*np.unique(part.models, return_counts=True), strict=True):
+            for code, rows in zip(*np.unique(them.models, return_counts=True), strict=True):
                 key = (cell, models[code])
                 out.repeats[key] = out.repeats.get(key, 0) + int(rows)
-            totals = out.totals.setdefault(cell, Totals())
-            first, starts, order = answers_of(part)
+            first, starts, order = together(them)
             sizes = np.diff(np.append(starts, len(order))).astype(np.float64)[:, None]
             means = {name: np.add.reduceat(values[order], starts) / sizes for name, values in scores.items()}
             if ATTEMPTS in means:
                 tried = means[ATTEMPTS][:, :1] * sizes
                 means[ATTEMPTS] = np.hstack([tried, 1.0 / tried])
-            _, of_item, at = np.unique(part.items, return_index=True, return_inverse=True)
-            units = part.units[of_item][at]
+            _, of_item, at = np.unique(them.items, return_index=True, return_inverse=True)
+            units = them.units[of_item][at]
             once = np.zeros(len(first), dtype=np.int64)
-            totals.add(models, part.models[first], part.items[first], units[first], once, means)
+            totals = out.totals.setdefault(cell, Totals())
+            totals.add(models, them.models[first], them.items[first], units[first], once, means)
 
-    def scores(self, out: Scored, batch: Batch) -> Iterator[tuple[int, Batch, dict[str, FloatArray]]]:
+    def scores(self, out: Scored, batch: Batch) -> Iterator[tuple[int, Answers, dict[str, FloatArray]]]:
         """(cell, its rows, metric -> their (n, d) components), of all rows that have a curve."""
         for kind, rows in by_kind(batch):
-            for part in [rows] if kind != "score" else [rows.take(at) for _, at in by_cell(rows.cells)]:
+            apart = [rows.take(_numbers(at)) for _, at in by_cell(rows.cells)] if kind == "score" else [rows]
+            for part in apart:
                 scores = self._scores(out, kind, part)
                 for cell, at in by_cell(part.cells):
-                    yield cell, part.take(at), {name: values[at] for name, values in scores.items()}
+                    yield cell, part.answers.take(at), {name: one[at] for name, one in scores.items()}
 
     def _scores(self, out: Scored, kind: str, batch: Batch) -> dict[str, FloatArray]:
         frame = batch.frame
         if self.plan.tokens and kind != "score":
-            tasks = frame["task"].unique().to_list()
-            frame = tokenise(frame, {task: self.plan.tokens[task] for task in tasks})
+            frame = tokenised(frame, self.plan)
         scores: dict[str, FloatArray] = {}
-        for name, one in self.metrics(kind, int(batch.cells[0])).items():
-            values, without = scored(one, frame, batch.groups)
+        wanted = self.metrics(kind, int(batch.cells[0]))
+        inputs = Inputs(frame)
+        whole = [one for one in wanted.values() if inputs.missing(replace(one, items=1)) is None]
+        alone = [one for one in whole if one.combine is None]
+        for one, values in zip(alone, item_scores(alone, frame), strict=True):
+            scores[one.card.name] = values[:, None]
+        for name, one in wanted.items():
+            if name in scores:
+                continue
+            found, without = scored(one, frame, batch.groups)
             out.lacking |= {(group, name) for group in without}
-            if values is not None:
-                scores[name] = values
+            if found is not None:
+                scores[name] = found
         if self.plan.compared:
             out.compared.add(frame, batch.cells, scores)
         if kind == "count":
             attempts = frame["n_samples"].cast(pl.Float64).to_numpy()
             scores[ATTEMPTS] = np.column_stack([attempts, 1.0 / attempts])
         return scores
+
+    def empty(self, cell: int) -> Totals:
+        """Totals of no rows; with room for all models where all rows are added to the same ones."""
+        if not self.plan.at_once:
+            return Totals()
+        models = tuple(sorted(self.plan.cells[cell].models))
+        none = np.zeros((len(models), 0), dtype=np.int64)
+        alone = np.ones(len(models), dtype=np.bool_)
+        return Totals(models, rows=none, answers=none, prints=none.astype(np.uint64), alone=alone)
 
     def metrics(self, kind: str, cell: int) -> dict[str, Metric]:
         """The metrics of a kind; of rows of kind score, those that the task of the cell recorded."""
@@ -233,9 +282,7 @@ class Scorer:
         return self._metrics[key]
 
 
-def scored(
-    one: Metric, frame: pl.DataFrame, groups: IntArray
-) -> tuple[FloatArray | None, list[int]]:
+def scored(one: Metric, frame: pl.DataFrame, groups: IntArray) -> tuple[FloatArray | None, list[int]]:
     """(n, d) components of a metric, NaN on rows of groups that lack it here, and those groups.
 
     None where no row allows it. Whether there are enough items is not asked: these are some of them.
@@ -259,10 +306,10 @@ def scored(
     return out, without
 
 
-def answers_of(batch: Batch) -> tuple[IntArray, IntArray, IntArray]:
+def together(answers: Answers) -> tuple[IntArray, IntArray, IntArray]:
     """The first row of each (model, item); where its rows begin in an order that puts them together; that."""
-    order = np.lexsort((batch.items, batch.models))
-    items, models = batch.items[order], batch.models[order]
+    order = np.lexsort((answers.items, answers.models))
+    items, models = answers.items[order], answers.models[order]
     new = np.append(True, (items[1:] != items[:-1]) | (models[1:] != models[:-1]))
     starts = np.flatnonzero(new)
     return order[starts], starts, order
@@ -292,3 +339,7 @@ def by_cell(cells: IntArray) -> Iterator[tuple[int, npt.NDArray[np.int64] | slic
     starts = np.flatnonzero(np.diff(cells[order], prepend=-2))
     for rows in np.split(order, starts[1:]):
         yield int(cells[rows[0]]), rows
+
+
+def _numbers(rows: npt.NDArray[np.int64] | slice) -> npt.NDArray[np.int64]:
+    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

@@ -1,7 +1,7 @@
 """A table of responses of any length, as parts that are read one after another or by several processes.
 
-A Parquet file that holds the columns of `unmirage.tables` as they are is read where it lies, a few row groups at
-a time, and only the columns that are asked for. Anything else is read whole by its reader first.
+A Parquet file that holds the columns of `unmirage.tables` as they are is read where it lies, a few row groups
+at a time, and only the columns that are asked for. Anything else is read whole by its reader first.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from unmirage import tables
-from unmirage.errors import SourceError, TableError
 from unmirage.readers import Loaded, files_of
-from unmirage.readers.base import Unreadable, read_parquet
+from unmirage.readers.base import Unreadable, _parquet
 from unmirage.readers.tabular import NAME as TABLE
 from unmirage.readers.tabular_meaning import ALIASES, LOSSES, SHOTS
 from unmirage.result import Progress, silent
@@ -51,9 +50,19 @@ class Part:
         """
         if isinstance(self.source, pl.DataFrame):
             return self.source.select([name for name in columns if name in self.source.columns])
-        scan = pl.scan_parquet(self.source).slice(self.offset, self.rows)
         path = Path(self.source)
-        return read_scan(lambda: scan.select(pl.col(list(columns))).collect(), path)
+        return _parquet(lambda: self._scanned(path, columns), path)
+
+    @property
+    def where(self) -> str:
+        """What messages call the source."""
+        return self.source if isinstance(self.source, str) else "the table"
+
+    def _scanned(self, path: Path, columns: Sequence[str]) -> pl.DataFrame:
+        scan = pl.scan_parquet(path)
+        there = scan.collect_schema().names()
+        chosen = scan.select([name for name in columns if name in there])
+        return chosen.slice(self.offset, self.rows).collect()
 
 
 @dataclass(frozen=True)
@@ -95,9 +104,15 @@ def open_table(source: Sources, reading: Reading, progress: Progress = silent) -
 def of_loaded(loaded: Loaded) -> Table:
     """What a reader gave, cut in parts."""
     frame = loaded.responses[0] if loaded.responses else tables.empty(tables.RESPONSES)
+    results = loaded.results[0] if loaded.results else None
+    return replace(of_frame(frame), results=results, notes=list(loaded.warnings))
+
+
+def of_frame(frame: pl.DataFrame) -> Table:
+    """Rows in memory that keep the rules of their schema, cut in parts."""
     parts = tuple(
         Part(rows, 0, rows.height, at)
-        for at in range(0, frame.height, BATCH)
+        for at in range(0, max(frame.height, 1), BATCH)
         for rows in [frame.slice(at, BATCH)]
     )
     return Table(
@@ -105,8 +120,6 @@ def of_loaded(loaded: Loaded) -> Table:
         columns=dict(frame.schema),
         checked=True,
         where="the table",
-        results=loaded.results[0] if loaded.results else None,
-        notes=list(loaded.warnings),
     )
 
 

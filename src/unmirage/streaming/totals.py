@@ -1,4 +1,4 @@
-"""Totals of one task of one family: all that its curves need of the rows, in memory that no number of rows grows.
+"""Totals of one task of one family: what its curves need of the rows, in memory that no number of rows grows.
 
 Rows are added batch by batch, and totals merged; the numbers are the same, to the last bit, for any order and
 any split (:mod:`exact` says how sums are kept). A unit is what is resampled: a cluster of items, or an item
@@ -10,6 +10,7 @@ addition, so it does not matter when it happens.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from unmirage.streaming import exact
 from unmirage.streaming.exact import ZERO, Exponents, Floats, Ints
-from unmirage.streaming.grouping import Runs, distinct, places, scatter
+from unmirage.streaming.grouping import Runs, count, distinct, places, scatter
 from unmirage.streaming.hashing import Hashes, spread
 
 Bools = npt.NDArray[np.bool_]
@@ -160,7 +161,7 @@ class Totals:
             mine.trim()
 
     def fold(self) -> Totals:
-        """The same totals with their units in buckets."""
+        """The same totals with their units in buckets; a copy, where they are not."""
         if self.folded:
             return self
         buckets = (self.units & _LAST).astype(np.int64)
@@ -173,16 +174,12 @@ class Totals:
                 out[:, buckets[order][starts]] = np.add.reduceat(table[:, order], starts, axis=1)
             return out
 
-        return replace(
-            self,
-            units=np.arange(MOST, dtype=np.uint64),
-            folded=True,
-            rows=folded(self.rows),
-            scores={
-                name: replace(one, parts={key: folded(sums) for key, sums in one.parts.items()})
-                for name, one in self.scores.items()
-            },
-        )
+        out = deepcopy(replace(self, rows=self.rows[:, :0], scores={}))
+        out.units, out.folded, out.rows = np.arange(MOST, dtype=np.uint64), True, folded(self.rows)
+        for name, one in self.scores.items():
+            out.scores[name] = deepcopy(replace(one, parts={}))
+            out.scores[name].parts = {key: folded(sums) for key, sums in one.parts.items()}
+        return out
 
     def unit_sums(self, name: str) -> Floats:
         """(M, U, d) sums of a metric's components over each unit's rows."""
@@ -191,6 +188,23 @@ class Totals:
     def sums(self, name: str) -> Floats:
         """(M, d) sums of a metric's components over all rows."""
         return self._floats(name, lambda sums: sums.sum(axis=1))
+
+    def plain_errors(self, name: str) -> Floats:
+        """(M,) standard errors of the mean of an item-level metric, each row standing for itself.
+
+        That of independent items where each is one row, also where they are folded. NaN for a single row and
+        for scores whose squares are beyond `exact.LIMIT`.
+        """
+        one = self.scores[name]
+        n = one.have - one.infinite
+        sums = {level: parts.sum(axis=1) for (_, level), parts in one.parts.items()}
+        errors = np.sqrt(exact.variances(sums, one.squares, n) / np.maximum(n, 1))
+        return np.where(one.exponent[:, 0] <= exact.SQUARED, errors, np.nan)
+
+    def trim(self) -> None:
+        """Leave out what is below the precision kept (:mod:`exact`): equal totals then are equal bytes."""
+        for one in self.scores.values():
+            one.trim()
 
     def _add(
         self,
@@ -201,7 +215,7 @@ class Totals:
         epochs: Ints,
         scores: Mapping[str, Floats],
     ) -> None:
-        some = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+        some = np.flatnonzero(np.bincount(codes, minlength=len(names))).tolist()
         met = tuple(names[code] for code in some)
         self._meet(met, None if self.folded else distinct(units, MOST))
         place = np.zeros(len(names), dtype=np.int64)
@@ -214,7 +228,7 @@ class Totals:
         runs = Runs(index)
         at = (units & _LAST).astype(np.int64) if self.folded else places(units, self.units)
         at += index * len(self.units)
-        scatter(self.rows, at, None)
+        count(self.rows, at)
         self._count(runs, items, epochs)
         self.alone[runs.models] &= np.logical_and.reduceat(items == units, runs.starts)
         for name, values in scores.items():
@@ -223,7 +237,7 @@ class Totals:
 
     def _count(self, runs: Runs, items: Hashes, epochs: Ints) -> None:
         """The rows of each epoch, and the fingerprints of their items."""
-        some = np.unique(epochs)
+        some = epochs[:1] if (epochs == epochs[0]).all() else np.unique(epochs)
         self._meet_epochs(some)
         prints = spread(items)
         for epoch in some:
@@ -237,11 +251,11 @@ class Totals:
     def _sum(self, name: str, table: Floats, runs: Runs, at: Ints) -> None:
         """The sums of one metric."""
         mine = self._metric(name, table.shape[1])
-        columns = [np.array(table[:, c]) for c in range(table.shape[1])]
+        columns = [np.ascontiguousarray(table[:, c]) for c in range(table.shape[1])]
         bounds = [runs.bounds(column) for column in columns]
         mine.have[runs.models] += runs.sizes
         if not all((low > -exact.LIMIT).all() and (high < exact.LIMIT).all() for low, high in bounds):
-            bounds = self._set_aside(mine, columns, runs)
+            columns, bounds = self._set_aside(mine, columns, runs)
         for c, (column, (low, high)) in enumerate(zip(columns, bounds, strict=True)):
             mine.low[runs.models, c] = np.minimum(mine.low[runs.models, c], low)
             mine.high[runs.models, c] = np.maximum(mine.high[runs.models, c], high)
@@ -251,17 +265,19 @@ class Totals:
                 binary = runs.binary(column, low, high)
                 mine.binary[runs.models] &= binary
                 if binary.all():
-                    scatter(self._plane(mine, (0, 0)), at, column, exact.OFFSET)
-                    self._squares(mine, 0)[runs.models] += runs.sums(column) << exact.OFFSET
+                    scatter(self._plane(mine, (0, 0)), at, column, exact.quantum(0))
+                    self._squares(mine, 0)[runs.models] += runs.sums(column, exact.quantum(0))
                     continue
                 if exponent.max() <= exact.SQUARED:
                     for level, part in exact.parts(column * column, 2 * exponent):
-                        self._squares(mine, level)[runs.models] += runs.sums(part)
+                        self._squares(mine, level)[runs.models] += runs.sums(part, exact.quantum(level))
             for level, part in exact.parts(column, exponent):
-                scatter(self._plane(mine, (c, level)), at, part)
+                scatter(self._plane(mine, (c, level)), at, part, exact.quantum(level))
 
-    def _set_aside(self, mine: Sums, columns: list[Floats], runs: Runs) -> list[tuple[Floats, Floats]]:
-        """Count rows without a score, and infinite ones, and make them 0; the bounds of the others."""
+    def _set_aside(
+        self, mine: Sums, columns: list[Floats], runs: Runs
+    ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
+        """Count rows without a score, and infinite ones; columns with 0 there, and bounds of the others."""
         missing = np.zeros(len(columns[0]), dtype=np.bool_)
         infinite = np.zeros(len(columns[0]), dtype=np.bool_)
         for column in columns:
@@ -269,14 +285,12 @@ class Totals:
             infinite |= np.abs(column) >= exact.LIMIT
         mine.have[runs.models] -= runs.sums(missing.astype(np.float64))
         mine.infinite[runs.models] += runs.sums((infinite & ~missing).astype(np.float64))
-        bounds = []
-        for column in columns:
-            column[missing | infinite] = np.inf
-            low = runs.bounds(column)[0]
-            column[missing | infinite] = -np.inf
-            bounds.append((low, runs.bounds(column)[1]))
-            column[missing | infinite] = 0.0
-        return bounds
+        out = missing | infinite
+        bounds = [
+            (runs.bounds(np.where(out, np.inf, one))[0], runs.bounds(np.where(out, -np.inf, one))[1])
+            for one in columns
+        ]
+        return [np.where(out, 0.0, one) for one in columns], bounds
 
     def _floats(self, name: str, of: Callable[[Ints], Ints]) -> Floats:
         one, shape = self.scores[name], of(self.rows).shape
