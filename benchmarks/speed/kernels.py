@@ -1,4 +1,4 @@
-"""Edit distance and choice metrics from Arrow columns: `python -m speed.kernels edits|choices`, one JSON line."""
+"""Edit distance and choice metrics from Arrow columns: `python -m speed.kernels edits|choices`."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def result(frame: pl.DataFrame, means: Any, errors: Any) -> list[dict[str, objec
 
 
 def harness_task(metrics: tuple[str, ...] | None = None) -> Any:
-    """What lm-evaluation-harness's function for a sample asks of its task; all that it computes by default."""
+    """What lm-evaluation-harness's function for a sample asks of its task; by default for all metrics."""
     every = ("acc", "acc_norm", "acc_bytes", "exact_match", "brier_score", "likelihood")
     return SimpleNamespace(
         config=SimpleNamespace(process_results=None),

@@ -87,7 +87,7 @@ def measure(sizes: list[int], harness: int, bootstrap: int) -> None:
 
 
 def _row(rows: int, label: str, done: Run, cpu: float, ours: float) -> list[str]:
-    times = f"{cpu / ours:,.1f}" if cpu != ours else "1"
+    times = f"{cpu / ours:,.2f}" if cpu < ours else f"{cpu / ours:,.1f}"
     return [f"{rows:,}", label, f"{cpu:.2f}", f"{done.wall:.1f}", f"{done.peak:,.0f}", times]
 
 
@@ -109,4 +109,4 @@ def _growth(mine: dict[int, Run], plain: dict[int, float]) -> None:
         "slope of log time",
         "peak memory, ratio",
     ]
-    table([*head, "peak memory, ratio"], rows)
+    table(head, rows)

@@ -16,26 +16,32 @@ OTHERS = 3
 def print_start() -> None:
     """Print the table."""
     print("## Start\n")
-    print(f"Wall seconds and CPU seconds, each the median of {HELP} runs of the help and {OTHERS} of the others, in turn.\n")
+    print(f"Median of {HELP} runs of the help and {OTHERS} of the others, in turn, after one of each.\n")
     with TemporaryDirectory() as name:
         commands = {
             "python -c pass": ["-c", "pass"],
             "python -c 'import numpy, polars'": ["-c", "import numpy, polars"],
             "unmirage --help": ["-m", "unmirage", "--help"],
-            "unmirage audit of the embedded family": ["-m", "unmirage", "demo", "--out", str(Path(name) / "demo")],
+            "unmirage audit of the embedded family": [
+                "-m",
+                "unmirage",
+                "demo",
+                "--out",
+                str(Path(name) / "demo"),
+            ],
         }
         if find_spec("torch"):
             commands["python -c 'import torch'"] = ["-c", "import torch"]
         found: dict[str, list[Run]] = {label: [] for label in commands}
-        for k in range(HELP):
+        for k in range(HELP + 1):
             for label, command in commands.items():
-                if k < OTHERS or label == "unmirage --help":
+                if k <= OTHERS or label == "unmirage --help":
                     found[label].append(run(command))
-    wall = {label: statistics.median(one.wall for one in runs) for label, runs in found.items()}
-    cpu = {label: statistics.median(one.cpu for one in runs) for label, runs in found.items()}
-    torch = "python -c 'import torch'"
-    rows = [
-        [label, f"{wall[label]:.2f}", f"{cpu[label]:.2f}", f"{wall[torch] / wall[label]:.2f}" if torch in wall else "no torch"]
-        for label in commands
-    ]
-    table(["command", "wall s", "CPU s", "import torch, wall, over it"], rows)
+        found = {label: runs[1:] for label, runs in found.items()}
+    torch = found.get("python -c 'import torch'", [])
+    rows = []
+    for label, runs in found.items():
+        wall, cpu = (statistics.median(getattr(one, what) for one in runs) for what in ("wall", "cpu"))
+        over = f"{statistics.median(one.cpu for one in torch) / cpu:.2f}" if torch else "no torch"
+        rows.append([label, f"{wall:.2f}", f"{cpu:.2f}", over])
+    table(["command", "wall s", "CPU s", "import torch, CPU, over it"], rows)

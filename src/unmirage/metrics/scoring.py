@@ -10,10 +10,11 @@ import polars as pl
 from unmirage.engine import Engine
 from unmirage.engine.local import Local
 from unmirage.errors import MetricError
-from unmirage.metrics.cards import Metric
-from unmirage.metrics.inputs import allowed, missing
+from unmirage.metrics.cards import FloatArray, Metric
+from unmirage.metrics.inputs import Inputs, allowed, missing
 from unmirage.metrics.recorded import recorded_metrics
 from unmirage.metrics.registry import REGISTRY, resolve
+from unmirage.metrics.shared import item_scores
 from unmirage.tables import SCORES
 
 # Rows of a kind are scored by these groups when no metric is asked for by name. What the first group cannot
@@ -113,6 +114,8 @@ def _part(frame: pl.DataFrame, asked: list[str] | None) -> _Part:
     family, task = str(frame["family"][0]), str(frame["task"][0])
     part = _Part([], [], [], {}, {}, set())
     done: set[str] = set()
+    inputs = Inputs(frame)
+    whole: list[tuple[int, Metric]] = []
     for name, one in _wanted(frame, asked):
         if isinstance(one, MetricError):
             part.unknown[name] = one
@@ -122,7 +125,8 @@ def _part(frame: pl.DataFrame, asked: list[str] | None) -> _Part:
         if written in done:
             continue
         done.add(written)
-        rows, without = allowed(one, frame)
+        every = inputs.missing(one) is None
+        rows, without = (frame, {}) if every else allowed(one, frame)
         if rows.height:
             part.partial.extend((family, task, written, *why) for why in without.items())
         reason = None if rows.height else missing(one, frame)
@@ -130,10 +134,15 @@ def _part(frame: pl.DataFrame, asked: list[str] | None) -> _Part:
             reason = _AGGREGATE
         if rows.height or reason == _AGGREGATE:
             part.computed.add(written)
-        if reason is None:
-            part.scores.append(_scored(rows, one))
+        if reason is None and every:
+            whole.append((len(part.scores), one))
+            part.scores.append(frame.clear())
+        elif reason is None:
+            part.scores.append(_scored(rows, one, one.components(rows)[:, 0]))
         elif asked is not None or one.card.group == _main_group(frame):
             part.skipped.append((task, written, reason))
+    for (place, one), scores in zip(whole, item_scores([one for _, one in whole], frame), strict=True):
+        part.scores[place] = _scored(frame, one, scores)
     return part
 
 
@@ -210,9 +219,9 @@ def _main_group(frame: pl.DataFrame) -> str | None:
     return _GROUPS[kinds[0]][0] if len(kinds) == 1 and _GROUPS[kinds[0]] else None
 
 
-def _scored(frame: pl.DataFrame, one: Metric) -> pl.DataFrame:
+def _scored(frame: pl.DataFrame, one: Metric, scores: FloatArray) -> pl.DataFrame:
     return frame.select(
         pl.col("family", "model", "task", "item_id", "epoch"),
         pl.lit(one.card.name).alias("metric"),
-        pl.Series("score", one.components(frame)[:, 0], dtype=pl.Float64),
+        pl.Series("score", scores, dtype=pl.Float64),
     )
