@@ -155,10 +155,12 @@ def _other_prompts(family: str, task: str, setups: Sequence[Setup]) -> list[Note
             _prompts(one)
             .filter(mine if parts > 1 else pl.lit(value=True))
             .unique("item_id", keep="first", maintain_order=True)
-            .with_columns(model=pl.lit(one.model))
-            for one in stated
+            .with_columns(model=pl.lit(one.model), place=pl.lit(place))
+            for place, one in enumerate(stated)
         )
-        usual = asked.group_by("item_id", "prompt").len().sort("len", "prompt", descending=[True, False])
+        # Of two that are as frequent the usual one is that of the model that was read first.
+        counts = asked.group_by("item_id", "prompt").agg(pl.len(), pl.col("place").min())
+        usual = counts.sort("len", "place", descending=[True, False])
         usual = usual.unique("item_id", keep="first", maintain_order=True).select("item_id", usual="prompt")
         odd = asked.join(usual, on="item_id").filter(pl.col("prompt") != pl.col("usual"))
         models |= set(odd["model"].unique())

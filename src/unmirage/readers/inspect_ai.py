@@ -22,9 +22,10 @@ from unmirage.readers.inspect_ai_records import Reduction, Sample, Whole, decode
 from unmirage.readers.inspect_ai_rows import LIKELIHOODS, Rows, Samples, notes_of
 from unmirage.readers.inspect_ai_runs import Log, Note, claims, newest, open_log, scales, tasks
 from unmirage.readers.inspect_ai_scores import compared, results_of
+from unmirage.readers.inspect_ai_setups import setup_of, states
 from unmirage.readers.lm_eval import axes
 
-__all__ = ["NAME", "claims", "read"]
+__all__ = ["NAME", "claims", "read", "states"]
 
 NAME = "inspect"
 REDUCTIONS = "reductions.json"
@@ -84,6 +85,8 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
         for path, call in calls.items():
             said, found = ahead.get(path, *call)
             loaded.extend(found)
+            run = call[0]
+            loaded.setups.append(setup_of(run.log.header, run.scale.family, run.scale.model, run.task))
             read.append(said)
     loaded.warnings += notes_of(read)
     return loaded
