@@ -24,8 +24,9 @@ class EngineOptions:
         int | None,
         _option(
             RUNNING,
-            "How many tasks are scored at once. By default one, which has all cores of this machine and "
-            "starts no processes: more pay from about a million rows on. With --engine ray: all CPUs.",
+            "How many parts of the work are done at once. By default one, in this process, which has all "
+            "cores for it: more pay where the work takes longer than to start processes and send them the "
+            "rows. With --engine ray by default all CPUs.",
         ),
     ] = None
     engine: Annotated[
