@@ -54,7 +54,7 @@ class Texts:
         if columns.output_type == LIKELIHOOD:
             broken = impossible(
                 self.loglik[-1],
-                np.array(columns.greedy, dtype=np.bool_),
+                columns.greedy == 1,
                 np.array([len(target.encode(errors="replace")) for target in columns.target], dtype=np.int64),
             )
             never = set(np.flatnonzero(broken).tolist())

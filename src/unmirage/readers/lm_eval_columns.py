@@ -28,6 +28,7 @@ from unmirage.readers.lm_eval_records import CHOICE, GENERATION, ROLLING, Layout
 
 Integers = npt.NDArray[np.int64]
 
+UNKNOWN_FLAG = 2  # of a greedy flag that is not there
 DIGITS = 16  # of a document's hash that are kept
 
 
@@ -49,7 +50,6 @@ class Columns:
     repeats: row -> what the model wrote, where that is several texts.
     takes_first: whether the filter passed on the first text that the model wrote, and no other.
     loglikelihoods: of all records, one after another, in nats; one a request.
-    greedy: of each of them, whether it is the model's own greedy text.
     recorded: metric -> its scores; NaN where a record has none.
     truncated: where the last record breaks off, if it does.
     sha256: of the file, in hex; "" if it was not asked for.
@@ -63,12 +63,11 @@ class Columns:
     filter: list[str] = field(default_factory=list)
     target: list[str] = field(default_factory=list)
     accepted: dict[int, list[str]] = field(default_factory=dict)
-    counts: list[int] = field(default_factory=list)
+    counts: array[int] = field(default_factory=lambda: array("q"))
     outputs: list[str] = field(default_factory=list)
     repeats: dict[int, list[str]] = field(default_factory=dict)
     takes_first: bool = True
     loglikelihoods: array[float] = field(default_factory=lambda: array("d"))
-    greedy: list[bool | None] = field(default_factory=list)
     recorded: dict[str, array[float]] = field(default_factory=dict)
     truncated: str | None = None
     sha256: str = ""
@@ -76,9 +75,11 @@ class Columns:
     # part of the choice (-1 where nothing is). Of each context: its characters, the requests that share it.
     _sums: array[int] = field(default_factory=lambda: array("L"))
     _after: array[int] = field(default_factory=lambda: array("q"))
-    _cuts: list[int] = field(default_factory=list)
+    _cuts: array[int] = field(default_factory=lambda: array("q"))
     _before: array[int] = field(default_factory=lambda: array("q"))
-    _shares: list[int] = field(default_factory=list)
+    _shares: array[int] = field(default_factory=lambda: array("q"))
+    _greedy: bytearray = field(default_factory=bytearray)
+    _evidence: Evidence | None = None
     _prompts: bytearray = field(default_factory=bytearray)
 
     def __post_init__(self) -> None:
@@ -96,7 +97,7 @@ class Columns:
     def texts(self) -> Integers:
         """A checksum of what each request holds in all, its CRC-32 and length, which does not depend on where
         it is cut into context and continuation; empty where nothing of the kind was asked."""
-        before = np.repeat(np.array(self._before), np.array(self._shares, dtype=np.int64))
+        before = np.repeat(np.array(self._before), np.array(self._shares))
         return (np.array(self._sums).astype(np.int64) << 31) | (before + self.scored)
 
     @property
@@ -107,7 +108,7 @@ class Columns:
     @property
     def lengths(self) -> Integers:
         """The characters of each choice; 0 where it is not the choice that was scored."""
-        cuts = np.array(self._cuts, dtype=np.int64)
+        cuts = np.array(self._cuts)
         return np.where(cuts < 0, 0, np.maximum(self.scored - cuts, 1))
 
     @property
@@ -119,15 +120,22 @@ class Columns:
         """Whether nothing but the target need be read to tell the right choices."""
         return self.output_type != CHOICE or self.gold.settled(self.evidence())
 
+    @property
+    def greedy(self) -> npt.NDArray[np.int8]:
+        """Whether what each request scores is the model's own greedy text: 0, 1, or UNKNOWN_FLAG."""
+        return np.array(self._greedy, dtype=np.int8)
+
     def evidence(self) -> Evidence:
         """What the recorded scores say of the right choices."""
-        return evidence_of(
-            np.array(self.counts, dtype=np.int64),
-            np.array(self.loglikelihoods),
-            self.lengths,
-            {name: np.array(values) for name, values in self.recorded.items()},
-            self.gold.logged,
-        )
+        if self._evidence is None or len(self._evidence.pick) != len(self):
+            self._evidence = evidence_of(
+                np.array(self.counts),
+                np.array(self.loglikelihoods),
+                self.lengths,
+                {name: np.array(values) for name, values in self.recorded.items()},
+                self.gold.logged,
+            )
+        return self._evidence
 
     def extend(self, records: Sequence[Any]) -> None:
         """Add records. Raises one of the errors of `Layout.record` where one is laid out in another way."""
@@ -165,7 +173,7 @@ class Columns:
             self.repeats |= {row: texts for row, texts in enumerate(repeats, start=before) if len(texts) > 1}
         self.takes_first &= outputs == [texts[:1] for texts in repeats]
         self.outputs += chain.from_iterable(outputs)
-        self.counts += map(len, outputs)
+        self.counts.extend(map(len, outputs))
 
     def _add_likelihoods(self, records: Sequence[Any]) -> None:
         requests = [[*one.arguments.values()][0] for one in records]
@@ -177,8 +185,8 @@ class Columns:
             contexts = [request.arg_0 for request in requests]
             self._add_texts(contexts, [request.arg_1 for request in requests], None)
         self.loglikelihoods.extend([pair.value for pair in pairs])
-        self.greedy += [pair.greedy for pair in pairs]
-        self.counts += [1] * len(records)
+        self._add_greedy([pair.greedy for pair in pairs])
+        self.counts.extend([1] * len(records))
 
     def _add_choices(self, records: Sequence[Any], recorded: dict[str, list[Any]]) -> None:
         counts = [len(one.arguments) for one in records]
@@ -210,27 +218,33 @@ class Columns:
             for n in counts:
                 own = slice(start, start := start + n)
                 if _shared(contexts[own], [n]) is None:
-                    texts[own], cuts[own] = contexts[own], [-1] * n
-        self._cuts += cuts
+                    texts[own], cuts[own] = contexts[own], array("q", [-1]) * n
+        self._cuts.extend(cuts)
         pairs = [pair for one in answered for pair in one]
         values = [pair.value for pair in pairs]
         self.loglikelihoods.extend(values)
-        self.greedy += [pair.greedy for pair in pairs]
-        self.counts += counts
+        self._add_greedy([pair.greedy for pair in pairs])
+        self.counts.extend(counts)
         self.gold.extend(records, counts, texts, cuts, values, recorded)
 
-    def _cut(self, texts: Sequence[str]) -> list[int]:
+    def _add_greedy(self, flags: Sequence[bool | None]) -> None:
+        try:
+            self._greedy += bytes(flags)  # type: ignore[arg-type]
+        except TypeError:  # None among them
+            self._greedy += bytes(UNKNOWN_FLAG if flag is None else flag for flag in flags)
+
+    def _cut(self, texts: Sequence[str]) -> array[int]:
         """How many characters of each text are the delimiter before a choice."""
         size = len(self.delimiter)
         if all(map(str.startswith, texts, repeat(self.delimiter))):
-            return [size] * len(texts)
-        return [size if text.startswith(self.delimiter) else 0 for text in texts]
+            return array("q", [size]) * len(texts)
+        return array("q", [size if text.startswith(self.delimiter) else 0 for text in texts])
 
     def _add_texts(self, contexts: Sequence[str], texts: Sequence[str], counts: Sequence[int] | None) -> None:
         """Keep what tells that two requests hold the same text; `counts`: requests that share a context."""
         shares = [1] * len(texts) if counts is None else counts
         self._before.extend(map(len, contexts))
-        self._shares += shares
+        self._shares.extend(shares)
         sums = list(map(crc32, _encoded(contexts)))
         self._sums.extend(map(crc32, _encoded(texts), sums if counts is None else _spread(sums, shares)))
         self._after.extend(map(len, texts))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from unmirage import tables
-from unmirage.readers.lm_eval_columns import Columns
+from unmirage.readers.lm_eval_columns import UNKNOWN_FLAG, Columns
 from unmirage.readers.lm_eval_gold import AS_INDEX
 from unmirage.readers.lm_eval_records import CHOICE, GENERATION
 
@@ -62,7 +62,7 @@ def frame_of(
         frame = base.with_columns(
             pl.Series("target", columns.target, dtype=pl.String),
             lists("target_logprobs", np.array(columns.counts), pl.Series(np.array(columns.loglikelihoods))),
-            pl.Series("greedy", columns.greedy, dtype=pl.Boolean),
+            _flags(columns.greedy),
             kind=pl.lit("likelihood"),
         )
     return frame, notes + more
@@ -135,6 +135,13 @@ def lists(name: str, counts: npt.NDArray[np.int64], values: pl.Series) -> pl.Ser
     return pl.concat(parts).gather(np.argsort(np.concatenate(rows), kind="stable"))
 
 
+def _flags(greedy: npt.NDArray[np.int8]) -> pl.Series:
+    """The column `greedy`; null where no flag was logged."""
+    flags = pl.Series("greedy", greedy == 1)
+    missing = greedy == UNKNOWN_FLAG
+    return flags.set(pl.Series(missing), None) if missing.any() else flags
+
+
 def _choices(columns: Columns, frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
     found = columns.gold.resolve(columns.evidence())
     has = found.indices >= 0
@@ -171,7 +178,7 @@ def _choices(columns: Columns, frame: pl.DataFrame, where: str) -> tuple[pl.Data
     counts, lengths = np.array(columns.counts), columns.lengths
     places = np.cumsum(counts) - counts + np.maximum(found.indices, 0)
     answer = pl.Series("answer", found.indices, dtype=pl.Int32)
-    greedy = pl.Series("greedy", columns.greedy, dtype=pl.Boolean).gather(places)
+    greedy = _flags(columns.greedy[places])
     measured = np.where(lengths[np.cumsum(counts) - counts] > 0, counts, 0)
     frame = frame.with_columns(
         lists("choice_logprobs", counts, pl.Series(np.array(columns.loglikelihoods))),
