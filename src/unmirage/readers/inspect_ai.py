@@ -79,7 +79,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     kinds = _kinds(runs)
     read = []
     for run in runs:
-        rows, found = _read_run(run, kinds[run.task], on_rows)
+        rows, found = _read_run(run, kinds[run.task], on_rows, hashed=options.hashed)
         loaded.extend(found)
         read.append((run.task, run.scale.model, str(run.log.path), rows))
     loaded.warnings += notes_of(read)
@@ -136,7 +136,9 @@ class _Parts:
                 self.reductions = decode(archive.read(REDUCTIONS), list[Reduction], where)
 
 
-def _read_run(run: Run, kind: str, on_rows: Callable[[int], None]) -> tuple[Rows, Loaded]:
+def _read_run(
+    run: Run, kind: str, on_rows: Callable[[int], None], *, hashed: bool
+) -> tuple[Rows, Loaded]:
     where = str(run.log.path)
     rows, parts, read = Rows(kind, next(iter(run.scorers), "score")), _Parts(run.log), 0
     for sample in parts.samples():
@@ -145,7 +147,8 @@ def _read_run(run: Run, kind: str, on_rows: Callable[[int], None]) -> tuple[Rows
         if read % STEP == 0:
             on_rows(STEP)
     on_rows(read % STEP)
-    loaded = Loaded(inputs=[Input(where, NAME, sha256(run.log.path), len(rows))])
+    digest = sha256(run.log.path) if hashed else ""
+    loaded = Loaded(inputs=[Input(where, NAME, digest, len(rows))])
     loaded.warnings += _unfinished(run, read)
     known = {**axes(run.scale), "step": run.step}
     aggregates = results_of(run.log.header, kind)
