@@ -256,14 +256,10 @@ def _short(value: str, most: int = 40) -> str:
 
 def _other_prompts(family: str, task: str, setups: Sequence[Setup]) -> list[Note]:
     """Items that were put to some models in other words; those models differ from what most were asked."""
-    frames = [
-        one.prompts.unique("item_id").with_columns(model=pl.lit(one.model))
-        for one in setups
-        if one.prompts is not None
-    ]
-    if len(frames) < 2:
+    known = [(one.model, one.prompts) for one in setups if one.prompts is not None]
+    if len(known) < 2:
         return []
-    asked = pl.concat(frames)
+    asked = pl.concat(prompts.unique("item_id").with_columns(model=pl.lit(model)) for model, prompts in known)
     usual = asked.group_by("item_id", "prompt").len().sort("len", "prompt", descending=[True, False])
     usual = usual.unique("item_id", keep="first", maintain_order=True).select("item_id", usual="prompt")
     odd = asked.join(usual, on="item_id", maintain_order="left").filter(pl.col("prompt") != pl.col("usual"))

@@ -48,7 +48,10 @@ class Reading:
 
 
 def options_of(reading: Reading, *, hashed: bool = True) -> Options:
-    """What readers are told. `hashed`: whether the files' SHA-256 is asked for. Raises UnmirageError where a file of sizes or columns cannot be read."""
+    """What readers are told. Raises UnmirageError where a file of sizes or columns cannot be read.
+
+    Parameters: `hashed`: whether the files' SHA-256 is asked for.
+    """
     mapping = maps.parse(reading.map)
     return Options(
         families=load_families([Path(path) for path in reading.families]),
@@ -59,9 +62,7 @@ def options_of(reading: Reading, *, hashed: bool = True) -> Options:
     )
 
 
-def load(
-    source: Sources, reading: Reading, progress: Progress = silent, *, hashed: bool = True
-) -> Loaded:
+def load(source: Sources, reading: Reading, progress: Progress = silent, *, hashed: bool = True) -> Loaded:
     """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`.
 
     Parameters: `hashed`: whether the files' SHA-256 is asked for.

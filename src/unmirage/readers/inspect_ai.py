@@ -136,9 +136,7 @@ class _Parts:
                 self.reductions = decode(archive.read(REDUCTIONS), list[Reduction], where)
 
 
-def _read_run(
-    run: Run, kind: str, on_rows: Callable[[int], None], *, hashed: bool
-) -> tuple[Rows, Loaded]:
+def _read_run(run: Run, kind: str, on_rows: Callable[[int], None], *, hashed: bool) -> tuple[Rows, Loaded]:
     where = str(run.log.path)
     rows, parts, read = Rows(kind, next(iter(run.scorers), "score")), _Parts(run.log), 0
     for sample in parts.samples():

@@ -64,7 +64,9 @@ class Texts:
         """A warning for each task with log-probabilities that cannot be."""
         if not self.tasks:
             return []
-        mask = contradicted(*(np.concatenate(parts) for parts in (self.hashes, self.scored, self.loglik)))
+        mask = contradicted(
+            np.concatenate(self.hashes), np.concatenate(self.scored), np.concatenate(self.loglik)
+        )
         parts = np.split(mask, np.cumsum([len(part) for part in self.hashes])[:-1])
         notes = []
         for place, (task, path, documents) in enumerate(self.tasks):
