@@ -106,9 +106,9 @@ class Columns:
 
     @property
     def lengths(self) -> Integers:
-        """The characters of each choice; 0 where it is not the choice that was scored."""
+        """The characters of each choice; 0 where it is not the choice that was scored. Empty without choices."""
         cuts = np.array(self._cuts)
-        return np.where(cuts < 0, 0, np.maximum(self.scored - cuts, 1))
+        return np.where(cuts < 0, 0, np.maximum(self.scored[: len(cuts)] - cuts, 1))
 
     @property
     def prompts(self) -> npt.NDArray[np.uint64]:
