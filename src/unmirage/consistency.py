@@ -70,14 +70,14 @@ def impossible(loglik: Floats, greedy: Bools, size: npt.NDArray[np.int64]) -> Bo
     greedy: (n,) whether the log calls it the model's greedy continuation.
     size: (n,) bytes of the text.
     """
-    from scipy.special import betainc
-
     never = greedy & (loglik < size * LEAST_GREEDY_BYTE)
     seldom = greedy & (loglik < size * math.log(SELDOM_GREEDY))
     k, n = int(seldom.sum()), len(loglik)
-    if k and betainc(k, n - k + 1, SELDOM_GREEDY) < NEVER:
-        return seldom
-    return never
+    if not k:
+        return never
+    from scipy.special import betainc
+
+    return seldom if betainc(k, n - k + 1, SELDOM_GREEDY) < NEVER else never
 
 
 def contradicted(texts: npt.NDArray[np.int64], scored: npt.NDArray[np.int64], loglik: Floats) -> Bools:
