@@ -128,14 +128,14 @@ def test_row_groups_hold_few_rows_where_rows_are_long(tmp_path, monkeypatch):
         (tmp_path / f"{name}.csv").write_text(HEAD + "".join(rows))
     out = tmp_path / "out" / "all.parquet"
     footers = []
-    for size in (1 << 25, 50_000):
+    for size in (1 << 25, 5_000):
         monkeypatch.setattr(export, "GROUP_BYTES", size)
         convert([tmp_path / "a.csv", tmp_path / "b.csv"], out, Reading())
         frame = pl.read_parquet(out)
         assert frame["model"].to_list() == ["a"] * 100 + ["b"] * 100
         assert frame["item_id"].to_list() == [*map(str, range(100))] * 2
         footers.append(int.from_bytes(out.read_bytes()[-8:-4], "little"))
-    assert footers[1] > 2.5 * footers[0]  # which says where each row group is
+    assert footers[1] > 8 * footers[0]  # which says where each row group is
 
 
 def test_tasks_and_tables_can_be_named(tmp_path):

@@ -70,14 +70,14 @@ def impossible(loglik: Floats, greedy: Bools, size: npt.NDArray[np.int64]) -> Bo
     greedy: (n,) whether the log calls it the model's greedy continuation.
     size: (n,) bytes of the text.
     """
-    from scipy.special import betainc
-
     never = greedy & (loglik < size * LEAST_GREEDY_BYTE)
     seldom = greedy & (loglik < size * math.log(SELDOM_GREEDY))
     k, n = int(seldom.sum()), len(loglik)
-    if k and betainc(k, n - k + 1, SELDOM_GREEDY) < NEVER:
-        return seldom
-    return never
+    if not k:
+        return never
+    from scipy.special import betainc
+
+    return seldom if betainc(k, n - k + 1, SELDOM_GREEDY) < NEVER else never
 
 
 def contradicted(texts: npt.NDArray[np.int64], scored: npt.NDArray[np.int64], loglik: Floats) -> Bools:
@@ -155,10 +155,12 @@ def _other_prompts(family: str, task: str, setups: Sequence[Setup]) -> list[Note
             _prompts(one)
             .filter(mine if parts > 1 else pl.lit(value=True))
             .unique("item_id", keep="first", maintain_order=True)
-            .with_columns(model=pl.lit(one.model))
-            for one in stated
+            .with_columns(model=pl.lit(one.model), place=pl.lit(place))
+            for place, one in enumerate(stated)
         )
-        usual = asked.group_by("item_id", "prompt").len().sort("len", "prompt", descending=[True, False])
+        # Of two that are as frequent the usual one is that of the model that was read first.
+        counts = asked.group_by("item_id", "prompt").agg(pl.len(), pl.col("place").min())
+        usual = counts.sort("len", "place", descending=[True, False])
         usual = usual.unique("item_id", keep="first", maintain_order=True).select("item_id", usual="prompt")
         odd = asked.join(usual, on="item_id").filter(pl.col("prompt") != pl.col("usual"))
         models |= set(odd["model"].unique())

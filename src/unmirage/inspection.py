@@ -105,7 +105,12 @@ def _inspection(found: Found, reading: Reading) -> Inspection:
         there = set(tasks_named(sorted(there), reading.tasks))
         results = results.filter(pl.col("task").is_in(sorted(there)))
     stated, unread = _stated(found)
-    shots = {task: n for states in stated.values() for one in states for task, n in one.shots.items()}
+    counts: dict[str, set[int]] = {}
+    for states in stated.values():
+        for file in states:
+            for task, n in file.shots.items():
+                counts.setdefault(task, set()).add(n)
+    shots = {task: min(found) for task, found in counts.items() if len(found) == 1}
     models = _Models(found)
     models.add(results)
     pairs = {(family, task) for family, task in results.select("family", "task").unique().iter_rows()}
@@ -268,10 +273,11 @@ def _no_items() -> Row:
 
 
 def _shots(task: str, stated: dict[str, int], told: set[float]) -> int | None:
-    """The number of examples in the prompt: of the task's name, a column `shots`, or what its file states."""
+    """The number of examples in the prompt: of the task's name, a column `shots`, or what its files state."""
     named = _SHOTS.search(task)
     if named:
         return int(named[1])
     if len(told) == 1:
         return int(next(iter(told)))
-    return stated.get(task, stated.get(task.split(",", 1)[0]))
+    plain = [task, task.split(",", 1)[0], task.split(" (", 1)[0]]
+    return next((stated[name] for name in plain if name in stated), None)

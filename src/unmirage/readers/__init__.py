@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unmirage import consistency, tables
+from unmirage import tables
 from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.readers import (
     bigbench,
@@ -22,13 +22,12 @@ from unmirage.readers import (
     inspect_ai,
     lighteval,
     lm_eval,
-    mixing,
     tabular,
 )
 from unmirage.readers.base import Input, Loaded, Meter, Options, Reader, Unreadable, meter, size_of
-from unmirage.readers.together import EVERYWHERE, Together, together
+from unmirage.readers.combining import combine, combined
 
-__all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "read_sources"]
+__all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "combine", "combined", "gather", "read_sources"]
 
 READERS = (
     Reader(
@@ -40,9 +39,18 @@ READERS = (
         lm_eval.states,
     ),
     Reader(bigbench.NAME, "BIG-bench", "1.0.0", bigbench.claims, bigbench.read),
-    Reader(helm.NAME, "HELM", "crfm-helm 0.5.16", helm.claims, helm.read),
-    Reader(inspect_ai.NAME, "inspect_ai", "0.3.110, 0.3.285", inspect_ai.claims, inspect_ai.read),
-    Reader(lighteval.NAME, "lighteval", "0.3.0 to 0.13.0", lighteval.claims, lighteval.read),
+    Reader(helm.NAME, "HELM", "crfm-helm 0.5.16", helm.claims, helm.read, helm.states),
+    Reader(
+        inspect_ai.NAME,
+        "inspect_ai",
+        "0.3.110, 0.3.285",
+        inspect_ai.claims,
+        inspect_ai.read,
+        inspect_ai.states,
+    ),
+    Reader(
+        lighteval.NAME, "lighteval", "0.3.0 to 0.13.0", lighteval.claims, lighteval.read, lighteval.states
+    ),
     Reader(
         every_eval_ever.NAME,
         "every_eval_ever",
@@ -332,59 +340,3 @@ def _detect(path: Path) -> str | None:
 
 def _claims(name: str, path: Path) -> bool:
     return next(reader for reader in READERS if reader.name == name).claims(path)
-
-
-def combine(loaded: Loaded, parts: Sequence[tuple[str, Loaded]]) -> Loaded:
-    """One responses and one results frame; keys must be unique over all sources.
-
-    Parameters: `parts` is what each tool gave of what was loaded, by the reader's name.
-    """
-    one = combined(loaded, parts)
-    frames = [] if one is None else list(one.frames())
-    loaded.responses = [pl.concat(frames)] if frames else []
-    return loaded
-
-
-def combined(
-    loaded: Loaded,
-    parts: Sequence[tuple[str, Loaded]],
-    folder: Path | None = None,
-    problems: list[TableError] | None = None,
-) -> Together | None:
-    """The responses of all sources together, None where there are none; of `loaded` the results become one
-    frame, and warnings are added.
-
-    Parameters
-    ----------
-    loaded, parts: as of :func:`combine`.
-    folder: where what is known of the rows waits, if not in memory.
-    problems: takes the errors of rows of several files that contradict each other, of which the first are
-        kept then; None: these are raised.
-    """
-    responses = [(name, table) for name, part in parts for table in part.tables]
-    results = [(name, frame) for name, part in parts for frame in part.results]
-    one, notes = together(responses, folder) if responses else (None, [])
-    models = [] if one is None else one.models()
-    if len({name for name, _ in parts}) > 1:
-        loaded.warnings += mixing.same_models([*models, *results])
-    if one is not None and one.problem is not None:
-        if problems is None:
-            raise one.problem
-        problems.append(one.problem)
-    frames, left = mixing.results_of(results)
-    frame = pl.concat(frames, how="diagonal") if frames else None
-    more: list[dict[str, object]] = []
-    if frame is not None and len(frames) > 1:
-        try:
-            frame, more = tables.check_results(frame, where=EVERYWHERE)
-        except TableError as problem:
-            if problems is None:
-                raise
-            problems.append(problem)
-    split = sum(note["code"] == "two-tools" for note in notes)
-    loaded.warnings += [*notes[:split], *left, *notes[split:], *more]
-    loaded.results = [] if frame is None else [frame]
-    loaded.warnings += consistency.check_setups(loaded.setups)
-    if one is not None:
-        loaded.warnings += one.checks.notes(frame, loaded.setups)
-    return one

@@ -17,18 +17,20 @@ from typing import Any
 import polars as pl
 
 from unmirage import tables
+from unmirage.consistency import ASKED, Setup
 from unmirage.counts import listed
 from unmirage.errors import SourceError
 from unmirage.families import Scale
 from unmirage.readers.ahead import Ahead
 from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
 from unmirage.readers.helm_items import LANGUAGE_MODELING, SAID, SEPARATE, read_items
-from unmirage.readers.helm_runs import ITEM_STATS, SPEC, STATES, STATS, Run, Stat, claims, runs_of
+from unmirage.readers.helm_runs import ITEM_STATS, SPEC, STATES, STATS, Run, Stat, claims, runs_of, states
 from unmirage.readers.lm_eval import axes
 from unmirage.readers.lm_eval_runs import step_of
+from unmirage.readers.parts import put
 from unmirage.readers.shots import labels
 
-__all__ = ["NAME", "claims", "is_score", "read"]
+__all__ = ["NAME", "claims", "is_score", "read", "states"]
 
 NAME = "helm"
 SPLITS = ("test", "valid", None)  # of those with scores, the first is read
@@ -112,6 +114,8 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
             loaded.extend(one.items)
             if one.items.tables:
                 itemised.add(pairs[i])
+            if fresh and not one.items.setups:
+                loaded.setups.append(_setup(run, known[i], None))
     where = str(runs[0].folder.parent)
     if again:
         message = f"{len(again)} runs repeat the scores of another and were left out: {_names(again)}"
@@ -253,6 +257,14 @@ def _items(
     checked, notes = tables.check_responses(frame, where=str(run.folder))
     loaded.keep(checked, folder)
     loaded.warnings += notes
+    if found.prompts:
+        asked = pl.DataFrame(list(found.prompts.items()), schema=ASKED, orient="row")
+        loaded.setups.append(_setup(run, known, asked if folder is None else put(asked, folder)))
+
+
+def _setup(run: Run, known: dict[str, Any], prompts: pl.DataFrame | Path | None) -> Setup:
+    settings = run.spec.adapter.settings()
+    return Setup(known["family"], known["model"], known["task"], settings, prompts)
 
 
 def _instances(stats: Sequence[Stat], split: str | None) -> int | None:

@@ -22,9 +22,10 @@ from unmirage.readers.inspect_ai_records import Reduction, Sample, Whole, decode
 from unmirage.readers.inspect_ai_rows import LIKELIHOODS, Rows, Samples, notes_of
 from unmirage.readers.inspect_ai_runs import Log, Note, claims, newest, open_log, scales, tasks
 from unmirage.readers.inspect_ai_scores import compared, results_of
+from unmirage.readers.inspect_ai_setups import setup_of, states
 from unmirage.readers.lm_eval import axes
 
-__all__ = ["NAME", "claims", "read"]
+__all__ = ["NAME", "claims", "read", "states"]
 
 NAME = "inspect"
 REDUCTIONS = "reductions.json"
@@ -79,11 +80,13 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     runs.sort(key=lambda run: str(run.log.path))
     kinds = _kinds(runs)
     read = []
-    calls = {run.log.path: (run, kinds[run.task], options.folder) for run in runs}
+    calls = {run.log.path: (run, kinds[run.task], options.folder, options.hashed) for run in runs}
     with Ahead(options, read_run, calls, list(calls), on_rows) as ahead:
         for path, call in calls.items():
             said, found = ahead.get(path, *call)
             loaded.extend(found)
+            run = call[0]
+            loaded.setups.append(setup_of(run.log.header, run.scale.family, run.scale.model, run.task))
             read.append(said)
     loaded.warnings += notes_of(read)
     return loaded
@@ -140,7 +143,7 @@ class _Parts:
 
 
 def read_run(
-    on_rows: Callable[[int], None], run: Run, kind: str, folder: Path | None
+    on_rows: Callable[[int], None], run: Run, kind: str, folder: Path | None, hashed: bool
 ) -> tuple[Samples, Loaded]:
     """Read a log: what there is to say of its samples, and what it holds."""
     where = str(run.log.path)
@@ -151,7 +154,8 @@ def read_run(
         if read % STEP == 0:
             on_rows(STEP)
     on_rows(read % STEP)
-    loaded = Loaded(inputs=[Input(where, NAME, sha256(run.log.path), len(rows))])
+    digest = sha256(run.log.path) if hashed else ""
+    loaded = Loaded(inputs=[Input(where, NAME, digest, len(rows))])
     loaded.warnings += _unfinished(run, read)
     known = {**axes(run.scale), "step": run.step}
     aggregates = results_of(run.log.header, kind)

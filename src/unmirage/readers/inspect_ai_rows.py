@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from itertools import accumulate
+from typing import cast
 
 import polars as pl
 
@@ -152,11 +155,11 @@ class Rows:
             return []
         tokens = [token.token for token in choice.logprobs.content]
         for read in _readings(tokens):
-            spelt = ""
-            for i, token in enumerate(read):
-                spelt += token
-                if spelt == text:
-                    return read[: i + 1]
+            if "".join(read).startswith(text):
+                ends = list(accumulate(map(len, read)))
+                last = bisect_left(ends, len(text))
+                if ends[last] == len(text):
+                    return read[: last + 1]
         self._said["tokens"] += 1
         return None
 
@@ -175,11 +178,21 @@ def _prompt(choice: Choice | None, scores: dict[str, Score]) -> list[Token] | No
 def _readings(tokens: list[str]) -> Iterator[list[str]]:
     """The tokens as they are, and as entries of a vocabulary: of byte-level BPE, or of SentencePiece."""
     yield tokens
-    letters = _byte_letters()
-    if all(letter in letters for token in tokens for letter in token):
-        yield [bytes([letters[letter] for letter in token]).decode(errors="replace") for token in tokens]
+    read = [_bytes_of(token) for token in tokens]
+    if None not in read:
+        yield cast(list[str], read)
     if any("▁" in token for token in tokens):
         yield [token.replace("▁", " ") for token in tokens]
+
+
+@lru_cache(1 << 16)
+def _bytes_of(token: str) -> str | None:
+    """The text of an entry of a byte-level BPE vocabulary; None where it is none."""
+    letters = _byte_letters()
+    try:
+        return bytes([letters[letter] for letter in token]).decode(errors="replace")
+    except KeyError:
+        return None
 
 
 @cache

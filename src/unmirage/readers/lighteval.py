@@ -16,17 +16,18 @@ from typing import Any
 import polars as pl
 
 from unmirage import tables
+from unmirage.consistency import Setup
 from unmirage.families import Scale
 from unmirage.readers.ahead import Ahead
 from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
 from unmirage.readers.lighteval_rows import NAME, SAID, metric_of, read_file
-from unmirage.readers.lighteval_runs import Run, claims, runs_of, shots_of
+from unmirage.readers.lighteval_runs import Run, claims, runs_of, shots_of, states
 from unmirage.readers.lm_eval import axes
 from unmirage.readers.lm_eval_runs import step_of
 from unmirage.readers.parts import Table, taken
 from unmirage.readers.shots import labels
 
-__all__ = ["NAME", "claims", "metric_of", "read"]
+__all__ = ["NAME", "claims", "metric_of", "read", "states"]
 
 ALL, AVERAGE = "all", ":_average"  # means over tasks, among the results of tasks
 
@@ -196,6 +197,9 @@ def _aggregates(
             continue
         title = titles[id(run), name]
         newer = owners.setdefault((scale.model, title), run)
+        if newer is run:
+            settings = run.results.settings(name)
+            loaded.setups.append(Setup(scale.family, scale.model, title, settings))
         if newer is not run:
             if name not in run.details:
                 loaded.warnings.append(_older(scale.model, name, run.path, run, newer))

@@ -64,7 +64,7 @@ def scored_of(columns: Columns, folder: Path | None) -> Scored | None:
     if columns.output_type == LIKELIHOOD:
         found = impossible(
             requests["loglik"].to_numpy(),
-            np.array(columns.greedy, dtype=np.bool_),
+            columns.greedy == 1,
             np.array([len(target.encode(errors="replace")) for target in columns.target], dtype=np.int64),
         )
         broken = frozenset(np.flatnonzero(found).tolist())

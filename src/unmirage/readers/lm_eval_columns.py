@@ -7,12 +7,10 @@ are kept, not the prompts and documents that are read.
 from __future__ import annotations
 
 import hashlib
-import math
-import re
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain, islice, repeat
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +22,8 @@ import numpy.typing as npt
 from unmirage.readers.base import sha256
 from unmirage.readers.lm_eval_gold import Evidence, GoldCandidates, evidence_of
 from unmirage.readers.lm_eval_lines import UNKNOWN, Decoding, unknown_layout
-from unmirage.readers.lm_eval_records import CHOICE, GENERATION, ROLLING, Layout, Request, flat
+from unmirage.readers.lm_eval_records import CHOICE, GENERATION, ROLLING, Layout, flat
+from unmirage.readers.lm_eval_values import accepted_texts, as_numbers, conditional, prompt_hashes
 
 Integers = npt.NDArray[np.int64]
 
@@ -107,9 +106,9 @@ class Columns:
 
     @property
     def lengths(self) -> Integers:
-        """The characters of each choice; 0 where it is not the choice that was scored."""
+        """The characters of each choice; 0 where it is not the choice that was scored. Empty without choices."""
         cuts = np.array(self._cuts)
-        return np.where(cuts < 0, 0, np.maximum(self.scored - cuts, 1))
+        return np.where(cuts < 0, 0, np.maximum(self.scored[: len(cuts)] - cuts, 1))
 
     @property
     def prompts(self) -> npt.NDArray[np.uint64]:
@@ -144,7 +143,7 @@ class Columns:
         filters = [one.filter or "" for one in records]
         same = filters.count(filters[0]) == len(filters)  # then one text is kept, and not many that are equal
         self.filter += [filters[0]] * len(filters) if same else filters
-        self._prompts += _prompts([one.prompt_hash for one in records])
+        self._prompts += prompt_hashes([one.prompt_hash for one in records])
         recorded = {
             name: list(map(attrgetter(f"metric_{i}"), records)) for i, name in enumerate(self.recorded)
         }
@@ -155,14 +154,14 @@ class Columns:
         else:
             self._add_likelihoods(records)
         for name, values in recorded.items():
-            self.recorded[name] += _numbers(name, values)
+            self.recorded[name] += as_numbers(name, values)
 
     def _add_generations(self, records: Sequence[Any]) -> None:
         before = len(self.target)
         self.target += [str(one.target) for one in records]
         for row, one in enumerate(records, start=before):
             if not isinstance(one.target, str) or one.target[:1] == "[":
-                texts = _accepted(one.target)
+                texts = accepted_texts(one.target)
                 self.target[row] = texts[0]
                 if len(texts) > 1:
                     self.accepted[row] = texts
@@ -176,7 +175,9 @@ class Columns:
         self.counts.extend(map(len, outputs))
 
     def _add_likelihoods(self, records: Sequence[Any]) -> None:
-        requests = [[*one.arguments.values()][0] for one in records]
+        requests = [request for one in records for request in islice(one.arguments.values(), 1)]
+        if len(requests) < len(records):
+            raise IndexError("no request in it")
         pairs = [one.filtered_resps[0] for one in records]
         if self.output_type == ROLLING:
             self.target += [request.arg_0 for request in requests]
@@ -196,7 +197,7 @@ class Columns:
             raise IndexError("no request in it")
         if not all(contexts):
             asked = [[*one.arguments.values()] for one in records]
-            counts = list(map(_conditional, asked))
+            counts = list(map(conditional, asked))
             requests = [request for one, n in zip(asked, counts, strict=True) for request in one[:n]]
             contexts = [request.arg_0 for request in requests]
         answered = [one.filtered_resps for one in records]
@@ -246,7 +247,7 @@ class Columns:
         self._before.extend(map(len, contexts))
         self._shares.extend(shares)
         sums = list(map(crc32, _encoded(contexts)))
-        self._sums.extend(map(crc32, _encoded(texts), sums if counts is None else _spread(sums, shares)))
+        self._sums.extend(map(crc32, _encoded(texts), sums if counts is None else _spread(sums, counts)))
         self._after.extend(map(len, texts))
 
 
@@ -349,85 +350,3 @@ def _extend(columns: Columns, numbers: Sequence[int], records: Sequence[Any], pa
             except UNKNOWN as problem:
                 raise unknown_layout(path, number, problem) from None
         raise
-
-
-def _prompts(digests: Sequence[Any]) -> bytes:
-    """Eight bytes of each prompt's hash, zeros where a record has none."""
-    try:
-        halves = [digest[:16] for digest in digests]
-        found = bytes.fromhex("".join(halves))
-        if len(found) == 8 * len(digests) and all([len(half) == 16 for half in halves]):
-            return found
-    except (TypeError, ValueError):
-        pass
-    return b"".join(_prompt(digest).to_bytes(8, "big") for digest in digests)
-
-
-def _prompt(digest: Any) -> int:
-    """The first half of a prompt's SHA-256 as a number; 0 where the record has none."""
-    if not isinstance(digest, str):
-        return 0
-    try:
-        return int(digest[:16], 16) & (2**64 - 1)
-    except ValueError:
-        return crc32(digest.encode(errors="replace"))
-
-
-def _conditional(requests: Sequence[Request]) -> int:
-    """How many requests score a choice: acc_mutual_info adds as many again with an empty context."""
-    half, odd = divmod(len(requests), 2)
-    if odd or not half or requests[-1].arg_0 != "":
-        return len(requests)
-    mutual = all(request.arg_0 == "" for request in requests[half:])
-    return half if mutual and any(request.arg_0 for request in requests[:half]) else len(requests)
-
-
-def _accepted(target: object) -> list[str]:
-    """The texts that a generation may equal: several are logged as a list, or as the text of one."""
-    accepted = target
-    if isinstance(target, str) and target[:2] in ("['", '["'):
-        import ast
-
-        try:
-            accepted = ast.literal_eval(target)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            accepted = target
-    if (
-        isinstance(accepted, list)
-        and accepted
-        and all(isinstance(text, str | int | float) for text in accepted)
-    ):
-        return [str(text) for text in accepted]
-    return [str(target)]
-
-
-def _numbers(name: str, values: Sequence[Any]) -> array[float]:
-    """Recorded scores as numbers; NaN where one is none."""
-    try:
-        return array("d", values)
-    except TypeError:  # None, text or a list among them
-        return array("d", [_number(name, value) for value in values])
-
-
-_ARRAY = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?|nan|inf", re.IGNORECASE)
-
-
-def _number(name: str, value: Any) -> float:
-    """A recorded score as one number, NaN where it is none.
-
-    `brier_score` becomes the sum of squares over the choices that the logged probabilities give,
-    `bits_per_byte` the item's own; other pairs are parts of an aggregate and not a score of the item.
-    """
-    if isinstance(value, bool | int | float | str):
-        try:
-            return float(value)
-        except ValueError:
-            return math.nan
-    if not isinstance(value, list) or len(value) != 2:
-        return math.nan
-    if name == "brier_score" and isinstance(value[0], int):
-        chances = [float(text) for text in _ARRAY.findall(str(value[1]))]
-        return sum((p - (j == value[0])) ** 2 for j, p in enumerate(chances))
-    if name == "bits_per_byte" and float(value[1]) > 0:
-        return -float(value[0]) / float(value[1]) / math.log(2)
-    return math.nan

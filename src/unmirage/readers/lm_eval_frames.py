@@ -49,7 +49,7 @@ def frame_of(
     base = pl.DataFrame(
         [
             pl.Series("item_id", _item_ids(columns), dtype=pl.String),
-            pl.Series("filter", _filters(columns, filters), dtype=pl.String),
+            _filters(columns, filters),
             _recorded(columns),
         ]
     )
@@ -81,24 +81,25 @@ def _item_ids(columns: Columns) -> list[str]:
     return out
 
 
-def _filters(columns: Columns, filters: list[str]) -> list[str]:
+def _filters(columns: Columns, filters: list[str]) -> pl.Series:
     """Each record's filter; versions before 0.4.7 did not write it, but wrote the filters in blocks.
 
     Where no results file names the filters of such a file, they are called filter1, filter2, ...
     """
+    one = pl.repeat("", len(columns), dtype=pl.String, eager=True).alias("filter")
     several = set(columns.filter)
     if several != {""}:
-        return columns.filter if len(several) > 1 else [""] * len(columns)
+        return pl.Series("filter", columns.filter, dtype=pl.String) if len(several) > 1 else one
     blocks = max(Counter(columns.doc_id).values())
     if blocks == 1:
-        return [""] * len(columns)
+        return one
     names = filters if len(filters) == blocks else [f"filter{i + 1}" for i in range(blocks)]
     seen: Counter[int | str] = Counter()
     out = []
     for doc_id in columns.doc_id:
         out.append(names[seen[doc_id]])
         seen[doc_id] += 1
-    return out
+    return pl.Series("filter", out, dtype=pl.String)
 
 
 def _recorded(columns: Columns) -> pl.Series:

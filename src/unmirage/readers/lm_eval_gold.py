@@ -58,7 +58,7 @@ class Evidence:
         return not np.isnan(self.right).all() or bool((self.logged >= 0).any())
 
     def agrees(self, column: npt.NDArray[np.int64]) -> bool:
-        """Whether nothing contradicts a reading: the index of the right choice of each record, -1 for none."""
+        """Whether nothing contradicts a reading: the index of each record's right choice, -1 for none."""
         known = column >= 0
         scored = known & ~np.isnan(self.right)
         same = (column == self.pick) == (self.right > 0.5)
@@ -92,11 +92,13 @@ def _first_largest(values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64
     """The place of the first largest value of each run of values, of `counts` each; NaN is the largest."""
     k = int(counts[0])
     if (counts == k).all():
-        return values.reshape(-1, k).argmax(axis=1)
+        same: npt.NDArray[np.int64] = values.reshape(-1, k).argmax(axis=1)
+        return same
     starts = np.cumsum(counts) - counts
     largest = np.repeat(np.maximum.reduceat(values, starts), counts)
     places = np.flatnonzero((values == largest) | np.isnan(values))
-    return places[np.searchsorted(places, starts)] - starts
+    first: npt.NDArray[np.int64] = places[np.searchsorted(places, starts)] - starts
+    return first
 
 
 class _Targets(dict[tuple[Any, int], list[int]]):
@@ -138,9 +140,9 @@ class GoldCandidates:
     ) -> None:
         """Add records (their `target` and `doc` are read).
 
-        Parameters: counts: choices a record; texts, cuts, loglikelihoods: of the choices of all these records,
-        one after another (a choice is its text without so many characters); recorded: metric -> what each
-        record holds.
+        Parameters: counts: choices a record; texts, cuts, loglikelihoods: of the choices of all these
+        records, one after another (a choice is its text without so many characters); recorded: metric -> what
+        each record holds.
         """
         pairs = [recorded[name] for name in PAIRED if name in recorded]
         if pairs:
@@ -163,12 +165,10 @@ class GoldCandidates:
         self, records: Sequence[Any], counts: Sequence[int], loglikelihoods: Sequence[float]
     ) -> None:
         try:
-            named = [
-                self._targets[record.target, n] for record, n in zip(records, counts, strict=True)
-            ]
+            named = [self._targets[record.target, n] for record, n in zip(records, counts, strict=True)]
         except TypeError:  # a list
             named = [_indices(record.target, n) for record, n in zip(records, counts, strict=True)]
-        if all([len(one) == 1 for one in named]) and len(self.indices.get(AS_INDEX, ())) == self._rows:
+        if set(map(len, named)) == {1} and len(self.indices.get(AS_INDEX, ())) == self._rows:
             self.indices.setdefault(AS_INDEX, []).extend([one[0] for one in named])
             return
         start = 0

@@ -1,7 +1,7 @@
 """The records of a samples file of lm-evaluation-harness, in batches, with the line that each starts on.
 
-JSON lines since 0.4.3; before, one JSON array with an indent of two. Memory is one batch, and one record where
-a record is longer.
+JSON lines since 0.4.3; before, one JSON array with an indent of two. Memory is one batch, and one record
+where a record is longer.
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ class Decoding:
 
     def empty(self) -> SourceError:
         """The error where there was no record."""
-        what = "is empty" if self._broken is None else f"line {self._broken[0]} is not a record: {self._broken[1]}"
+        what = (
+            "is empty"
+            if self._broken is None
+            else f"line {self._broken[0]} is not a record: {self._broken[1]}"
+        )
         return SourceError(f"there is no complete record in it ({what})", where=str(self._path), hint=LAYOUTS)
 
     def batches(self, seen: Callable[[memoryview], object]) -> Iterator[tuple[Sequence[int], list[Any]]]:
@@ -172,7 +176,9 @@ def elements(path: Path) -> Iterator[tuple[int, bytes]]:
         try:
             records = msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw])
         except (msgspec.DecodeError, RecursionError) as problem:
-            raise SourceError(f"is not a whole JSON array: {problem}", where=str(path), hint=LAYOUTS) from None
+            raise SourceError(
+                f"is not a whole JSON array: {problem}", where=str(path), hint=LAYOUTS
+            ) from None
         yield from enumerate(map(bytes, records), start=1)
         return
     leftover = b"".join(parts).strip()

@@ -1,4 +1,4 @@
-"""One record of a samples file of lm-evaluation-harness: its layouts, and the one form that they are brought to.
+"""One record of a samples file of lm-evaluation-harness: its layouts, and the form that all are brought to.
 
 Checked on real logs of 0.4.13 and on the record layouts of 0.4.0 to 0.4.12: numbers written as numbers or as
 strings; `arguments` as a dict or as lists. Files since 0.4.3 are decoded straight to that form, many records
@@ -144,7 +144,7 @@ class Layout:
         """
         sample = _decoded(self._any, text)
         if self.output_type == GENERATION:
-            values = {
+            values: dict[str, Any] = {
                 "arguments": {},
                 "filtered_resps": flat(sample.filtered_resps),
                 "resps": [flat(_texts.decode(sample.resps))],
