@@ -3,12 +3,12 @@
     python benchmarks/reading.py [RECORDS]
 
 For each kind of task and length of prompt it writes RECORDS (default 10,000; of short prompts four times as
-many) records of real shape to a temporary folder, and reads them, each way in a process of its own with one thread: `unmirage.read`; the same
-with the file's SHA-256, as an audit takes it; `json.loads` of every line with nothing kept; `json.loads` of
-every line with the columns that people need, as a polars frame; and the least that msgspec allows (every line
-decoded to its `doc_id` alone: the rest is looked through and not kept). Printed are the least CPU seconds of
-six runs, imports not counted, their ratio to those of `unmirage.read`, and the peaks of memory over an empty
-process, of ours and of the frame.
+many) records of real shape to a temporary folder, and reads them, each way in a process of its own with one
+thread: `unmirage.read`; the same with the file's SHA-256, as an audit takes it; `json.loads` of every line
+with nothing kept; `json.loads` of every line with the columns that people need, as a polars frame; and the
+least that msgspec allows (every line decoded to its `doc_id` alone: the rest is looked through and not
+kept). Printed are the least CPU seconds of six runs, imports not counted, their ratio to those of
+`unmirage.read`, and the peaks of memory over an empty process, of ours and of the frame.
 """
 
 from __future__ import annotations
