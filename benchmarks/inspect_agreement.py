@@ -38,7 +38,7 @@ from unmirage.families import load
 from unmirage.readers import Loaded, Options, inspect_ai
 from unmirage.readers.inspect_ai_archive import Archive
 
-OPTIONS = Options(families=load())
+OPTIONS = Options(families=load(), hashed=False)
 NAMES = {"exact": "exact_match_normalised", "choice": "multiple_choice_grade"}
 
 
