@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from unmirage.engine import engine
+from unmirage.errors import UnmirageError
 
 HEAD, OTHER = "unmirage-head", "unmirage-other"
 ADDRESSES = {HEAD: "10.77.0.1", OTHER: "10.77.0.2"}
@@ -119,10 +120,15 @@ def place() -> str:
 
 
 def count(address: str) -> None:
-    """Print how many calls each node makes."""
-    with engine("ray", address=address) as ray:
-        found = Counter(where for _, where in ray.map(place, dict.fromkeys(range(COUNTED), ())))
-        print(f"{ray.jobs} calls at once; of {COUNTED} calls {dict(sorted(found.items()))}", flush=True)
+    """Print how many calls each node makes; ends with code 1 where there are not two of them yet."""
+    try:
+        with engine("ray", address=address) as ray:
+            if ray.jobs < 2:
+                raise SystemExit(1)
+            found = Counter(where for _, where in ray.map(place, dict.fromkeys(range(COUNTED), ())))
+    except UnmirageError:
+        raise SystemExit(1) from None
+    print(f"  of {COUNTED} calls {dict(sorted(found.items()))}", flush=True)
 
 
 def unmirage(*arguments: str) -> list[str]:
@@ -194,7 +200,7 @@ def compare(nodes: Nodes, folder: Path, runs: int) -> None:
     print(f"two Ray nodes of one CPU each, {kind}; the head is {nodes.address}", flush=True)
     here = [sys.executable, __file__, "--count", nodes.address]
     deadline = time.monotonic() + 180
-    while subprocess.run(nodes.within(HEAD, [*here]), check=False).returncode != 0:
+    while subprocess.run(nodes.within(HEAD, here), check=False).returncode != 0:
         if time.monotonic() > deadline:
             raise SystemExit("the nodes do not come up")
         time.sleep(2)
@@ -218,7 +224,7 @@ def compare(nodes: Nodes, folder: Path, runs: int) -> None:
         (f"calibrate, cluster{what}", unmirage("calibrate", *designs, "--out", str(table), *cluster), beside)
         for what, table, beside in (
             ("", tables[1], None),
-            (", a worker killed", tables[2], kill(nodes, "ray::", tables[2])),
+            (", a worker killed", tables[2], kill(nodes, "ray::call", tables[2])),
             (", a node killed", tables[3], kill(nodes, "raylet/raylet", tables[3])),
         )
     ]

@@ -79,6 +79,12 @@ def spent(work: Callable[[], object], repeats: int = 1) -> float:
     return statistics.median(found)
 
 
+def in_turn(works: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Median processor seconds of each call, all measured in turn so that a slow spell hits each alike."""
+    rounds = [[spent(work) for work in works] for _ in range(repeats)]
+    return [statistics.median(times) for times in zip(*rounds, strict=True)]
+
+
 def facts() -> str:
     """One line on the machine and the versions."""
     model = platform.processor() or platform.machine()

@@ -3,8 +3,8 @@
     python -m speed.peers WAY FILE [OUT]
 
 Prints one JSON line: the processor seconds of its sections, reading and imports left out. With OUT it writes
-the means and standard errors that it came to. The ten columns of item scores that are averaged are made by our
-own functions, at no cost to the peer; harness and pandas_rows also score every row with functions of their own.
+the means and standard errors that it came to. The ten columns of item scores that are averaged are made by
+our own functions, at no cost to the peer; harness and pandas_rows also score every row with their own.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ def result(frame: pl.DataFrame, means: Any, errors: Any) -> list[dict[str, objec
     ]
 
 
-def harness_task() -> Any:
-    """What lm-evaluation-harness's function for a sample asks of its task."""
-    wanted = ("acc", "acc_norm", "acc_bytes", "exact_match", "brier_score", "likelihood")
+def harness_task(metrics: tuple[str, ...] | None = None) -> Any:
+    """What lm-evaluation-harness's function for a sample asks of its task; all that it computes by default."""
+    every = ("acc", "acc_norm", "acc_bytes", "exact_match", "brier_score", "likelihood")
     return SimpleNamespace(
         config=SimpleNamespace(process_results=None),
-        _metric_fn_list=dict.fromkeys(wanted),
+        _metric_fn_list=dict.fromkeys(metrics or every),
         OUTPUT_TYPE="multiple_choice",
         multiple_input=0,
         multiple_target=0,

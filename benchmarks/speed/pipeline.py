@@ -11,10 +11,10 @@ from speed import METRICS, REPLICATES
 from speed.measure import BENCHMARKS, Run, part, run, table
 
 ABOUT = """\
-Ours is `unmirage curves FILE.parquet`, whole: start, imports, reading, scoring, errors, replicates, intervals.
-Peers: reading and imports left out. The harness is lm_eval's process_results for each sample, then its mean and
-bootstrap_stderr of ten columns of ready item scores; of its own metrics that are means it takes the closed form
-instead, which is shown apart. Nothing is scaled.
+Ours is `unmirage curves FILE.parquet`, whole: start, imports, reading, scoring, errors, replicates and
+intervals. Peers: reading and imports left out. The harness is lm_eval's process_results for each sample, then
+its mean and bootstrap_stderr of ten columns of ready item scores; of metrics that are means it would itself
+take the closed form, which is shown apart. Nothing is scaled.
 """
 PANDAS, PANDAS_ROWS = "pandas, ready scores, closed form", "pandas, a function a row, closed form"
 SCIPY = "scipy.stats.bootstrap, ready scores"

@@ -30,7 +30,7 @@ from unmirage.readers import mapping as maps
 from unmirage.reported import cards_of, result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.selection import Kept, select
-from unmirage.steps import Reading, Sources, canonical, gathered, generator, load, say, scored
+from unmirage.steps import Reading, Sources, absent, canonical, gathered, generator, load, say, scored
 from unmirage.testing import examine
 from unmirage.verdict.outcome import ROBUST_BREAK
 from unmirage.verdict.thresholds import Thresholds
@@ -158,16 +158,14 @@ def read(
     Parameters: source as in :func:`audit`; the others as in :class:`Reading`.
     Raises UnmirageError as :func:`audit`, and where the source holds no such table.
     """
-    loaded = load(source, Reading(format, family, tuple(families), tuple(map), tuple(tasks)))
+    reading = Reading(format, family, tuple(families), tuple(map), tuple(tasks))
+    loaded = load(source, reading, hashed=False)
     say(loaded.warnings)
     frames = {"responses": loaded.responses, "results": loaded.results}
     if table not in frames:
         raise SettingsError(f"there is no table {table!r}", where="table", hint="Say responses or results.")
     if not frames[table]:
-        other = "results" if table == "responses" else "responses"
-        raise SettingsError(
-            f"the source holds no {table}", where="table", hint=f"It holds {other}: table={other!r}."
-        )
+        raise absent(table)
     return frames[table][0]
 
 

@@ -24,8 +24,9 @@ class EngineOptions:
         int | None,
         _option(
             RUNNING,
-            "How many tasks are scored at once. By default one, which has all cores of this machine and "
-            "starts no processes: more pay from about a million rows on. With --engine ray: all CPUs.",
+            "How many parts of the work are done at once. By default one, in this process, which has all "
+            "cores for it: more pay where the work takes longer than to start processes and send them the "
+            "rows. With --engine ray by default all CPUs.",
         ),
     ] = None
     engine: Annotated[
@@ -70,3 +71,18 @@ class LongEngineOptions(EngineOptions):
 
         jobs = cores() if self.jobs is None and self.engine == "local" else self.jobs
         return engine(self.engine, jobs, self.ray_address)
+
+
+@Parameter(name="*")
+@dataclass
+class ReadingEngineOptions(EngineOptions):
+    """Where logs are read."""
+
+    jobs: Annotated[
+        int | None,
+        _option(
+            RUNNING,
+            "How many files are read at once, each by a process. By default one and in this process; more "
+            "pay from about 100 MB on. With --engine ray: all CPUs.",
+        ),
+    ] = None

@@ -138,7 +138,7 @@ def lenet(
     1 to 64 units by default, as in the paper's figure 11. The data must have
     labels and be grey.
 
-        unmirage train lenet --data mnist.npz --jobs 2
+        unmirage train lenet --data mnist.npz
         unmirage audit unmirage-lenet/responses.parquet
 
     Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
@@ -160,7 +160,7 @@ def autoencoder(
     32 by 32 pixels, 1 to 1,024 units by default, as in the paper's figure 7.
     pca.parquet holds the errors of principal components, for reference.
 
-        unmirage train autoencoder --data cifar-100-python --jobs 2
+        unmirage train autoencoder --data cifar-100-python
         unmirage audit unmirage-autoencoder/responses.parquet
 
     Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
@@ -185,7 +185,7 @@ def omniglot(
     sequences without a mistake. Drawings must have labels and, but for a
     try, drawers.
 
-        unmirage train omniglot --data omniglot.npz --jobs 2
+        unmirage train omniglot --data omniglot.npz
         unmirage audit unmirage-omniglot/responses.parquet
 
     Needs PyTorch: pip install 'unmirage[models]'. The same command goes on

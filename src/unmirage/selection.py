@@ -47,7 +47,16 @@ def only_tasks(loaded: Loaded, names: Sequence[str]) -> Loaded:
     if not names:
         return loaded
     frames = [*loaded.responses, *loaded.results]
-    tasks = sorted({str(task) for frame in frames for task in frame["task"].unique()})
+    kept = tasks_named(sorted({str(task) for frame in frames for task in frame["task"].unique()}), names)
+    responses, results = (
+        [part for frame in group if (part := frame.filter(pl.col("task").is_in(kept))).height]
+        for group in (loaded.responses, loaded.results)
+    )
+    return replace(loaded, responses=responses, results=results)
+
+
+def tasks_named(tasks: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The tasks that are named, by patterns with * and ?. Raises SettingsError for a name that none has."""
     for name in names:
         if not any(fnmatchcase(task, name) for task in tasks):
             shown = ", ".join(get_close_matches(name, tasks, 5, 0) or tasks)
@@ -56,12 +65,7 @@ def only_tasks(loaded: Loaded, names: Sequence[str]) -> Loaded:
                 where="--task",
                 hint=f"{'Tasks' if len(tasks) <= 5 else 'Some tasks'}: {shown}.",
             )
-    kept = [task for task in tasks if any(fnmatchcase(task, name) for name in names)]
-    responses, results = (
-        [part for frame in group if (part := frame.filter(pl.col("task").is_in(kept))).height]
-        for group in (loaded.responses, loaded.results)
-    )
-    return replace(loaded, responses=responses, results=results)
+    return [task for task in tasks if any(fnmatchcase(task, name) for name in names)]
 
 
 def select(loaded: Loaded, settings: Settings) -> Kept:

@@ -16,7 +16,7 @@ import polars as pl
 
 from unmirage.cells import Cell, cells
 from unmirage.engine import Engine
-from unmirage.errors import MetricError, UnmirageWarning
+from unmirage.errors import MetricError, SettingsError, UnmirageWarning
 from unmirage.families import load as load_families
 from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
@@ -49,27 +49,43 @@ class Reading:
     tasks: tuple[str, ...] = ()
 
 
-def options_of(reading: Reading) -> Options:
-    """What readers are told. Raises UnmirageError where a file of sizes or columns cannot be read."""
+def options_of(reading: Reading, *, hashed: bool = True) -> Options:
+    """What readers are told.
+
+    Parameters: `hashed`: whether the files' SHA-256 is asked for.
+    Raises UnmirageError where a file of sizes or columns cannot be read.
+    """
     mapping = maps.parse(reading.map)
     return Options(
         families=load_families([Path(path) for path in reading.families]),
         family=reading.family,
         columns=mapping.columns,
         constants=mapping.constants,
+        hashed=hashed,
     )
 
 
-def load(source: Sources, reading: Reading, progress: Progress = silent) -> Loaded:
-    """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`."""
+def load(source: Sources, reading: Reading, progress: Progress = silent, *, hashed: bool = True) -> Loaded:
+    """What the sources hold of the tasks that are asked for. Errors as :func:`unmirage.audit`.
+
+    Parameters: `hashed`: whether the files' SHA-256 is asked for.
+    """
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
-    options = options_of(reading)
+    options = options_of(reading, hashed=hashed)
 
     def on_bytes(done: int, total: int) -> None:
         progress("reading", done, total)
 
     loaded = read_sources(sources, options, format=reading.format, on_bytes=on_bytes)
     return only_tasks(loaded, reading.tasks)
+
+
+def absent(table: str) -> SettingsError:
+    """The error of a source that holds no such table: responses or results."""
+    other = "results" if table == "responses" else "responses"
+    return SettingsError(
+        f"the source holds no {table}", where="table", hint=f"It holds {other}: table={other!r}."
+    )
 
 
 def scored(responses: pl.DataFrame, settings: Settings, engine: Engine | None = None) -> ScoreResult:

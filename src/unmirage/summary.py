@@ -77,7 +77,8 @@ def _bounds(
         interval = statistics.wilson if settings.interval == "wilson" else statistics.clopper_pearson
         yield left, interval(np.rint(mean[left] * n), n, confidence), settings.interval
         return
-    if one.metric.combine is None and np.isfinite([card.low, card.high]).all():
+    bounded = one.metric.combine is None and np.isfinite([card.low, card.high]).all()
+    if bounded and (left & alike).any():
         yield left & alike, _alike_bounds(mean[left & alike], card, one.units, confidence), ALIKE
     left = left & ~alike
     if not one.resampled:

@@ -246,3 +246,62 @@ def test_more_items_than_are_kept_apart(tmp_path, made, curves_in_memory, curves
         np.testing.assert_allclose(ours.to_numpy(), theirs.to_numpy(), rtol=1e-9)
     half = (stream["high"] - stream["low"]).filter(~exact) / (memory["high"] - memory["low"]).filter(~exact)
     np.testing.assert_allclose(half.to_numpy(), 1.0, atol=0.2)
+
+
+SIZES = ("14m", "70m", "160m", "410m", "1b")
+
+
+def written(frame: pl.DataFrame, how: str) -> pl.DataFrame:
+    """Rows as someone else may write them."""
+    frame = frame.select([c for c in frame.columns if frame[c].null_count() < frame.height])
+    number = pl.col("model").str.slice(5).cast(pl.Int64)
+    known = number.replace_strict(dict(enumerate(SIZES)), return_dtype=pl.String)
+    step = 1000 * (1 + pl.col("task").str.slice(5).cast(pl.Int64))
+    return {
+        "sizes that are known": frame.with_columns(model="pythia-" + known).drop("n_params"),
+        "some sizes": frame.with_columns(
+            model="pythia-" + known, n_params=pl.when(number > 2).then("n_params")
+        ),
+        "columns beside": frame.with_columns(note=pl.lit("x"), flag=number > 1, weight=number * 2),
+        "another name": frame.rename({"item_id": "doc_id"}),
+        "no kind": frame.drop("kind"),
+        "checkpoints": frame.with_columns(step=step),
+        "shots": frame.with_columns(num_fewshot=step),
+        "numbers as items": frame.with_columns(item_id=pl.col("item_id").str.slice(5).cast(pl.Int64)),
+        "narrow numbers": frame.with_columns(
+            pl.col("choice_logprobs").cast(pl.List(pl.Float32)), pl.col("answer").cast(pl.Int8)
+        ),
+        "fractions": frame.with_columns(answer=pl.col("answer") + 0.5),
+        "gaps": frame.with_columns(task=pl.when(number != 3).then("task")),
+        "no size": frame.drop("n_params"),
+        "negative size": frame.with_columns(n_params=-pl.col("n_params")),
+        "two sizes": frame.with_columns(n_params=pl.col("n_params") + (pl.col("answer") == 1)),
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("sizes that are known", "some sizes", "columns beside", "another name", "no kind", "checkpoints"),
+        *("shots", "numbers as items", "narrow numbers", "fractions", "gaps", "no size", "negative size"),
+        "two sizes",
+    ],
+)
+@pytest.mark.usefixtures("small_batches")
+def test_files_that_others_wrote(tmp_path, made, how, curves_in_memory, curves_streamed, agree):
+    rows = written(made(items=25), how).sample(fraction=1.0, shuffle=True, seed=7)
+    file = parquet(rows, tmp_path / "rows.parquet")
+    options = {"metrics": ("multiple_choice_grade", "margin")}
+    memory, stream = (outcome(way, file, options) for way in (curves_in_memory, curves_streamed))
+    if isinstance(memory, str) or isinstance(stream, str):
+        assert stream == memory
+    else:
+        agree(memory, stream)
+
+
+def outcome(way, source, options):
+    """What a call gives, or its error as text."""
+    try:
+        return way(source, **options)
+    except unmirage.UnmirageError as problem:
+        return f"{type(problem).__name__}: {problem}"

@@ -42,9 +42,9 @@ class Engine(Protocol):
     ) -> Iterator[tuple[Key, Result]]:
         """The result of `function(*arguments)` of each call, with its key, as they are done.
 
-        Calls begin in order. An interrupt, or the end of the iteration, cancels those that have not begun,
-        and lets those in hand finish, or ends them too where they are `long`. A call whose process was
-        killed is made again, three times at most.
+        Calls begin in order. An interrupt, or the end of the iteration, cancels those that have not begun;
+        those in hand may finish, but are ended too where they are `long`. A call whose process was killed
+        is made again, three times at most.
 
         Parameters
         ----------

@@ -5,6 +5,7 @@ Checked with Ray 2.60.0. What goes to a worker is bytes, which only a worker wit
 
 from __future__ import annotations
 
+import os
 import pickle
 import secrets
 import socket
@@ -54,14 +55,14 @@ class Ray:
         self._ray = ray = _imported()
         self._ours = not ray.is_initialized()
         self._speak: Callable[[], None] | None = None
+        started = self._ours and address in (None, "local")
         if self._ours:
-            own = address in (None, "local")
-            _connect(ray, None if own else str(address), cores() if jobs is None else jobs)
+            _connect(ray, None if started else address, cores() if jobs is None else jobs)
             self._speak = _hush()
         cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self.jobs = cpus if jobs is None else jobs
-        # Where Ray itself holds calls back, the next ones wait at the workers; else no more than `jobs` run.
-        self._flight = 2 * cpus if jobs is None or jobs >= cpus else jobs
+        # Where no more can run than may, the next calls wait at the cluster; else no more than may are sent.
+        self._flight = 2 * cpus if jobs is None or started else jobs
 
     def map(
         self,
@@ -82,7 +83,7 @@ class Ray:
             while begun < len(calls) or flight:
                 while begun < len(calls) and len(flight) < self._flight:
                     key, work, shared = next(waiting)
-                    flight[call.remote(versions(), heard, work, *shared)] = key
+                    flight[call.remote(versions(), os.getcwd(), heard, work, *shared)] = key
                     begun += 1
                 done, _ = ray.wait(list(flight), timeout=None if heard is None else LISTENING)
                 _listen(ray, heard, told)
@@ -129,21 +130,24 @@ def _imported() -> Any:
 def _connect(ray: Any, address: str | None, cpus: int) -> None:
     """Connect to the cluster at the address, or start one of so many CPUs."""
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    if address is None:
-        with environment({**STARTED_WITH, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}):
-            ray.init("local", num_cpus=cpus, include_dashboard=False, **quiet)
-        return
-    _reach(address)
+    if address is not None:
+        _reach(address)
     try:
-        with environment(STARTED_WITH):
-            ray.init(address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as problem:
+        if address is None:
+            with environment({**STARTED_WITH, "RAY_AUTH_TOKEN": _token()}):
+                ray.init("local", num_cpus=cpus, include_dashboard=False, **quiet)
+        else:
+            with environment(STARTED_WITH):
+                ray.init(address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as problem:
         said = " ".join(str(problem).split())
+        if address is None:
+            raise SettingsError(f"Ray cannot start a cluster here: {said}", where="--engine ray") from None
         raise SettingsError(
             f"no cluster can be used here: {said}",
             where=f"--ray-address {address}",
-            hint="Run this on a machine of the cluster, with the Ray and Python that it was started with; where "
-            "it asks for a token, with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN too.",
+            hint="Run this on a machine of the cluster, with the Ray and Python that it was started with; "
+            "where it asks for a token, with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN too.",
         ) from None
 
 
@@ -193,7 +197,9 @@ def _one_thread() -> dict[str, Any]:
 def _call() -> Callable[..., bytes]:
     """What a worker does. Sent whole, so that it can say so where the worker has no unmirage, or another."""
 
-    def call(known: dict[str, str], heard: Any, work: bytes, *shared: bytes) -> bytes:
+    def call(known: dict[str, str], folder: str, heard: Any, work: bytes, *shared: bytes) -> bytes:
+        import contextlib
+        import os
         import pickle
         import socket
 
@@ -205,6 +211,8 @@ def _call() -> Callable[..., bytes]:
             found = f"{type(problem).__name__}: {problem}"
         if found != known:
             return pickle.dumps(("unlike", (socket.gethostname(), found)))
+        with contextlib.suppress(OSError):
+            os.chdir(folder)  # where machines share it, relative paths are what they are for the caller
         if heard is None:
             return outcome(work, None, shared)
         import ray

@@ -15,12 +15,15 @@ from unmirage.metrics.cards import FloatArray, IntArray
 
 # One rule for what a number is, here and in tokens.py. inf, nan and words are not numbers.
 _NUMBER = r"^\s*[+-]?(([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
-# Rows that are coded at once; the longest rows that are laid in a grid; cells of a table of counts a token.
+# Rows that are coded at once; tokens looked at to guess whether all are of one byte; the longest rows that
+# are laid in a grid; cells of a table of counts a token.
 _BLOCK = 65_536
+_LOOK = 64
 _SHORT = 64
 _SPARSE = 8
 # The largest code that can be a character of a string.
 _CHARACTERS = sys.maxunicode
+_UTF_32 = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 _PUNCTUATION = r"[!-/:-@\[-`{-~]"
 
 
@@ -47,19 +50,22 @@ class _Coded:
         return self.codes[self.starts[at] : self.starts[at] + self.counts[at]]
 
     def grid(self, rows: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """(chosen, width) codes of the chosen rows, 0 behind their ends."""
-        counts = self.counts[rows]
+        """(chosen, width) codes of the chosen rows, none longer than 255, 0 behind their ends."""
+        counts = self.counts[rows].astype(np.uint8)
         codes = self.codes if rows.all() else self.codes[np.repeat(rows, self.counts)]
+        if (counts == width).all():
+            return codes.reshape(len(counts), width)
         out = np.zeros((len(counts), width), dtype=self.codes.dtype)
-        out[np.arange(width) < counts[:, None]] = codes
+        out[np.arange(width, dtype=np.uint8) < counts[:, None]] = codes
         return out
 
     def text(self, at: Iterable[int]) -> list[Any]:
-        """Rows as strings of one code point a token, which are compared fastest; else as lists."""
+        """Rows as bytes or strings of one character a token, which are compared fastest; else as lists."""
         starts, ends = self.starts.tolist(), (self.starts + self.counts).tolist()
-        if self.codes.max(initial=0) > _CHARACTERS:
-            return [self.codes[starts[k] : ends[k]].tolist() for k in at]
-        whole = self.codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        whole: Any = self.codes.tobytes()
+        if self.codes.dtype != np.uint8:
+            many = self.codes.max(initial=0) > _CHARACTERS
+            whole = self.codes.tolist() if many else whole.decode(_UTF_32, "surrogatepass")
         return [whole[starts[k] : ends[k]] for k in at]
 
 
@@ -72,11 +78,12 @@ def _coded(target: pl.Series, output: pl.Series) -> tuple[_Coded, _Coded]:
         for series, n in zip((target, output), counts, strict=True)
     ]
     flat = pl.concat(some)
-    size = flat.str.len_bytes()
-    codes: npt.NDArray[np.unsignedinteger[Any]]
-    if size.min() == 1 and size.max() == 1:
-        codes = flat.cast(pl.Binary).bin.reinterpret(dtype=pl.UInt8).to_numpy() + np.uint8(1)
-    else:
+    codes: npt.NDArray[np.unsignedinteger[Any]] | None = None
+    if (flat.head(_LOOK).str.len_bytes() == 1).all():
+        # Tokens of one byte are their own codes; others become null.
+        byte = flat.cast(pl.Binary).bin.reinterpret(dtype=pl.UInt8)
+        codes = byte.to_numpy() + np.uint8(1) if byte.null_count() == 0 else None
+    if codes is None:
         codes = flat.cast(pl.Categorical).to_physical().cast(pl.UInt32).to_numpy() + np.uint32(1)
     first, last = np.split(codes, [int(counts[0].sum())])
     return (
@@ -102,7 +109,7 @@ def matches_in_place(target: pl.Series, output: pl.Series) -> FloatArray:
         width = int(longest[short].max(initial=0))
         left, right = mine.grid(short, width), theirs.grid(short, width)
         found = out[part]
-        found[short] = np.count_nonzero((left == right) & (left > 0), axis=1)
+        found[short] = _row_counts((left == right) & (left > 0))
         for k in np.flatnonzero(~short).tolist():
             found[k] = np.count_nonzero(mine.row(k)[: shared[k]] == theirs.row(k)[: shared[k]])
     return out
@@ -145,19 +152,23 @@ def edit_distances(target: pl.Series, output: pl.Series) -> FloatArray:
         return out
     for part, mine, theirs in _blocks(target, output):
         longest = np.maximum(mine.counts, theirs.counts)
-        short = longest <= _SHORT
-        width = int(longest[short].max(initial=1))
-        left, right = mine.grid(short, width), theirs.grid(short, width)
-        upper = np.count_nonzero(left != right, axis=1)
-        lower = np.maximum(np.abs(mine.counts - theirs.counts)[short], upper > 0)
-        open_ = lower < upper
-        found = out[part]
-        short_found = upper.astype(np.float64)
-        short_found[open_] = _levenshtein(_grid_text(left[open_]), _grid_text(right[open_]))
-        found[short] = short_found
-        long = np.flatnonzero(~short).tolist()
-        found[~short] = _levenshtein(mine.text(long), theirs.text(long))
+        short, found = longest <= _SHORT, out[part]
+        long = np.flatnonzero(~short)
+        if len(long) < len(short):
+            width = int(longest[short].max(initial=1))
+            left, right = mine.grid(short, width), theirs.grid(short, width)
+            best = _row_counts(left != right)
+            least = np.maximum(np.abs(mine.counts - theirs.counts)[short], best > 0)
+            at = np.flatnonzero(least < best)
+            best[at] = _levenshtein(_grid_text(left[at]), _grid_text(right[at]))
+            found[short] = best
+        found[long] = _levenshtein(mine.text(long.tolist()), theirs.text(long.tolist()))
     return out
+
+
+def _row_counts(flags: npt.NDArray[np.bool_]) -> IntArray:
+    """(n, width) -> (n,) flags set; a product is several times faster than counting along short rows."""
+    return (flags.astype(np.float32) @ np.ones(flags.shape[1], dtype=np.float32)).astype(np.int64)
 
 
 def _grid_text(grid: npt.NDArray[np.unsignedinteger[Any]]) -> list[Any]:
@@ -168,13 +179,13 @@ def _grid_text(grid: npt.NDArray[np.unsignedinteger[Any]]) -> list[Any]:
     return list(grid.view(f"{kind}{grid.shape[1]}")[:, 0].tolist())
 
 
-def _levenshtein(these: list[Any], those: list[Any]) -> FloatArray:
+def _levenshtein(these: list[Any], those: list[Any]) -> IntArray:
     from rapidfuzz.distance import Levenshtein
     from rapidfuzz.process import cpdist
 
     if not these:
-        return np.empty(0)
-    return cpdist(these, those, scorer=Levenshtein.distance, dtype=np.int64).astype(np.float64)
+        return np.empty(0, dtype=np.int64)
+    return cpdist(these, those, scorer=Levenshtein.distance, dtype=np.int64)
 
 
 def normalised(series: pl.Series) -> pl.Series:

@@ -92,11 +92,14 @@ class Stat(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder: its two files, decoded."""
+    """A run folder, and how the model was asked."""
 
     folder: Path
     spec: Spec
-    stats: list[Stat]
+
+    def stats(self) -> list[Stat]:
+        """The statistics of the run; SourceError where they cannot be read."""
+        return _decode(self.folder / STATS, list[Stat])
 
 
 def claims(path: Path) -> bool:
@@ -129,7 +132,7 @@ def runs_of(paths: Iterable[Path]) -> tuple[list[Run], list[Path]]:
                 where=str(stats),
                 hint="Give the whole folder of the run, as HELM wrote it.",
             )
-        runs.append(Run(folder, _decode(spec, Spec), _decode(stats, list[Stat])))
+        runs.append(Run(folder, _decode(spec, Spec)))
     return runs, unfinished
 
 

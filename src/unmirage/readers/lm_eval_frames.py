@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from unmirage import tables
+from unmirage.readers.lm_eval_columns import UNKNOWN_FLAG, Columns
 from unmirage.readers.lm_eval_gold import AS_INDEX
-from unmirage.readers.lm_eval_records import Columns
+from unmirage.readers.lm_eval_records import CHOICE, GENERATION
 
 Note = dict[str, object]
 
@@ -44,19 +47,22 @@ def frame_of(
             )
         )
     base = pl.DataFrame(
-        {"item_id": _item_ids(columns), "filter": _filters(columns, filters), "recorded": _recorded(columns)},
-        schema={"item_id": pl.String, "filter": pl.String, "recorded": tables.RECORDED},
+        [
+            pl.Series("item_id", _item_ids(columns), dtype=pl.String),
+            pl.Series("filter", _filters(columns, filters), dtype=pl.String),
+            _recorded(columns),
+        ]
     )
-    if columns.output_type == "generate_until":
+    if columns.output_type == GENERATION:
         frame, more = _generations(columns, base, config or {}, filters, where)
-    elif columns.output_type == "multiple_choice":
+    elif columns.output_type == CHOICE:
         frame, more = _choices(columns, base, where)
     else:
         more = []
         frame = base.with_columns(
             pl.Series("target", columns.target, dtype=pl.String),
-            _lists("target_logprobs", columns.counts, pl.Series(columns.loglikelihoods, dtype=pl.Float64)),
-            pl.Series("greedy", columns.greedy, dtype=pl.Boolean),
+            lists("target_logprobs", np.array(columns.counts), pl.Series(np.array(columns.loglikelihoods))),
+            _flags(columns.greedy),
             kind=pl.lit("likelihood"),
         )
     return frame, notes + more
@@ -64,12 +70,14 @@ def frame_of(
 
 def _item_ids(columns: Columns) -> list[str]:
     """The document's hash, 16 digits; a document that the task holds twice gets "#2" the second time."""
-    documents: dict[str, dict[str, int]] = {}
+    if len(set(columns.item)) == len(columns):
+        return columns.item
+    documents: dict[str, dict[int | str, int]] = {}
     out = []
     for doc_id, digest in zip(columns.doc_id, columns.item, strict=True):
         seen = documents.setdefault(digest, {})
         place = seen.setdefault(doc_id, len(seen) + 1)
-        out.append(digest[:16] if place == 1 else f"{digest[:16]}#{place}")
+        out.append(digest if place == 1 else f"{digest}#{place}")
     return out
 
 
@@ -78,13 +86,14 @@ def _filters(columns: Columns, filters: list[str]) -> list[str]:
 
     Where no results file names the filters of such a file, they are called filter1, filter2, ...
     """
-    if any(columns.filter):
-        return columns.filter if len(set(columns.filter)) > 1 else [""] * len(columns)
+    several = set(columns.filter)
+    if several != {""}:
+        return columns.filter if len(several) > 1 else [""] * len(columns)
     blocks = max(Counter(columns.doc_id).values())
     if blocks == 1:
         return [""] * len(columns)
     names = filters if len(filters) == blocks else [f"filter{i + 1}" for i in range(blocks)]
-    seen: Counter[str] = Counter()
+    seen: Counter[int | str] = Counter()
     out = []
     for doc_id in columns.doc_id:
         out.append(names[seen[doc_id]])
@@ -95,32 +104,48 @@ def _filters(columns: Columns, filters: list[str]) -> list[str]:
 def _recorded(columns: Columns) -> pl.Series:
     """The scores that each record holds, as `tables.RECORDED`."""
     if not columns.recorded:
-        return pl.Series([[]] * len(columns), dtype=tables.RECORDED)
-    scores = pl.DataFrame(columns.recorded, schema=dict.fromkeys(columns.recorded, pl.Float64))
-    entries = [pl.struct(metric=pl.lit(name), value=pl.col(name)) for name in columns.recorded]
-    present = pl.element().struct.field("value").is_not_null()
-    return scores.select(recorded=pl.concat_list(entries).list.filter(present))["recorded"]
+        return pl.Series("recorded", [[]] * len(columns), dtype=tables.RECORDED)
+    values = np.column_stack([np.array(scores) for scores in columns.recorded.values()])
+    present = ~np.isnan(values)
+    metrics = pl.Series("metric", list(columns.recorded), dtype=pl.String)
+    scores = pl.DataFrame(
+        [metrics.gather(np.nonzero(present)[1]), pl.Series("value", values[present], dtype=pl.Float64)]
+    )
+    found = lists("recorded", present.sum(axis=1), scores.to_struct())
+    return found if present.any(axis=1).all() else found.fill_null(pl.Series([[]], dtype=tables.RECORDED))
 
 
-def _lists(name: str, counts: list[int], values: pl.Series) -> pl.Series:
+def lists(name: str, counts: npt.NDArray[np.int64], values: pl.Series) -> pl.Series:
     """A list column from the values of all rows one after another; null where a row has none.
 
     Far faster than from lists of Python numbers.
     """
-    rows = pl.DataFrame({"row": range(len(counts)), "count": counts})
-    owners = rows.filter(pl.col("count") > 0).select(pl.col("row").repeat_by("count").explode())
-    lists = owners.with_columns(values.alias(name)).group_by("row", maintain_order=True).agg(name)
-    return rows.join(lists, on="row", how="left", maintain_order="left")[name]
+    sizes = np.unique(counts)
+    rows, parts = [], []
+    owners = np.repeat(counts, counts)
+    for size in sizes.tolist():
+        rows.append(np.flatnonzero(counts == size))
+        if size == 0:
+            parts.append(pl.Series(name, [None] * len(rows[-1]), dtype=pl.List(values.dtype)))
+            continue
+        mine = values if len(sizes) == 1 else values.filter(pl.Series(owners == size))
+        parts.append(mine.reshape((-1, size)).arr.to_list().alias(name))
+    if len(sizes) == 1:
+        return parts[0]
+    return pl.concat(parts).gather(np.argsort(np.concatenate(rows), kind="stable"))
 
 
-def _texts(name: str, lists: list[list[str]]) -> pl.Series:
-    values = [text for texts in lists for text in texts]
-    return _lists(name, [len(texts) for texts in lists], pl.Series(values, dtype=pl.String))
+def _flags(greedy: npt.NDArray[np.int8]) -> pl.Series:
+    """The column `greedy`; null where no flag was logged."""
+    flags = pl.Series("greedy", greedy == 1)
+    missing = greedy == UNKNOWN_FLAG
+    return flags.set(pl.Series(missing), None) if missing.any() else flags
 
 
 def _choices(columns: Columns, frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[Note]]:
-    found = columns.gold.resolve()
-    unknown = sum(index is None for index in found.indices)
+    found = columns.gold.resolve(columns.evidence())
+    has = found.indices >= 0
+    unknown = len(columns) - int(has.sum())
     notes: list[Note] = []
 
     def note(code: str, message: str, count: int) -> None:
@@ -150,16 +175,16 @@ def _choices(columns: Columns, frame: pl.DataFrame, where: str) -> tuple[pl.Data
             "so choice probabilities there count it alone",
             columns.gold.several,
         )
-    greedy = [
-        flags[answer] if answer is not None else None
-        for flags, answer in zip(columns.gold.greedy, found.indices, strict=True)
-    ]
-    sizes = [n if known else 0 for n, known in zip(columns.counts, columns.measured, strict=True)]
+    counts, lengths = np.array(columns.counts), columns.lengths
+    places = np.cumsum(counts) - counts + np.maximum(found.indices, 0)
+    answer = pl.Series("answer", found.indices, dtype=pl.Int32)
+    greedy = _flags(columns.greedy[places])
+    measured = np.where(lengths[np.cumsum(counts) - counts] > 0, counts, 0)
     frame = frame.with_columns(
-        _lists("choice_logprobs", columns.counts, pl.Series(columns.loglikelihoods, dtype=pl.Float64)),
-        _lists("choice_lengths", sizes, pl.Series(columns.lengths, dtype=pl.Int32)),
-        pl.Series("answer", found.indices, dtype=pl.Int32),
-        pl.Series("greedy", greedy, dtype=pl.Boolean),
+        lists("choice_logprobs", counts, pl.Series(np.array(columns.loglikelihoods))),
+        lists("choice_lengths", measured, pl.Series(lengths[lengths > 0], dtype=pl.Int32)),
+        answer if not unknown else answer.set(pl.Series(~has), None),
+        greedy,
         kind=pl.lit("choice"),
         length_unit=pl.lit("characters"),
     )
@@ -183,13 +208,14 @@ def _generations(
     first.
     """
     notes: list[Note] = []
-    outputs = columns.outputs
-    several = max(len(repeats) for repeats in columns.repeats) > 1
-    if several and max(len(kept) for kept in outputs) == 1:
-        first = all(k == r[:1] for k, r in zip(outputs, columns.repeats, strict=True))
+    outputs, counts = columns.outputs, np.array(columns.counts)
+    if columns.repeats and counts.max() == 1:
         name = columns.filter[0] or (filters[0] if len(filters) == 1 else "")
-        if first and frame["filter"].n_unique() == 1 and _takes_first(config, name):
-            outputs = columns.repeats
+        if columns.takes_first and frame["filter"].n_unique() == 1 and _takes_first(config, name):
+            first = iter(outputs)
+            kept = [[next(first)] if n else [] for n in columns.counts]
+            written = [columns.repeats.get(row, texts) for row, texts in enumerate(kept)]
+            outputs, counts = [text for texts in written for text in texts], np.array(list(map(len, written)))
             notes.append(
                 tables.warning(
                     "repeats-used",
@@ -207,32 +233,33 @@ def _generations(
                     count=len(columns),
                 )
             )
-    frame = frame.with_columns(
-        _texts("accepted", columns.accepted),
-        _texts("output", outputs).fill_null([]),
-        kind=pl.lit("generation"),
-    )
-    empty = frame.filter(pl.col("output").list.len() == 0).height
-    if empty:
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
         notes.append(
             tables.warning(
                 "no-output",
-                f"{empty} records have no output and count as empty text",
+                f"{len(empty)} records have no output and count as empty text",
                 where=where,
-                count=empty,
+                count=len(empty),
             )
         )
-        frame = frame.with_columns(
-            output=pl.when(pl.col("output").list.len() == 0).then(pl.lit([""])).otherwise(pl.col("output"))
+        places = (np.cumsum(counts) - counts)[empty]
+        outputs = np.insert(np.array(outputs, dtype=object), places, "").tolist()
+        counts = np.maximum(counts, 1)
+    target = pl.Series("target", columns.target, dtype=pl.String)
+    frame = frame.with_columns(target, kind=pl.lit("generation"))
+    rows = np.repeat(np.arange(len(columns)), counts)
+    epochs = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    if len(rows) > len(columns):
+        scored = pl.Series(epochs == 0)
+        frame = frame[rows].with_columns(
+            recorded=pl.when(scored).then(pl.col("recorded")).otherwise(pl.lit([], dtype=tables.RECORDED))
         )
-    frame = frame.with_columns(epoch=pl.int_ranges(pl.col("output").list.len(), dtype=pl.Int32)).explode(
-        "output", "epoch"
-    )
     frame = frame.with_columns(
-        recorded=pl.when(pl.col("epoch") == 0)
-        .then(pl.col("recorded"))
-        .otherwise(pl.lit([], dtype=tables.RECORDED))
+        pl.Series("output", outputs, dtype=pl.String),
+        pl.Series("epoch", epochs, dtype=pl.Int32),
     )
+    accepted = {row: columns.accepted[i] for row, i in enumerate(rows.tolist()) if i in columns.accepted}
     rule, normalise = _normaliser(config)
     if normalise is not None:
         notes.append(
@@ -243,16 +270,16 @@ def _generations(
                 count=frame.height,
             )
         )
-        accepted = [[normalise(text) for text in texts] for texts in frame["accepted"].to_list()]
+        accepted = {row: [normalise(text) for text in texts] for row, texts in accepted.items()}
         frame = frame.with_columns(
-            pl.Series("output", [normalise(text) for text in frame["output"]], dtype=pl.String),
-            _texts("accepted", accepted),
+            pl.Series(name, [normalise(text) for text in frame[name]], dtype=pl.String)
+            for name in ("output", "target")
         )
-    if frame["accepted"].list.len().max() == 1:
-        return frame.with_columns(target=pl.col("accepted").list.first()).drop("accepted"), notes
-    pairs = zip(frame["accepted"].to_list(), frame["output"], strict=True)
-    target = pl.Series("target", [nearest(texts, output) for texts, output in pairs], dtype=pl.String)
-    return frame.with_columns(target).drop("accepted"), notes
+    if accepted:
+        outputs_of = frame["output"]
+        best = [nearest(texts, outputs_of[row]) for row, texts in accepted.items()]
+        frame = frame.with_columns(frame["target"].scatter(list(accepted), best))
+    return frame, notes
 
 
 def _takes_first(config: dict[str, Any], name: str) -> bool:

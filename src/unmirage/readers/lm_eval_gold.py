@@ -20,6 +20,7 @@ import numpy.typing as npt
 DOC_FIELDS = ("gold", "label", "answer", "answerKey", "gold_index", "correct", "correct_answer", "target")
 AS_INDEX = "target as index"
 PAIRED = ("brier_score", "likelihood", "f1", "mcc")  # recorded as [index of the right choice, something else]
+SHORT = 8  # characters of a target that may name the right choice of many records
 MOST_WITHOUT = 0.05  # the share of records that may have no right choice, as the harness allows and scores 0
 
 _Fields = msgspec.defstruct("_Fields", [(name, Any, None) for name in DOC_FIELDS])
@@ -28,65 +29,157 @@ _fields = msgspec.json.Decoder(_Fields)
 
 @dataclass(frozen=True)
 class Answers:
-    """indices: of the right choice of each record, None where it has none; how: the reading that gave them;
+    """indices: (records,) of the right choice, -1 where there is none; how: the reading that gave them;
     checked: whether any recorded score could have contradicted it, or no other reading differs."""
 
-    indices: list[int | None]
+    indices: npt.NDArray[np.int64]
     how: str
     checked: bool = True
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the recorded scores say of the right choices; (records,) each.
+
+    pick: the choice that the recorded score is about: the first likeliest, if need be by length.
+    right: above 0.5 where that is recorded as right; NaN where nothing is.
+    logged: the index that a recorded metric holds, else -1.
+    choices: how many there are.
+    """
+
+    pick: npt.NDArray[np.int64]
+    right: npt.NDArray[np.float64]
+    logged: npt.NDArray[np.int64]
+    choices: npt.NDArray[np.int64]
+
+    @property
+    def any(self) -> bool:
+        """Whether anything could contradict a reading."""
+        return not np.isnan(self.right).all() or bool((self.logged >= 0).any())
+
+    def agrees(self, column: npt.NDArray[np.int64]) -> bool:
+        """Whether nothing contradicts a reading: the index of the right choice of each record, -1 for none."""
+        known = column >= 0
+        scored = known & ~np.isnan(self.right)
+        same = (column == self.pick) == (self.right > 0.5)
+        return bool(same[scored].all() and (column == self.logged)[known & (self.logged >= 0)].all())
+
+
+def evidence_of(
+    counts: npt.NDArray[np.int64],
+    loglikelihoods: npt.NDArray[np.float64],
+    lengths: npt.NDArray[np.int64],
+    recorded: Mapping[str, npt.NDArray[np.float64]],
+    logged: Sequence[int],
+) -> Evidence:
+    """The evidence of all records.
+
+    Parameters: counts (n,) choices a record; loglikelihoods, lengths (sum of counts,), one record after
+    another, lengths 0 where none is known; recorded (n,) a metric, NaN where there is none; logged: as of
+    `GoldCandidates`.
+    """
+    n, nothing = len(counts), np.full(len(counts), np.nan)
+    pick, right = _first_largest(loglikelihoods, counts), recorded.get("acc", nothing)
+    if np.isnan(right).any() and "acc_norm" in recorded:
+        normed = _first_largest(loglikelihoods / np.maximum(lengths, 1), counts)
+        other = np.isnan(right) & (lengths[np.cumsum(counts) - counts] > 0)
+        pick, right = np.where(other, normed, pick), np.where(other, recorded["acc_norm"], right)
+    given = np.array(logged, dtype=np.int64) if logged else np.full(n, -1)
+    return Evidence(pick, right, given, counts)
+
+
+def _first_largest(values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The place of the first largest value of each run of values, of `counts` each; NaN is the largest."""
+    k = int(counts[0])
+    if (counts == k).all():
+        return values.reshape(-1, k).argmax(axis=1)
+    starts = np.cumsum(counts) - counts
+    largest = np.repeat(np.maximum.reduceat(values, starts), counts)
+    places = np.flatnonzero((values == largest) | np.isnan(values))
+    return places[np.searchsorted(places, starts)] - starts
+
+
+class _Targets(dict[tuple[Any, int], list[int]]):
+    """(target, number of choices) -> the indices that it names."""
+
+    def __missing__(self, key: tuple[Any, int]) -> list[int]:
+        found = _indices(*key)
+        if isinstance(key[0], str) and len(key[0]) <= SHORT:
+            self[key] = found
+        return found
 
 
 @dataclass
 class GoldCandidates:
     """The readings of each record: candidate name -> index of the right choice, -1 where it gives none.
 
-    `full` False reads the target as an index only, which settles most tasks; `settled` says whether it did.
+    Attributes
+    ----------
+    full: False reads the target as an index only, which settles most tasks; `settled` says whether it did.
+    logged: the index that a recorded metric holds, else -1; empty where the file has no such metric.
+    several: records with more than one right choice.
     """
 
     full: bool
     indices: dict[str, list[int]] = field(default_factory=dict)
-    pick: list[int] = field(
-        default_factory=list
-    )  # what the recorded score is about: the first likeliest choice
-    right: list[float] = field(
-        default_factory=list
-    )  # whether that is recorded as right; NaN where nothing is
-    logged: list[int] = field(default_factory=list)  # the index that a recorded metric holds, else -1
-    choices: list[int] = field(default_factory=list)
-    greedy: list[Sequence[bool | None]] = field(default_factory=list)
-    several: int = 0  # records with more than one right choice
+    logged: list[int] = field(default_factory=list)
+    several: int = 0
+    _rows: int = 0
+    _targets: _Targets = field(default_factory=_Targets)
 
-    def add(
+    def extend(
         self,
-        choices: Sequence[str],
+        records: Sequence[Any],
+        counts: Sequence[int],
+        texts: Sequence[str],
+        cuts: Sequence[int],
         loglikelihoods: Sequence[float],
-        greedy: Sequence[bool | None],
-        lengths: Sequence[int] | None,
-        target: object,
-        doc: msgspec.Raw,
-        recorded: Mapping[str, Any],
+        recorded: Mapping[str, Sequence[Any]],
     ) -> None:
-        """Add a record; shapes: one entry a choice."""
-        row, n = len(self.pick), len(choices)
-        self.choices.append(n)
-        self.greedy.append(greedy)
-        pick, right = loglikelihoods.index(max(loglikelihoods)), _score(recorded.get("acc"))
-        if right is None and lengths is not None and (right := _score(recorded.get("acc_norm"))) is not None:
-            normed = [value / length for value, length in zip(loglikelihoods, lengths, strict=True)]
-            pick = normed.index(max(normed))
-        self.pick.append(pick)
-        self.right.append(float("nan") if right is None else right)
-        self.logged.append(next((i for name in PAIRED if (i := _paired(recorded.get(name), n)) >= 0), -1))
-        several = _indices(target, n)
-        if len(several) > 1:
-            # The harness asks whether its pick is one of them: the likeliest one decides.
-            self.several += 1
-            self._put(AS_INDEX, row, max(several, key=lambda i: loglikelihoods[i]))
-        elif several:
-            self._put(AS_INDEX, row, several[0])
+        """Add records (their `target` and `doc` are read).
+
+        Parameters: counts: choices a record; texts, cuts, loglikelihoods: of the choices of all these records,
+        one after another (a choice is its text without so many characters); recorded: metric -> what each
+        record holds.
+        """
+        pairs = [recorded[name] for name in PAIRED if name in recorded]
+        if pairs:
+            self.logged += [
+                next((i for value in values if (i := _paired(value, n)) >= 0), -1)
+                for n, *values in zip(counts, *pairs, strict=True)
+            ]
+        self._put_targets(records, counts, loglikelihoods)
         if self.full:
-            for name, index in _readings(choices, target, doc).items():
-                self._put(name, row, index)
+            start = 0
+            for row, (record, n) in enumerate(zip(records, counts, strict=True), start=self._rows):
+                own = slice(start, start + n)
+                choices = [text[max(cut, 0) :] for text, cut in zip(texts[own], cuts[own], strict=True)]
+                for name, index in _readings(choices, record.target, record.doc).items():
+                    self._put(name, row, index)
+                start += n
+        self._rows += len(records)
+
+    def _put_targets(
+        self, records: Sequence[Any], counts: Sequence[int], loglikelihoods: Sequence[float]
+    ) -> None:
+        try:
+            named = [
+                self._targets[record.target, n] for record, n in zip(records, counts, strict=True)
+            ]
+        except TypeError:  # a list
+            named = [_indices(record.target, n) for record, n in zip(records, counts, strict=True)]
+        if all([len(one) == 1 for one in named]) and len(self.indices.get(AS_INDEX, ())) == self._rows:
+            self.indices.setdefault(AS_INDEX, []).extend([one[0] for one in named])
+            return
+        start = 0
+        for row, (several, n) in enumerate(zip(named, counts, strict=True), start=self._rows):
+            if len(several) > 1:
+                # The harness asks whether its pick is one of them: the likeliest one decides.
+                self.several += 1
+                self._put(AS_INDEX, row, max(several, key=lambda i: loglikelihoods[start + i]))
+            elif several:
+                self._put(AS_INDEX, row, several[0])
+            start += n
 
     def _put(self, name: str, row: int, index: int) -> None:
         column = self.indices.setdefault(name, [])
@@ -94,46 +187,31 @@ class GoldCandidates:
             column += [-1] * (row - len(column))
         column.append(index)
 
-    def settled(self) -> bool:
+    def settled(self, evidence: Evidence) -> bool:
         """Whether the target as an index resolves every record and a recorded score confirms it."""
         column = self._column(AS_INDEX)
-        return bool((column >= 0).all()) and self._evidence() and self._agrees(column)
+        return bool((column >= 0).all()) and evidence.any and evidence.agrees(column)
 
-    def resolve(self) -> Answers:
-        """The right choices; all None, with the reason as `how`, where no reading holds."""
-        n = len(self.pick)
-        holding = {name: column for name in self.indices if self._agrees(column := self._column(name))}
+    def resolve(self, evidence: Evidence) -> Answers:
+        """The right choices; all -1, with the reason as `how`, where no reading holds."""
+        n, right = self._rows, evidence.right
+        holding = {name: column for name in self.indices if evidence.agrees(column := self._column(name))}
         for least in (n, n - int(n * MOST_WITHOUT)):
             for name, column in holding.items():
-                if (column >= 0).sum() < max(least, 1) or (np.array(self.right)[column < 0] > 0).any():
+                if (column >= 0).sum() < max(least, 1) or (right[column < 0] > 0).any():
                     continue
-                checked = self._evidence() or all(
+                checked = evidence.any or all(
                     (other == column).all() for other in holding.values() if (other >= 0).all()
                 )
-                return Answers([int(i) if i >= 0 else None for i in column], name, checked)
-        right, pick = np.array(self.right), np.array(self.pick)
-        if not np.isnan(right).any() and (np.array(self.choices) == 2).all():
-            found = np.where(right > 0.5, pick, 1 - pick)
-            return Answers([int(i) for i in found], "the recorded accuracy of two choices")
-        return Answers([None] * n, "no reading of the target agrees with the recorded accuracy")
+                return Answers(column, name, checked)
+        if not np.isnan(right).any() and (evidence.choices == 2).all():
+            found = np.where(right > 0.5, evidence.pick, 1 - evidence.pick)
+            return Answers(found, "the recorded accuracy of two choices")
+        return Answers(np.full(n, -1), "no reading of the target agrees with the recorded accuracy")
 
     def _column(self, name: str) -> npt.NDArray[np.int64]:
         values = self.indices.get(name, [])
-        return np.array(values + [-1] * (len(self.pick) - len(values)), dtype=np.int64)
-
-    def _evidence(self) -> bool:
-        return not np.isnan(self.right).all() or max(self.logged) >= 0
-
-    def _agrees(self, column: npt.NDArray[np.int64]) -> bool:
-        right, logged = np.array(self.right), np.array(self.logged)
-        scored = ~np.isnan(right) & (column >= 0)
-        indexed = (logged >= 0) & (column >= 0)
-        same = (column == np.array(self.pick)) == (right > 0.5)
-        return bool(same[scored].all() and (column == logged)[indexed].all())
-
-
-def _score(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+        return np.array(values + [-1] * (self._rows - len(values)), dtype=np.int64)
 
 
 def _paired(value: object, n: int) -> int:

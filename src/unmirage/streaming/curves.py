@@ -8,8 +8,10 @@ The numbers are those of `unmirage.audit`; nothing is judged.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -17,6 +19,8 @@ from unmirage import findings, recorded, scales, selection, tables
 from unmirage.aggregate import curves_frame
 from unmirage.engine import Engine
 from unmirage.engine import engine as engine_of
+from unmirage.engine.local import Local
+from unmirage.errors import SourceError, TableError
 from unmirage.metrics.tokens import rules_of
 from unmirage.readers import mapping as maps
 from unmirage.reported import result_rows
@@ -33,7 +37,7 @@ from unmirage.streaming.plan import Plan, cells_of, columns_of, groups_of, names
 from unmirage.streaming.regroup import Shared, regroup
 from unmirage.streaming.scoring import Scored
 from unmirage.streaming.survey import axes_of, survey
-from unmirage.streaming.table import Table, of_frame, of_loaded, open_table
+from unmirage.streaming.table import Table, of_frame, plain_table, read_table
 
 Note = dict[str, object]
 
@@ -114,11 +118,16 @@ def curves_of(
     """:func:`curves`, with the warnings as rows of `tables.WARNINGS`."""
     if settings.samples is not None:
         return _thinned(source, reading, settings, engine, progress)
-    table = open_table(source, reading, progress)
-    try:
-        return _curves(table, reading, settings, engine, progress)
-    except NotPlain:
-        return _curves(of_loaded(load(source, reading, progress)), reading, settings, engine, progress)
+    table = plain_table(source, reading)
+    # What is wrong with the rows is said by their reader, which knows where.
+    with suppress(NotPlain, TableError, SourceError):
+        if table is not None:
+            return _curves(table, reading, settings, engine, progress)
+    with TemporaryDirectory(prefix="unmirage-") as folder:
+        table = read_table(source, reading, Path(folder), engine, progress)
+        # No other machine sees the folder.
+        here = engine if isinstance(engine, Local) else Local()
+        return _curves(table, reading, settings, here, progress)
 
 
 def _thinned(
@@ -149,11 +158,26 @@ def _curves(
             raise NotPlain
         scaled, more = known
         notes += more
-    asked = plain.of_tasks(looked, reading.tasks)
+    asked, results = _of_tasks(looked, table.results, reading.tasks)
     scaled = scaled.filter(pl.col("task").is_in(asked["task"].unique().implode()))
-    chosen = choose(asked, scaled, table.results, settings)
+    chosen = choose(asked, scaled, results, settings)
     chosen = replace(chosen, notes=[*notes, *chosen.notes])
     return _measured(table, looked, chosen, settings, engine, progress)
+
+
+def _of_tasks(
+    looked: pl.DataFrame, results: pl.DataFrame | None, names: Sequence[str]
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """The surveyed groups and the aggregates of the tasks that are asked for.
+
+    Errors as :func:`unmirage.selection.tasks_named`.
+    """
+    if not names:
+        return looked, results
+    frames = [looked] if results is None else [looked, results]
+    kept = selection.tasks_named(sorted({task for frame in frames for task in frame["task"]}), names)
+    found = [frame.filter(pl.col("task").is_in(kept)) for frame in frames]
+    return found[0], found[1] if results is not None and found[1].height else None
 
 
 def _measured(

@@ -68,10 +68,13 @@ def asked_everywhere(
     computed: set[str] = set()
     unknown: dict[str, MetricError] = {}
     canonical: dict[str, str] = {}
+    known: dict[tuple[str, str], tuple[dict[str, Metric], dict[str, MetricError]]] = {}
     for cell in cells:
         one = plan.cells[cell]
         for name in names:
-            found, why = metrics_of(one.kind, [name], [name], one.recorded)
+            if one.recorded is not None or (one.kind, name) not in known:
+                known[one.kind, name] = metrics_of(one.kind, [name], [name], one.recorded)
+            found, why = known[one.kind, name]
             unknown |= why
             for metric in found.values():
                 canonical[name] = metric.card.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from unmirage import findings, tables
 from unmirage.aggregate import rows_of
 from unmirage.cells import Cell, Layer
 from unmirage.choosing import choose
-from unmirage.metrics.cards import Metric
+from unmirage.metrics.cards import Metric, zero_chance
 from unmirage.result import Progress, Settings
 from unmirage.steps import stream_of
 from unmirage.streaming.finish import Task, finish
@@ -111,10 +112,17 @@ def _chance(metric: Metric, choices: Mapping[int, int], given: float | None) -> 
         return given
     if metric.chance is None or metric.combine is not None:
         return None
+    if metric.chance is zero_chance:
+        return 0.0
     numbers = sorted(choices) or [1]
     counts = np.array([choices.get(number, 1) for number in numbers])
-    rows = pl.DataFrame({"choice_logprobs": [[0.0] * number for number in numbers]})
-    return float(metric.chance(rows) @ counts / counts.sum())
+    return float(metric.chance(_items_of(tuple(numbers))) @ counts / counts.sum())
+
+
+@lru_cache(maxsize=256)
+def _items_of(choices: tuple[int, ...]) -> pl.DataFrame:
+    """Items with so many choices."""
+    return pl.DataFrame({"choice_logprobs": [[0.0] * number for number in choices]})
 
 
 def _in_order(

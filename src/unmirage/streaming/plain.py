@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from unmirage import selection, tables
+from unmirage import tables
 from unmirage.consistency import TELLING
 from unmirage.counts import listed
-from unmirage.readers import Loaded
 from unmirage.streaming.facts import Facts
 from unmirage.streaming.plan import Plan
 from unmirage.streaming.survey import HIGH, LOW
@@ -44,12 +43,6 @@ def check_survey(survey: pl.DataFrame, axes: Sequence[str]) -> None:
     )
     if survey.height == 0 or survey.select(broken.any()).item() or joined.height:
         raise NotPlain
-
-
-def of_tasks(survey: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The groups of the tasks that are asked for. Errors as :func:`unmirage.selection.only_tasks`."""
-    found = selection.only_tasks(Loaded(responses=[survey]), names).responses
-    return found[0] if found else survey.clear()
 
 
 def choice_counts(facts: Facts, plan: Plan) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import polars as pl
@@ -101,11 +101,24 @@ class Plan:
 
     def metrics(self, kind: str, sample: pl.DataFrame | None) -> dict[str, Metric]:
         """The metrics to score rows of a kind with, of which the table has the columns; see `metrics_of`."""
+        if sample is None and kind in self._known:
+            return self._known[kind]
         known = {*self.columns, "target_tokens", "output_tokens"}
         found, _ = metrics_of(kind, self.asked, self.aggregates, sample)
         if self.extra:
             found = {**metrics_of(kind, self.extra, (), sample)[0], **found}
-        return {name: one for name, one in found.items() if set(one.card.inputs) <= known}
+        found = {name: one for name, one in found.items() if set(one.card.inputs) <= known}
+        if sample is None:
+            self._known[kind] = found
+        return found
+
+    @cached_property
+    def _known(self) -> dict[str, dict[str, Metric]]:
+        return {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what is derived: metrics hold functions, which no other process can be sent."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def metrics_of(

@@ -13,6 +13,9 @@ from pathlib import Path
 import polars as pl
 
 from unmirage import tables
+from unmirage.convert import read_flat
+from unmirage.engine import Engine
+from unmirage.export import write_frames
 from unmirage.readers import Loaded, files_of
 from unmirage.readers.base import Unreadable, _parquet
 from unmirage.readers.tabular import NAME as TABLE
@@ -92,13 +95,32 @@ class Table:
         return sum(part.rows for part in self.parts)
 
 
-def open_table(source: Sources, reading: Reading, progress: Progress = silent) -> Table:
-    """The responses of sources, and their aggregates. Errors as :func:`unmirage.audit`."""
+def plain_table(source: Sources, reading: Reading) -> Table | None:
+    """Parquet files as they lie, of any tasks; None where the sources are anything else."""
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
     paths = _plain_files(sources, reading)
-    if paths:
-        return _of_files(paths)
-    return of_loaded(load(source, reading, progress))
+    return _of_files(paths) if paths else None
+
+
+def read_table(
+    source: Sources, reading: Reading, folder: Path, engine: Engine, progress: Progress = silent
+) -> Table:
+    """The responses of sources through their readers, and their aggregates, of any tasks.
+
+    What is in files goes to a file of `folder`. Errors as :func:`unmirage.read`.
+    """
+    sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
+    paths = [Path(one) for one in sources if not isinstance(one, pl.DataFrame)]
+    if len(paths) < len(sources):
+        return of_loaded(load(source, replace(reading, tasks=()), progress))
+    loaded, one = read_flat(paths, reading, folder, engine=engine, progress=progress)
+    table = of_frame(tables.empty(tables.RESPONSES))
+    if one is not None:
+        file = folder / "responses.parquet"
+        write_frames(one.frames(), one.schema, one.size // max(one.read, 1), file, "parquet")
+        table = replace(_of_files([file]), checked=True)
+    results = loaded.results[0] if loaded.results else None
+    return replace(table, results=results, notes=list(loaded.warnings))
 
 
 def of_loaded(loaded: Loaded) -> Table:
@@ -174,17 +196,21 @@ def _is_plain(path: Path) -> bool:
 def _of_files(paths: Sequence[Path]) -> Table:
     """Parquet files as they lie, in parts of whole row groups."""
     parts: list[Part] = []
+    notes: list[dict[str, object]] = []
     columns: dict[str, pl.DataType] = {}
     first = 0
     for path in paths:
         schema = pl.scan_parquet(path).collect_schema()
         for name, kind in schema.items():
             columns.setdefault(name, kind)
-        for offset, rows in _pieces(row_groups(path)):
-            parts.append(Part(str(path), offset, rows, first + offset))
-        first += sum(part.rows for part in parts if part.source == str(path))
+        unused = [n for n, kind in schema.items() if n not in tables.RESPONSES and not kind.is_numeric()]
+        notes += [tables.unused_columns(unused, where=str(path))] if unused else []
+        sizes = row_groups(path)
+        for offset, rows in _pieces(sizes):
+            parts.append(Part(str(path.absolute()), offset, rows, first + offset))
+        first += sum(sizes)
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} tables together"
-    return Table(tuple(parts), columns, checked=False, where=where)
+    return Table(tuple(parts), columns, checked=False, where=where, notes=notes)
 
 
 def _pieces(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
