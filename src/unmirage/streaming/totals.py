@@ -106,6 +106,8 @@ class Totals:
     epochs: (E,) ascending; `answers` (M, E) the rows of each, `prints` (M, E) a fingerprint of their items,
         which no order changes.
     alone: (M,) whether every row's unit is its own item.
+    squared: whether sums of squares are kept. They are wanted where items are folded: no model of fewer rows
+        than `MOST` can come to that.
     scores: metric -> its sums.
     """
 
@@ -117,6 +119,7 @@ class Totals:
     answers: Ints = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
     prints: Hashes = field(default_factory=lambda: np.empty((0, 0), dtype=np.uint64))
     alone: Bools = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    squared: bool = True
     scores: dict[str, Sums] = field(default_factory=dict)
 
     def add(
@@ -156,6 +159,7 @@ class Totals:
         _put(self.answers, who, when, other.answers)
         _put(self.prints, who, when, other.prints)
         self.alone[who] &= other.alone
+        self.squared &= other.squared
         for name, theirs in other.scores.items():
             mine, to = self._metric(name, theirs.components), slice(theirs.components)
             mine.have[who] += theirs.have
@@ -202,15 +206,15 @@ class Totals:
     def plain_errors(self, name: str) -> Floats:
         """(M,) standard errors of the mean of an item-level metric, each row standing for itself.
 
-        That of independent items where each is one row, also where they are folded. NaN for a single row and
-        for scores whose squares are beyond `exact.LIMIT`.
+        That of independent items where each is one row, also where they are folded. NaN for a single row, for
+        scores whose squares are beyond `exact.LIMIT`, and where squares are not kept.
         """
         one = self.scores[name]
         one.trim()
         n = one.have - one.infinite
         sums = {level: parts[:, :, 0].sum(axis=1) for level, parts in one.parts.items()}
         errors = np.sqrt(exact.variances(sums, one.squares, n) / np.maximum(n, 1))
-        return np.where(one.exponent[:, 0] <= exact.SQUARED, errors, np.nan)
+        return np.where(self.squared & (one.exponent[:, 0] <= exact.SQUARED), errors, np.nan)
 
     def trim(self) -> None:
         """Leave out what is below the precision kept (:mod:`exact`): equal totals then are equal bytes."""
@@ -282,9 +286,10 @@ class Totals:
                 mine.binary[runs.models] &= binary
                 if binary.all():
                     scatter(self._plane(mine, 0), places, column, exact.quantum(0))
-                    self._squares(mine, 0)[runs.models] += runs.sums(column, exact.quantum(0))
+                    if self.squared:
+                        self._squares(mine, 0)[runs.models] += runs.sums(column, exact.quantum(0))
                     continue
-                if exponent.max() <= exact.SQUARED:
+                if self.squared and exponent.max() <= exact.SQUARED:
                     for level, part in exact.parts(column * column, 2 * exponent):
                         self._squares(mine, level)[runs.models] += runs.sums(part, exact.quantum(level))
             for level, part in exact.parts(column, exponent):
@@ -315,7 +320,7 @@ class Totals:
 
     def _usable(self, mine: Sums, table: Floats, runs: Runs) -> Ints:
         """Count rows without a score, and infinite ones; which rows are neither."""
-        missing: Bools = np.isnan(table).any(axis=1)
+        missing: Bools = np.asarray(np.isnan(table).any(axis=1))
         infinite: Bools = np.asarray((np.abs(table) >= exact.LIMIT).any(axis=1) & ~missing)
         mine.have[runs.models] -= np.add.reduceat(missing, runs.starts, dtype=np.int64)
         mine.infinite[runs.models] += np.add.reduceat(infinite, runs.starts, dtype=np.int64)
