@@ -8,6 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from unmirage.engine import Engine
+from unmirage.engine.local import Local
 from unmirage.metrics.tokens import numeric_targets, rules_of
 from unmirage.result import Progress, Settings
 from unmirage.streaming.keys import Keys
@@ -28,7 +29,8 @@ def score_table(table: Table, plan: Plan, engine: Engine, progress: Progress) ->
     """
     size = max(1, min(SPAN, -(-len(table.parts) // (engine.jobs * CALLS)) if engine.jobs > 1 else SPAN))
     spans = [table.parts[at : at + size] for at in range(0, len(table.parts), size)]
-    plan = replace(plan, at_once=engine.jobs == 1)
+    alone = isinstance(engine, Local) and engine.jobs == 1
+    plan = replace(plan, at_once=alone)
     done = 0
 
     def told(rows: int) -> None:
@@ -37,16 +39,16 @@ def score_table(table: Table, plan: Plan, engine: Engine, progress: Progress) ->
         progress("scoring", done, table.rows)
 
     out = Scored()
+    calls = {i: (span, plan, out if alone else None) for i, span in enumerate(spans)}
     with Keys() as keys:
-        for _, scored in engine.map(
-            score_parts, {i: (span, plan) for i, span in enumerate(spans)}, told=told
-        ):
+        for _, scored in engine.map(score_parts, calls, told=told):
             if scored.broken:
                 raise NotPlain
             for hashes in scored.keys:
                 keys.add(hashes)
             scored.keys = []
-            out.merge(scored)
+            if not alone:
+                out.merge(scored)
         if len(keys.repeated()):
             raise NotPlain
     return out

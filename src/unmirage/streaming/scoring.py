@@ -123,12 +123,12 @@ class Batch:
         )
 
 
-def score_parts(parts: Sequence[Part], plan: Plan) -> Scored:
-    """Score rows and add them up, part by part; says how many rows are done.
+def score_parts(parts: Sequence[Part], plan: Plan, before: Scored | None = None) -> Scored:
+    """Score rows and add them up, part by part, to what others came to before; says how many rows are done.
 
     Raises UnmirageError where rows cannot be read.
     """
-    out = Scored()
+    out = Scored() if before is None else before
     scorer = Scorer(plan)
     for part in parts:
         batch = batch_of(part, plan)
