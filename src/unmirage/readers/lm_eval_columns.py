@@ -106,7 +106,7 @@ class Columns:
 
     @property
     def lengths(self) -> Integers:
-        """The characters of each choice; 0 where it is not the choice that was scored. Empty without choices."""
+        """The characters of each choice, 0 where it is not what was scored; empty where there are none."""
         cuts = np.array(self._cuts)
         return np.where(cuts < 0, 0, np.maximum(self.scored[: len(cuts)] - cuts, 1))
 
