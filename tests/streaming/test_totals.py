@@ -40,6 +40,7 @@ class Rows:
             "parts": rng.normal(size=(n, 2)),
             "gaps": np.where(some < 0.02, np.nan, np.where(some > 0.98, -np.inf, wild)),
             "nothing": np.zeros(n),
+            "histogram": np.where(np.arange(5) == rng.integers(0, 6, n)[:, None], wild[:, None], 0.0),
         }
 
     def cut(self, at):
@@ -110,7 +111,7 @@ def test_sums_of_units_are_those_of_fsum(most):
     names = hashed("c", rows.unit)
     where = names % np.uint64(most) if totals.folded else names
     assert totals.folded == (most < 40)
-    for name in ("wild", "right", "parts"):
+    for name in ("wild", "right", "parts", "histogram"):
         sums = totals.unit_sums(name)
         values = rows.scores[name].reshape(2000, -1)
         for m, model in enumerate(totals.models):
@@ -124,6 +125,9 @@ def test_sums_of_units_are_those_of_fsum(most):
                     assert sums[m, u, c] == pytest.approx(
                         exact, rel=1e-15, abs=len(some) * 2**-53 * largest[c]
                     )
+            one, m = totals.scores[name], totals.models.index(model)
+            assert one.low[m].tolist() == values[mine].min(axis=0).tolist()
+            assert one.high[m].tolist() == values[mine].max(axis=0).tolist()
             exact = [math.fsum(column) for column in values[mine].T]
             assert totals.sums(name)[m] == pytest.approx(exact, rel=1e-14)
 

@@ -93,24 +93,15 @@ def parts(values: Floats, exponent: Exponents) -> Iterator[tuple[int, Floats]]:
 
 
 def total(sums: Mapping[int, Ints], shape: tuple[int, ...]) -> Floats:
-    """The sums as floats, to within one unit in the last place.
+    """The sums as floats, to within one unit in the last place of the largest part.
 
     Parameters
     ----------
     sums: level -> sums of parts, each of this shape; a level that is not there is 0.
     """
-    carried: list[tuple[int, Ints]] = []
-    carry = np.zeros(shape, dtype=np.int64)
-    at = min(sums, default=0)
-    half = np.int64(1) << (BITS - 1)
-    while at <= max(sums, default=-1) or carry.any():
-        limb = carry + sums.get(at, 0)
-        carry = (limb + half) >> BITS
-        carried.append((at, limb - (carry << BITS)))
-        at += 1
     out = np.zeros(shape)
-    for level, limb in reversed(carried):
-        out += limb * quantum(level)
+    for level, parts_of_it in sorted(sums.items()):
+        out += parts_of_it * quantum(level)
     return out
 
 

@@ -13,7 +13,6 @@ Bools = npt.NDArray[np.bool_]
 # The first bits of a hash find its place in a batch; the last ones are the bucket of a folded unit.
 _BITS = 16
 _FEW = 2048
-_LONG = 512  # rows a model from which a loop over models is faster than reduceat
 
 
 def distinct(hashes: Hashes, most: int) -> Hashes | None:
@@ -69,34 +68,23 @@ class Runs:
 
     Attributes
     ----------
-    models: (R,) codes of the models that have rows, ascending; starts, sizes: (R,) of their runs.
+    codes: (n,) the model of each row, ascending. models: (R,) those that have rows.
+    starts, sizes: (R,) of their runs.
     """
 
     def __init__(self, codes: Ints) -> None:
         """Parameters: codes (n,), ascending, n at least 1."""
+        self.codes = codes
         self.starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
         self.models = codes[self.starts]
-        self.ends = np.append(self.starts[1:], len(codes))
-        self.sizes = self.ends - self.starts
-        self._slices = (
-            [slice(a, b) for a, b in zip(self.starts, self.ends, strict=True)]
-            if len(codes) > _LONG * len(self.starts)
-            else None
-        )
+        self.sizes = np.diff(self.starts, append=len(codes))
 
     def sums(self, values: Floats, quantum: float = 1.0) -> Ints:
         """(R,) sums of multiples of a quantum (n,), in quanta."""
-        if self._slices:
-            sums = np.array([values[s].sum() for s in self._slices])
-        else:
-            sums = np.add.reduceat(values, self.starts)
-        return np.asarray(sums * (1 / quantum)).astype(np.int64)
+        return (np.add.reduceat(values, self.starts) * (1 / quantum)).astype(np.int64)
 
     def bounds(self, values: Floats) -> tuple[Floats, Floats]:
-        """(R,) the smallest and the largest value; NaN where there is one."""
-        if self._slices:
-            low = np.array([values[s].min() for s in self._slices])
-            return low, np.array([values[s].max() for s in self._slices])
+        """(R,) the smallest and the largest value."""
         return np.minimum.reduceat(values, self.starts), np.maximum.reduceat(values, self.starts)
 
     def binary(self, values: Floats, low: Floats, high: Floats) -> Bools:

@@ -18,6 +18,7 @@ from unmirage.metrics.scoring import _wanted as wanted_of
 from unmirage.result import Settings
 from unmirage.rules import NEEDS
 from unmirage.streaming.table import Table
+from unmirage.streaming.totals import MOST
 
 # Columns whose entries have rules of their own, whatever the kind of the row.
 RULED = ("target_logprobs", "choice_logprobs", "choice_lengths", "answer", "n_samples", "n_correct")
@@ -49,8 +50,9 @@ class Plan:
 
     Attributes
     ----------
-    groups: family, model, task, kind as the rows name them, `group` (their number in the survey), `cell`
-        (their place in `cells`, -1 where they have no curve) and `model_code` (their place in its models).
+    groups: family, model, task, kind as the rows name them, how many `rows`, `group` (their number in the
+        survey), `cell` (their place in `cells`, -1 where they have no curve) and `model_code` (their place in
+        its models).
     cells: the curves.
     asked: metrics by name, or None for all that fit; `aggregates` likewise. `extra`: beside all that fit.
     columns: what is read.
@@ -79,6 +81,14 @@ class Plan:
         for cell, group in placed.select("cell", "group").iter_rows():
             found[cell].append(group)
         return tuple(tuple(groups) for groups in found)
+
+    @cached_property
+    def large(self) -> frozenset[int]:
+        """The cells with a model of more rows than units are kept apart of."""
+        rows = (
+            self.groups.filter(pl.col("cell") >= 0).group_by("cell", "model_code").agg(pl.col("rows").sum())
+        )
+        return frozenset(rows.filter(pl.col("rows") > MOST)["cell"].to_list())
 
     @property
     def wants_tokens(self) -> bool:
@@ -198,7 +208,7 @@ def groups_of(survey: pl.DataFrame, cells: Sequence[CellPlan]) -> pl.DataFrame:
     )
     keys = ["family", "model", "task", "kind"]
     return (
-        survey.select(keys)
+        survey.select(*keys, "rows")
         .with_row_index("group")
         .join(placed, on=keys, how="left", maintain_order="left")
         .with_columns(

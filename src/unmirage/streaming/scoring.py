@@ -266,12 +266,15 @@ class Scorer:
 
     def empty(self, cell: int) -> Totals:
         """Totals of no rows; with room for all models where all rows are added to the same ones."""
+        squared = cell in self.plan.large
         if not self.plan.at_once:
-            return Totals()
+            return Totals(squared=squared)
         models = tuple(sorted(self.plan.cells[cell].models))
         none = np.zeros((len(models), 0), dtype=np.int64)
         alone = np.ones(len(models), dtype=np.bool_)
-        return Totals(models, rows=none, answers=none, prints=none.astype(np.uint64), alone=alone)
+        return Totals(
+            models, rows=none, answers=none, prints=none.astype(np.uint64), alone=alone, squared=squared
+        )
 
     def metrics(self, kind: str, cell: int) -> dict[str, Metric]:
         """The metrics of a kind; of rows of kind score, those that the task of the cell recorded."""

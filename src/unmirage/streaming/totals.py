@@ -26,6 +26,8 @@ Bools = npt.NDArray[np.bool_]
 
 MOST = 4096
 _LAST = np.uint64(MOST - 1)
+# Metrics of more components have most of them 0 in a row.
+_FEW = 2
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Sums:
     binary: (M,) whether every score is 0 or 1.
     low, high: (M, d) the smallest and largest; inf and -inf where there is none.
     exponent: (M, d) of the largest in size.
-    parts: (component, level) -> (M, U) sums over each unit's rows, in quanta of the level.
+    parts: level -> (M, U, d) sums over each unit's rows, in quanta of the level.
     squares: level -> (M,) sums of the squared scores; for d = 1 and exponents up to `exact.SQUARED`.
     """
 
@@ -49,7 +51,7 @@ class Sums:
     low: Floats
     high: Floats
     exponent: Exponents
-    parts: dict[tuple[int, int], Ints] = field(default_factory=dict)
+    parts: dict[int, Ints] = field(default_factory=dict)
     squares: dict[int, Ints] = field(default_factory=dict)
 
     @classmethod
@@ -70,13 +72,21 @@ class Sums:
         """d, the number of components."""
         return int(self.low.shape[1])
 
+    def widen(self, models: Ints, component: int, low: Floats, high: Floats) -> Exponents:
+        """Take note of bounds (R,) of some models; the exponents of what lies between."""
+        self.low[models, component] = np.minimum(self.low[models, component], low)
+        self.high[models, component] = np.maximum(self.high[models, component], high)
+        exponent = exact.exponents(np.maximum(np.abs(low), np.abs(high)))
+        self.exponent[models, component] = np.maximum(self.exponent[models, component], exponent)
+        return exponent
+
     def trim(self) -> None:
         """Leave out what lies below the lowest level of its model, and levels that hold nothing."""
         last = exact.lowest(self.exponent)
-        for (component, level), sums in sorted(self.parts.items()):
-            _cut(sums, last[:, component] > level)
+        for level, sums in sorted(self.parts.items()):
+            _cut(sums.transpose(0, 2, 1), last > level)
             if not sums.any():
-                del self.parts[component, level]
+                del self.parts[level]
         last = exact.lowest(2 * self.exponent[:, 0])
         for level, squares in sorted(self.squares.items()):
             _cut(squares, last > level)
@@ -96,6 +106,8 @@ class Totals:
     epochs: (E,) ascending; `answers` (M, E) the rows of each, `prints` (M, E) a fingerprint of their items,
         which no order changes.
     alone: (M,) whether every row's unit is its own item.
+    squared: whether sums of squares are kept. They are wanted where items are folded: no model of fewer rows
+        than `MOST` can come to that.
     scores: metric -> its sums.
     """
 
@@ -107,6 +119,7 @@ class Totals:
     answers: Ints = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
     prints: Hashes = field(default_factory=lambda: np.empty((0, 0), dtype=np.uint64))
     alone: Bools = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    squared: bool = True
     scores: dict[str, Sums] = field(default_factory=dict)
 
     def add(
@@ -146,6 +159,7 @@ class Totals:
         _put(self.answers, who, when, other.answers)
         _put(self.prints, who, when, other.prints)
         self.alone[who] &= other.alone
+        self.squared &= other.squared
         for name, theirs in other.scores.items():
             mine, to = self._metric(name, theirs.components), slice(theirs.components)
             mine.have[who] += theirs.have
@@ -154,8 +168,8 @@ class Totals:
             mine.low[who, to] = np.minimum(mine.low[who, to], theirs.low)
             mine.high[who, to] = np.maximum(mine.high[who, to], theirs.high)
             mine.exponent[who, to] = np.maximum(mine.exponent[who, to], theirs.exponent)
-            for key, sums in theirs.parts.items():
-                _put(self._plane(mine, key), who, at, sums)
+            for level, sums in theirs.parts.items():
+                _put(self._plane(mine, level)[:, :, to], who, at, sums)
             for level, squares in theirs.squares.items():
                 self._squares(mine, level)[who] += squares
             mine.trim()
@@ -169,7 +183,7 @@ class Totals:
         starts = np.flatnonzero(np.diff(buckets[order], prepend=-1))
 
         def folded(table: Ints) -> Ints:
-            out = np.zeros((len(table), MOST), dtype=np.int64)
+            out = np.zeros((len(table), MOST, *table.shape[2:]), dtype=np.int64)
             if starts.size and len(table):
                 out[:, buckets[order][starts]] = np.add.reduceat(table[:, order], starts, axis=1)
             return out
@@ -192,15 +206,15 @@ class Totals:
     def plain_errors(self, name: str) -> Floats:
         """(M,) standard errors of the mean of an item-level metric, each row standing for itself.
 
-        That of independent items where each is one row, also where they are folded. NaN for a single row and
-        for scores whose squares are beyond `exact.LIMIT`.
+        That of independent items where each is one row, also where they are folded. NaN for a single row, for
+        scores whose squares are beyond `exact.LIMIT`, and where squares are not kept.
         """
         one = self.scores[name]
         one.trim()
         n = one.have - one.infinite
-        sums = {level: parts.sum(axis=1) for (_, level), parts in one.parts.items()}
+        sums = {level: parts[:, :, 0].sum(axis=1) for level, parts in one.parts.items()}
         errors = np.sqrt(exact.variances(sums, one.squares, n) / np.maximum(n, 1))
-        return np.where(one.exponent[:, 0] <= exact.SQUARED, errors, np.nan)
+        return np.where(self.squared & (one.exponent[:, 0] <= exact.SQUARED), errors, np.nan)
 
     def trim(self) -> None:
         """Leave out what is below the precision kept (:mod:`exact`): equal totals then are equal bytes."""
@@ -251,56 +265,72 @@ class Totals:
 
     def _sum(self, name: str, table: Floats, runs: Runs, at: Ints) -> None:
         """The sums of one metric."""
-        mine = self._metric(name, table.shape[1])
-        columns = [np.ascontiguousarray(table[:, c]) for c in range(table.shape[1])]
-        bounds = [runs.bounds(column) for column in columns]
+        size = table.shape[1]
+        mine = self._metric(name, size)
         mine.have[runs.models] += runs.sizes
-        if not all((low > -exact.LIMIT).all() and (high < exact.LIMIT).all() for low, high in bounds):
-            columns, bounds = self._set_aside(mine, columns, runs)
-        for c, (column, (low, high)) in enumerate(zip(columns, bounds, strict=True)):
-            mine.low[runs.models, c] = np.minimum(mine.low[runs.models, c], low)
-            mine.high[runs.models, c] = np.maximum(mine.high[runs.models, c], high)
-            exponent = exact.exponents(np.where(high < low, 0.0, np.maximum(np.abs(low), np.abs(high))))
-            mine.exponent[runs.models, c] = np.maximum(mine.exponent[runs.models, c], exponent)
-            if len(columns) == 1:
+        if not (table.min() > -exact.LIMIT and table.max() < exact.LIMIT):
+            kept = self._usable(mine, table, runs)
+            if not kept.size:
+                return
+            table, runs, at = table[kept], Runs(runs.codes[kept]), at[kept]
+        if size > _FEW:
+            self._sum_filled(mine, table, runs, at)
+            return
+        for c in range(size):
+            column = np.ascontiguousarray(table[:, c])
+            low, high = runs.bounds(column)
+            exponent = mine.widen(runs.models, c, low, high)
+            places = at * mine.components + c
+            if size == 1:
                 binary = runs.binary(column, low, high)
                 mine.binary[runs.models] &= binary
                 if binary.all():
-                    scatter(self._plane(mine, (0, 0)), at, column, exact.quantum(0))
-                    self._squares(mine, 0)[runs.models] += runs.sums(column, exact.quantum(0))
+                    scatter(self._plane(mine, 0), places, column, exact.quantum(0))
+                    if self.squared:
+                        self._squares(mine, 0)[runs.models] += runs.sums(column, exact.quantum(0))
                     continue
-                if exponent.max() <= exact.SQUARED:
+                if self.squared and exponent.max() <= exact.SQUARED:
                     for level, part in exact.parts(column * column, 2 * exponent):
                         self._squares(mine, level)[runs.models] += runs.sums(part, exact.quantum(level))
             for level, part in exact.parts(column, exponent):
-                scatter(self._plane(mine, (c, level)), at, part, exact.quantum(level))
+                scatter(self._plane(mine, level), places, part, exact.quantum(level))
 
-    def _set_aside(
-        self, mine: Sums, columns: list[Floats], runs: Runs
-    ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
-        """Count rows without a score, and infinite ones; columns with 0 there, and bounds of the others."""
-        missing = np.zeros(len(columns[0]), dtype=np.bool_)
-        infinite = np.zeros(len(columns[0]), dtype=np.bool_)
-        for column in columns:
-            missing |= np.isnan(column)
-            infinite |= np.abs(column) >= exact.LIMIT
-        mine.have[runs.models] -= runs.sums(missing.astype(np.float64))
-        mine.infinite[runs.models] += runs.sums((infinite & ~missing).astype(np.float64))
-        out = missing | infinite
-        bounds = [
-            (runs.bounds(np.where(out, np.inf, one))[0], runs.bounds(np.where(out, -np.inf, one))[1])
-            for one in columns
-        ]
-        return [np.where(out, 0.0, one) for one in columns], bounds
+    def _sum_filled(self, mine: Sums, table: Floats, runs: Runs, at: Ints) -> None:
+        """The same where most components of a row are 0, as those of a histogram are."""
+        filled = np.flatnonzero((table != 0).reshape(-1))
+        row, component = np.divmod(filled, table.shape[1])
+        values = table.reshape(-1)[filled]
+        cell = runs.codes[row] * mine.components + component
+        shape = (len(self.models), mine.components)
+        low, high = np.full(shape, np.inf).reshape(-1), np.full(shape, -np.inf).reshape(-1)
+        np.minimum.at(low, cell, values)
+        np.maximum.at(high, cell, values)
+        rows = np.zeros(len(self.models), dtype=np.int64)
+        rows[runs.models] = runs.sizes
+        empty = np.bincount(cell, minlength=low.size) < np.repeat(rows, mine.components)
+        low[empty], high[empty] = np.minimum(low[empty], 0.0), np.maximum(high[empty], 0.0)
+        some = np.flatnonzero(rows)
+        lows, highs = low.reshape(shape), high.reshape(shape)
+        exponent = np.concatenate(
+            [mine.widen(some, c, lows[some, c], highs[some, c]) for c in range(table.shape[1])]
+        )
+        for level, part in exact.parts(values, exponent):
+            places = at[row] * mine.components + component
+            scatter(self._plane(mine, level), places, part, exact.quantum(level))
+
+    def _usable(self, mine: Sums, table: Floats, runs: Runs) -> Ints:
+        """Count rows without a score, and infinite ones; which rows are neither."""
+        missing: Bools = np.asarray(np.isnan(table).any(axis=1))
+        infinite: Bools = np.asarray((np.abs(table) >= exact.LIMIT).any(axis=1) & ~missing)
+        mine.have[runs.models] -= np.add.reduceat(missing, runs.starts, dtype=np.int64)
+        mine.infinite[runs.models] += np.add.reduceat(infinite, runs.starts, dtype=np.int64)
+        return np.flatnonzero(~(missing | infinite))
 
     def _floats(self, name: str, of: Callable[[Ints], Ints]) -> Floats:
-        one, shape = self.scores[name], of(self.rows).shape
+        one = self.scores[name]
         one.trim()
-        columns = [
-            exact.total({level: of(sums) for (c, level), sums in one.parts.items() if c == k}, shape)
-            for k in range(one.components)
-        ]
-        return np.stack(columns, axis=-1)
+        shape = (*of(self.rows).shape, one.components)
+        return exact.total({level: of(sums) for level, sums in one.parts.items()}, shape)
 
     def _metric(self, name: str, components: int) -> Sums:
         """The sums of a metric, with room for the components."""
@@ -309,12 +339,14 @@ class Totals:
             more = Sums.empty(len(self.models), components - mine.components)
             for bound in ("low", "high", "exponent"):
                 setattr(mine, bound, np.hstack([getattr(mine, bound), getattr(more, bound)]))
+            wider = ((0, 0), (0, 0), (0, more.components))
+            mine.parts = {level: np.pad(sums, wider) for level, sums in mine.parts.items()}
         return mine
 
-    def _plane(self, mine: Sums, key: tuple[int, int]) -> Ints:
-        if key not in mine.parts:
-            mine.parts[key] = np.zeros(self.rows.shape, dtype=np.int64)
-        return mine.parts[key]
+    def _plane(self, mine: Sums, level: int) -> Ints:
+        if level not in mine.parts:
+            mine.parts[level] = np.zeros((*self.rows.shape, mine.components), dtype=np.int64)
+        return mine.parts[level]
 
     def _squares(self, mine: Sums, level: int) -> Ints:
         return mine.squares.setdefault(level, np.zeros(len(self.models), dtype=np.int64))
@@ -336,7 +368,7 @@ class Totals:
             return out
 
         def widened(table: Ints) -> Ints:
-            out = np.zeros((len(models), len(known)), dtype=np.int64)
+            out = np.zeros((len(models), len(known), *table.shape[2:]), dtype=np.int64)
             out[np.ix_(who, at)] = table
             return out
 
