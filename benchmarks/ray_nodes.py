@@ -30,6 +30,7 @@ ADDRESSES = {HEAD: "10.77.0.1", OTHER: "10.77.0.2"}
 PORT = 6379
 COUNTED = 40  # calls that say which node made them
 BEFORE = 3  # designs that are finished when something is killed
+UP = 600  # seconds in which both nodes must be there
 
 
 class Nodes:
@@ -199,7 +200,7 @@ def compare(nodes: Nodes, folder: Path, runs: int) -> None:
     kind = "in network namespaces of their own" if nodes.spaces else "on 127.0.0.1, with ports of their own"
     print(f"two Ray nodes of one CPU each, {kind}; the head is {nodes.address}", flush=True)
     here = [sys.executable, __file__, "--count", nodes.address]
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + UP
     while subprocess.run(nodes.within(HEAD, here), check=False).returncode != 0:
         if time.monotonic() > deadline:
             raise SystemExit("the nodes do not come up")
