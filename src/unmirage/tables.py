@@ -327,9 +327,8 @@ def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, l
         return frame, []
     # Hashing the rest of the row compares list columns too, which `unique` cannot do.
     rest = frame.drop(KEY, _ROW).hash_rows(seed=0).alias("__hash")
-    differing = (frame.select(KEY).with_columns(rest).filter(twice).group_by(KEY, maintain_order=True)).agg(
-        pl.col("__hash").n_unique().alias("versions"), pl.len().alias("rows")
-    )
+    groups = frame.select(KEY).with_columns(rest).filter(twice).group_by(KEY, maintain_order=True)
+    differing = groups.agg(pl.col("__hash").n_unique().alias("versions"), pl.len().alias("rows"))
     conflicts = differing.filter(pl.col("versions") > 1)
     if conflicts.height:
         _, model, task, item, epoch, _, rows = conflicts.row(0)
