@@ -252,10 +252,8 @@ def _cast(values: pl.Series, dtype: pl.DataType | type[pl.DataType], where: str)
     if found.dtype.is_integer() and values.dtype.is_float():
         changed = values.is_not_null() & (found.cast(pl.Float64) != values.cast(pl.Float64))
         if changed.any():
-            raise TableError(
-                f"column {values.name} must hold whole numbers, not {values.filter(changed)[0]:g}",
-                where=where,
-            )
+            found_one = values.filter(changed)[0]
+            raise TableError(f"column {values.name} must hold whole numbers, not {found_one:g}", where=where)
     return found
 
 
@@ -329,8 +327,7 @@ def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, l
     rest = frame.drop(KEY, _ROW).hash_rows(seed=0).alias("__hash")
     groups = frame.select(KEY).with_columns(rest).filter(twice).group_by(KEY, maintain_order=True)
     differing = groups.agg(pl.col("__hash").n_unique().alias("versions"), pl.len().alias("rows"))
-    conflicts = differing.filter(pl.col("versions") > 1)
-    if conflicts.height:
+    if (conflicts := differing.filter(pl.col("versions") > 1)).height:
         _, model, task, item, epoch, _, rows = conflicts.row(0)
         raise contradicting(conflicts.height, model, task, item, epoch, rows, where=where)
     kept = frame.unique(subset=KEY, keep="first", maintain_order=True)
