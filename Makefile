@@ -1,5 +1,5 @@
 # make demo    environment, install, audit of the embedded family
-# make test    environment with the test extras, the whole suite
+# make test    environment with the test extras, the whole suite, a process a core
 # make check   ruff and mypy
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 	$(BIN)/unmirage demo
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from unmirage.calibrate import calibrate
+from unmirage.engine import engine
 from unmirage.report.error_tables import markdown, sheets
 from unmirage.theory.designs import RUNS, SETS, design_set
 from unmirage.verdict.error_rates import committed, read_table
@@ -27,7 +28,7 @@ def table(arguments: list[str]) -> pl.DataFrame:
     if name not in SETS:
         return read_table(Path(name))
     jobs = int(arguments[1]) if len(arguments) > 1 else 1
-    return calibrate(design_set(name), runs=RUNS[name], jobs=jobs)
+    return calibrate(design_set(name), runs=RUNS[name], engine=engine("local", jobs))
 
 
 def main() -> None:

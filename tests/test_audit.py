@@ -170,7 +170,8 @@ def test_the_steps_stop_at_their_arrows(demo, addition_logs):
     assert set(scores["metric"]) == {"exact_match", "token_edit_distance"}
     assert any("add2_mc: exact_match needs target" in note for note in notes)
     curves, notes = said(lambda: unmirage.curves(addition_logs))
-    assert curves.equals(demo.curves)
+    names = ["family", "task", "metric", "model", "axis_value", "n", "mean", "chance", "resolution"]
+    assert_frame_equal(curves.select(names), demo.curves.select(names), abs_tol=1e-12)
     assert not any("break test" in note for note in notes)
     results, _ = said(lambda: unmirage.read(addition_logs, table="results"))
     assert "add3_gen" in results["task"].to_list()

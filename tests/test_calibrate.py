@@ -6,6 +6,7 @@ import pytest
 import unmirage
 from unmirage import calibrate as module
 from unmirage.calibrate import calibrate, run
+from unmirage.engine import engine
 from unmirage.errors import OutputError, SettingsError, SourceError
 from unmirage.theory.designs import Design
 from unmirage.verdict.error_rates import COLUMNS, VERDICTS, read_table
@@ -106,7 +107,7 @@ def test_a_default_that_is_written_out_is_the_same_design():
 def test_processes_change_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PIECE", 2)
     one = calibrate([UNSEEN, FEW], runs=3, seed=7, out=tmp_path / "one.csv")
-    two = calibrate([UNSEEN, FEW], runs=3, seed=7, jobs=2, out=tmp_path / "two.csv")
+    two = calibrate([UNSEEN, FEW], runs=3, seed=7, engine=engine(jobs=2), out=tmp_path / "two.csv")
     assert one.equals(two)
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
 
@@ -201,7 +202,6 @@ class TestFile:
     [
         ([FEW], {"runs": 0}, "runs"),
         ([FEW], {"seed": -1}, "seed"),
-        ([FEW], {"jobs": 0}, "jobs"),
         ([FEW, Design("stp")], {}, "no truth 'stp'"),
         ([FEW, Design("gentle-power", size=0.5)], {}, "no parameter 'size'"),
         ([FEW, Design("gentle-power", n_scales=1)], {}, "no range"),

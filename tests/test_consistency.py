@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from unmirage import tables
-from unmirage.consistency import ASKED, Setup, check_rows, check_setups, contradicted, impossible
+from unmirage.consistency import ASKED, Setup, check_setups, contradicted, impossible
+from unmirage.row_checks import check_rows
 
 # What the selection of models says that is no fault of the logs.
 NO_DEFECTS = {"checkpoints-left-out", "near-scales", "replicates", "sizes-apart", "zero-scale"}

@@ -22,7 +22,7 @@ def test_audit_and_curves_stay_functions(before):
         "assert isinstance(unmirage.curves, types.FunctionType), unmirage.curves\n"
         "assert isinstance(unmirage.audit, types.FunctionType), unmirage.audit\n"
         "assert curves is unmirage.curves and audit is unmirage.audit\n"
-        "assert curves is sys.modules['unmirage.audit'].curves\n"
+        "assert curves is sys.modules['unmirage.streaming.curves'].curves\n"
         "from unmirage.curves import power_law\n"
         "print(power_law().name, type(sys.modules['unmirage.curves']).__name__)"
     )

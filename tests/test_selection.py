@@ -8,7 +8,7 @@ import unmirage
 from unmirage.cli import main
 from unmirage.errors import SettingsError
 
-pytestmark = pytest.mark.filterwarnings("ignore::unmirage.audit.UnmirageWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::unmirage.errors.UnmirageWarning")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from unmirage.ask.run import ask
-    from unmirage.audit import UnmirageWarning, audit, curves, read, score
-    from unmirage.errors import UnmirageError
+    from unmirage.audit import audit, read, score
+    from unmirage.errors import UnmirageError, UnmirageWarning
     from unmirage.examples import example
     from unmirage.meta.analyse import meta
     from unmirage.meta.found import Meta
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unmirage.predictions.prediction import Prediction
     from unmirage.predictions.resolution_sweep import resolution_sweep
     from unmirage.result import Audit, Settings
+    from unmirage.streaming.curves import curves
     from unmirage.theory.simulate import simulate
 
 __version__ = "0.1.0"
@@ -39,11 +40,11 @@ _HOME = {
     "Prediction": "unmirage.predictions",
     "Settings": "unmirage.result",
     "UnmirageError": "unmirage.errors",
-    "UnmirageWarning": "unmirage.audit",
+    "UnmirageWarning": "unmirage.errors",
     "ask": "unmirage.ask.run",
     "audit": "unmirage.audit",
     "choice_chain": "unmirage.predictions",
-    "curves": "unmirage.audit",
+    "curves": "unmirage.streaming.curves",
     "example": "unmirage.examples",
     "induce": "unmirage.mirages.induce",
     "length_scaling": "unmirage.predictions",

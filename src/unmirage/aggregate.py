@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from unmirage import statistics, tables
-from unmirage.cells import Cell, Floats, Layer
+from unmirage.cells import Cell, Floats
+from unmirage.measured import Mask, Measured, combined, is_rate, measured, resampled
 from unmirage.result import Settings
-from unmirage.summary import combined, effective, resampled, summarise
+from unmirage.summary import summarise
 
 
 def curve_rows(cell: Cell, settings: Settings, rng: np.random.Generator) -> list[dict[str, object]]:
@@ -23,27 +24,49 @@ def curve_rows(cell: Cell, settings: Settings, rng: np.random.Generator) -> list
     rng: the cell's own generator.
     """
     replicates = _replicates(cell, settings, rng)
+    found = {name: measured(cell, layer) for name, layer in cell.layers.items()}
+    return rows_of(cell.family, cell.task, cell.models, cell.axis_values, found, settings, replicates)
+
+
+def rows_of(
+    family: str,
+    task: str,
+    models: Sequence[str],
+    axis_values: Floats,
+    metrics: Mapping[str, Measured],
+    settings: Settings,
+    replicates: Mapping[str, Floats],
+) -> list[dict[str, object]]:
+    """The rows of the curves table for one task of one family.
+
+    Parameters
+    ----------
+    models, axis_values: (M,) in the order of the arrays of `metrics` and `replicates`.
+    metrics: metric -> what was measured of it.
+    replicates: metric -> (replicates, M) over resampled items, for those that are `resampled` and have a
+        model with finite scores.
+    """
     rows: list[dict[str, object]] = []
-    for name, layer in cell.layers.items():
-        summary = summarise(cell, layer, settings, replicates.get(name))
-        floors = floor_of(cell, layer, settings.alpha, scales_of(cell, layer))
-        for m, model in enumerate(cell.models):
-            if not layer.present[m]:
+    for name, one in metrics.items():
+        summary = summarise(one, settings, replicates.get(name))
+        floors = floor_of(one, settings.alpha, scales_of(axis_values, one.present))
+        for m, model in enumerate(models):
+            if not one.present[m]:
                 continue
             rows.append(
                 {
-                    "family": cell.family,
-                    "task": cell.task,
+                    "family": family,
+                    "task": task,
                     "metric": name,
                     "model": model,
                     "axis": settings.axis,
-                    "axis_value": cell.axis_values[m],
-                    "n": len(cell.items),
+                    "axis_value": axis_values[m],
+                    "n": one.items,
                     "mean": _number(summary.mean[m]),
                     "stderr": _number(summary.stderr[m]),
                     "low": _number(summary.low[m]),
                     "high": _number(summary.high[m]),
-                    "chance": None if layer.chance is None else float(layer.chance.mean()),
+                    "chance": one.chance,
                     "resolution": _number(floors[m]),
                     "method": summary.method[m],
                     "note": summary.note[m] or None,
@@ -58,33 +81,28 @@ def curves_frame(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
     return frame.sort("family", "task", "metric", "axis_value", "model")
 
 
-def scales_of(cell: Cell, layer: Layer, more: Sequence[float] = ()) -> int:
+def scales_of(axis_values: Floats, present: Mask, more: Sequence[float] = ()) -> int:
     """How many scales a curve has, `more` being those of models whose items are not in the logs."""
-    return len({*cell.axis_values[layer.present].tolist(), *more})
+    return len({*axis_values[present].tolist(), *more})
 
 
-def is_rate(layer: Layer) -> bool:
-    """Whether a score can be told from zero or from chance by counting."""
-    return layer.chance is not None and (layer.trials is not None or layer.metric.card.group == "count")
-
-
-def floor_of(cell: Cell, layer: Layer, alpha: float, scales: int) -> Floats:
+def floor_of(one: Measured, alpha: float, scales: int) -> Floats:
     """(models,) the smallest mean told from zero or from chance by these items; NaN where it is no rate.
 
     Against chance at alpha over the number of scales, as the verdict's test is.
     """
-    m = len(cell.models)
-    if layer.chance is None or not is_rate(layer):
-        return np.full(m, np.nan)
-    chance = float(layer.chance.mean())
-    level = alpha / scales if chance > 0 else alpha
-    floors = statistics.floor(np.maximum(effective(cell, layer), 1.0), chance, level)
-    return np.where(layer.present, floors, np.nan)
+    if one.chance is None or not is_rate(one):
+        return np.full(len(one.mean), np.nan)
+    level = alpha / scales if one.chance > 0 else alpha
+    floors = statistics.floor(np.maximum(one.effective, 1.0), one.chance, level)
+    return np.where(one.present, floors, np.nan)
 
 
 def _replicates(cell: Cell, settings: Settings, rng: np.random.Generator) -> dict[str, Floats]:
     """Metric -> (replicates, models) of those that need resampling, all from the same resamples."""
-    wanted = {name: layer for name, layer in cell.layers.items() if resampled(layer) and layer.finite.any()}
+    wanted = {
+        name: layer for name, layer in cell.layers.items() if resampled(layer.metric) and layer.finite.any()
+    }
     if not wanted:
         return {}
     blocks = [layer.components[:, layer.finite].reshape(len(cell.items), -1) for layer in wanted.values()]
@@ -95,7 +113,7 @@ def _replicates(cell: Cell, settings: Settings, rng: np.random.Generator) -> dic
         part = means[:, start : start + block.shape[1]].reshape(len(means), int(layer.finite.sum()), -1)
         start += block.shape[1]
         full = np.full((len(means), len(cell.models)), np.nan)
-        full[:, layer.finite] = combined(layer, part)
+        full[:, layer.finite] = combined(layer.metric, part, len(cell.items))
         out[name] = full
     return out
 

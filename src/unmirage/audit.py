@@ -1,13 +1,12 @@
 """The main path, whole: read, score, aggregate, judge.
 
-Each step is a function of its own module and can be called alone; here they are in order. `read`, `score` and
-`curves` stop at their arrow and give the table there; what they have to say beside it comes as Python
-warnings.
+Each step is a function of its own module and can be called alone; here they are in order. `read` and `score`
+stop at their arrow and give the table there, as does :func:`unmirage.streaming.curves.curves`; what they have
+to say beside it comes as Python warnings.
 """
 
 from __future__ import annotations
 
-import warnings as python_warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from unmirage import findings, recorded, tables
 from unmirage import images as pictures
 from unmirage.aggregate import curve_rows, curves_frame
 from unmirage.differences import difference_rows, differences_frame
+from unmirage.engine import Engine
 from unmirage.errors import SettingsError
 from unmirage.fits import fit_losses, law_of
 from unmirage.judge import Case, judge_case, prepare, prepare_results
@@ -30,14 +30,10 @@ from unmirage.readers import mapping as maps
 from unmirage.reported import cards_of, result_rows
 from unmirage.result import Audit, Progress, Settings, checked, silent
 from unmirage.selection import Kept, select
-from unmirage.steps import Reading, Sources, canonical, gathered, generator, load, scored
+from unmirage.steps import Reading, Sources, absent, canonical, gathered, generator, load, say, scored
 from unmirage.testing import examine
 from unmirage.verdict.outcome import ROBUST_BREAK
 from unmirage.verdict.thresholds import Thresholds
-
-
-class UnmirageWarning(UserWarning):
-    """Something that a step has to say about the data; `audit` lists these in `warnings` instead."""
 
 
 def audit(
@@ -63,6 +59,7 @@ def audit(
     map: Sequence[str] = (),
     tasks: Sequence[str] = (),
     images: str | Path | None = None,
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> Audit:
     """Audit the jumps of model families.
@@ -74,6 +71,8 @@ def audit(
     format ... tasks: how to read the source; see :class:`Reading`.
     images: an npz file with pictures of items (:func:`unmirage.images.load`), for the page. Where the source
         is one path, a file `images.npz` beside it (or in the folder) is used by itself.
+    engine: where the tasks are scored (:func:`unmirage.engine.engine`); None: in this process. It changes no
+        number.
     progress: called with (step, done, total or None) as the work goes on.
 
     Returns
@@ -116,7 +115,7 @@ def audit(
     pictured, unused = pictures.found(source, images)
     loaded = load(source, reading, progress)
     kept = select(loaded, settings)
-    scores = scored(kept.responses, settings)
+    scores = scored(kept.responses, settings, engine)
     judged = _judge(kept, scores, settings, limits, progress)
     curves_table = curves_frame(judged.curves)
     compared = [recorded.compare_items(kept.responses, scores.scores)]
@@ -161,15 +160,12 @@ def read(
     """
     reading = Reading(format, family, tuple(families), tuple(map), tuple(tasks))
     loaded = load(source, reading, hashed=False)
-    _say(loaded.warnings)
+    say(loaded.warnings)
     frames = {"responses": loaded.responses, "results": loaded.results}
     if table not in frames:
         raise SettingsError(f"there is no table {table!r}", where="table", hint="Say responses or results.")
     if not frames[table]:
-        other = "results" if table == "responses" else "responses"
-        raise SettingsError(
-            f"the source holds no {table}", where="table", hint=f"It holds {other}: table={other!r}."
-        )
+        raise absent(table)
     return frames[table][0]
 
 
@@ -183,15 +179,17 @@ def score(
     families: Sequence[str | Path] = (),
     map: Sequence[str] = (),
     tasks: Sequence[str] = (),
+    engine: Engine | None = None,
 ) -> pl.DataFrame:
     """The scores of a source: one row a response and item-level metric.
 
-    Parameters: source, metrics, tokens as in :func:`audit`; the others as in :class:`Reading`.
+    Parameters: source, metrics, tokens, engine as in :func:`audit`; the others as in :class:`Reading`.
     Raises UnmirageError as :func:`audit`.
     """
     responses = read(source, format=format, family=family, families=families, map=map, tasks=tasks)
-    scores = scored(responses, Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics)))
-    _say(
+    settings = Settings(tokens=tokens, metrics=None if metrics is None else tuple(metrics))
+    scores = scored(responses, settings, engine)
+    say(
         [
             tables.warning("skipped-metric", f"{r['task']}: {r['metric']} {r['reason']}")
             for r in scores.skipped.iter_rows(named=True)
@@ -199,22 +197,6 @@ def score(
         + findings.partial_metrics(scores.partial)
     )
     return scores.scores
-
-
-def curves(source: Sources, *, axis: str = "n_params", **options: Any) -> pl.DataFrame:
-    """The curves of a source: the mean of each metric for each model, with intervals.
-
-    Parameters: as in :func:`audit`, whose curves these are.
-    """
-    result = audit(source, axis=axis, **options)
-    _say(result.warnings.to_dicts())
-    return result.curves
-
-
-def _say(notes: Sequence[Mapping[str, object]]) -> None:
-    for note in notes:
-        where = f"{note['where']}: " if note["where"] else ""
-        python_warnings.warn(f"{where}{note['message']}", UnmirageWarning, stacklevel=3)
 
 
 @dataclass

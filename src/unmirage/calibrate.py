@@ -21,10 +21,11 @@ import numpy as np
 import polars as pl
 
 from unmirage import __version__
-from unmirage.audit import UnmirageWarning, audit
-from unmirage.errors import OutputError, SettingsError, SourceError
+from unmirage.audit import audit
+from unmirage.engine import Engine
+from unmirage.engine.local import Local
+from unmirage.errors import OutputError, SettingsError, SourceError, UnmirageWarning
 from unmirage.export import write_table
-from unmirage.processes import in_processes
 from unmirage.result import Progress, silent
 from unmirage.theory.designs import Design
 from unmirage.theory.simulate import simulate
@@ -49,7 +50,7 @@ def run(design: Design, runs: int, seed: int = 0) -> dict[str, int]:
     Parameters: design; runs, 1 or more; seed, 0 or more.
     Raises SettingsError for a number outside its range, or a design that cannot be simulated.
     """
-    _check(runs, seed, 1)
+    _check(runs, seed)
     _possible(design)
     return _counts(design, 0, runs, seed)
 
@@ -60,7 +61,7 @@ def calibrate(
     runs: int = 300,
     others: int | None = None,
     seed: int = 0,
-    jobs: int = 1,
+    engine: Engine | None = None,
     out: str | Path | None = None,
     progress: Progress = silent,
 ) -> pl.DataFrame:
@@ -71,9 +72,8 @@ def calibrate(
     designs: the cells; see :func:`unmirage.theory.designs.design_set`.
     runs: of each design, 1 or more. others: of those whose truth is not smooth, `runs` where None: rates that
         are not small need fewer.
-    seed: 0 or more; the same seed gives the same table, whatever `jobs` is.
-    jobs: processes. More than one are started afresh, so a script that asks for them runs this below
-        `if __name__ == "__main__":`.
+    seed: 0 or more; the same seed gives the same table, wherever the families are audited.
+    engine: where they are (:func:`unmirage.engine.engine`); None: in this process.
     out: a CSV file. A design that is finished is added to it as a whole line at once, and is not run again
         when the same call is made again. A file of other settings, or of another version of the package, is
         kept as `OUT.old` with a warning, and a new one is begun.
@@ -90,8 +90,8 @@ def calibrate(
     OutputError
         A file that cannot be written. SourceError: `out` is there and is no such table.
     """
-    _check(runs, seed, jobs)
-    _check(runs if others is None else others, seed, jobs)
+    _check(runs, seed)
+    _check(runs if others is None else others, seed)
     for design in designs:
         _possible(design)
     many = {d: runs if others is None or d.recipe().label in NO_BREAK else others for d in designs}
@@ -105,7 +105,7 @@ def calibrate(
     progress("auditing simulated families", finished, total)
     counted: dict[str, Counter[str]] = {key: Counter() for _, key in todo}
     over: Counter[str] = Counter()
-    for key, size, counts in _pieces(todo, many, seed, jobs):
+    for key, size, counts in _pieces(todo, many, seed, engine or Local()):
         counted[key].update(counts)
         over[key] += size
         finished += size
@@ -120,8 +120,8 @@ def calibrate(
     return frame
 
 
-def _check(runs: int, seed: int, jobs: int) -> None:
-    for name, value, least in (("runs", runs, 1), ("seed", seed, 0), ("jobs", jobs, 1)):
+def _check(runs: int, seed: int) -> None:
+    for name, value, least in (("runs", runs, 1), ("seed", seed, 0)):
         if value < least:
             raise SettingsError(f"{value} is not {least} or more", where=name)
 
@@ -175,7 +175,7 @@ _Piece = tuple[str, int, dict[str, int]]  # key of the design, runs, their verdi
 
 
 def _pieces(
-    todo: Sequence[tuple[Design, str]], runs: Mapping[Design, int], seed: int, jobs: int
+    todo: Sequence[tuple[Design, str]], runs: Mapping[Design, int], seed: int, engine: Engine
 ) -> Iterator[_Piece]:
     """All runs, piece by piece, as they are done."""
     work = [
@@ -184,7 +184,7 @@ def _pieces(
         for first in range(0, runs[design], PIECE)
     ]
     calls = {(key, first, last): (design, first, last, seed) for design, key, first, last in work}
-    for (key, first, last), counts in in_processes(_counts, calls, jobs):
+    for (key, first, last), counts in engine.map(_counts, calls):
         yield key, last - first, counts
 
 
@@ -205,13 +205,13 @@ def _key(row: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """A digest of the package's sources, but for the pages and commands, which decide no verdict."""
+    """A digest of the package's sources, but for pages, commands and engines, which decide no verdict."""
     home = Path(__file__).parent
     sources = sorted(home.rglob("*.py"), key=lambda path: path.relative_to(home).as_posix())
     digest = hashlib.sha256()
     for path in sources:
         name = path.relative_to(home).as_posix()
-        if not name.startswith(("report/", "cli")):
+        if not name.startswith(("report/", "engine/", "cli")):
             digest.update(f"{name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 

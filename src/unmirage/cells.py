@@ -129,11 +129,11 @@ def _cell(
     order = rows.select("model", "axis_value").unique(maintain_order=True)
     order = order.sort("axis_value", "model", descending=[falling, False])
     models, items = order["model"].to_list(), rows["item_id"].unique(maintain_order=True).to_list()
-    place = {"model": models, "item_id": items}
+    places = _Places(rows, models, items)
     first = rows.unique(subset="item_id", keep="first", maintain_order=True)
     named = first.select(pl.coalesce("cluster", "item_id")).to_series()
     codes = {name: i for i, name in enumerate(named.unique(maintain_order=True))}
-    attempts, passes = _counts(rows, place)
+    attempts, passes = _counts(rows, places)
     cell = Cell(
         family=family,
         task=task,
@@ -146,7 +146,6 @@ def _cell(
         attempts=attempts,
         passes=passes,
     )
-    once = rows.group_by("model", "item_id").len()["len"].max() == 1
     answered = dict(rows.group_by("model").len().iter_rows())
     asked = np.array([float(answered[model]) for model in models])
     recorded = recorded_metrics(rows)
@@ -154,12 +153,12 @@ def _cell(
     given = chance.get(task, chance.get("*"))
     for name, part in by_metric.items():
         known = resolve(name, recorded.get)
-        components, present = _cube(part.select("model", "item_id", pl.col("score")), place, ["score"])
+        components, present = _cube(part, places, ["score"])
         values = components[:, present, 0]
         level = _chance(known, first, given)
         attempted = cell.attempts is not None and name == "pass_rate"
         singly = known.card.binary or (attempted and bool(np.all(cell.attempts == 1)))
-        exact = bool(once and singly and np.isin(values, (0.0, 1.0)).all())
+        exact = bool(places.once and singly and np.isin(values, (0.0, 1.0)).all())
         trials = _attempts(cell) if attempted else (asked if known.card.binary else None)
         cell.layers[name] = Layer(known, components, present, level, exact, trials, attempted)
     for name in aggregate_names(rows) if wanted is None else wanted:
@@ -170,7 +169,7 @@ def _cell(
         parts = known.components(able)
         columns = [f"c{j}" for j in range(parts.shape[1])]
         frame = able.select("model", "item_id").hstack(pl.DataFrame(parts, schema=columns))
-        components, present = _cube(frame, place, columns)
+        components, present = _cube(frame, places, columns)
         cell.layers[name] = Layer(known, components, present, None)
     return cell
 
@@ -186,28 +185,56 @@ def _attempts(cell: Cell) -> Floats | None:
     return None if cell.attempts is None else len(cell.items) ** 2 / (1 / cell.attempts).sum(axis=0)
 
 
-def _cube(
-    frame: pl.DataFrame, place: Mapping[str, list[str]], columns: list[str]
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """(items, models, d) means over epochs, NaN where there is no row, and which models have every item."""
-    positions = {
-        name: pl.col(name).replace_strict(
-            {v: i for i, v in enumerate(values)}, default=None, return_dtype=pl.Int64
+class _Places:
+    """Where rows go in an array over the items and models of a cell."""
+
+    def __init__(self, rows: pl.DataFrame, models: Sequence[str], items: Sequence[str]) -> None:
+        self._kinds = pl.Enum(items), pl.Enum(models)
+        self.shape = len(items), len(models)
+        self._keys = rows.select("item_id", "model")
+        self._of_rows = self._codes(self._keys)
+
+    @property
+    def once(self) -> bool:
+        """Whether no model has two of the rows for one item."""
+        return bool(np.bincount(self._of_rows, minlength=1).max() <= 1)
+
+    def of(self, frame: pl.DataFrame) -> Ints:
+        """(rows,) places in an (items, models) array laid flat; -1 for a row of another item or model."""
+        keys = frame.select("item_id", "model")
+        return self._of_rows if keys.equals(self._keys) else self._codes(keys)
+
+    def _codes(self, keys: pl.DataFrame) -> Ints:
+        item, model = (
+            keys[name].cast(kind, strict=False).to_physical().cast(pl.Int64)
+            for name, kind in zip(keys.columns, self._kinds, strict=True)
         )
-        for name, values in place.items()
-    }
-    means = frame.group_by("model", "item_id").agg(pl.col(columns).mean())
-    at = means.select(**positions).drop_nulls()
-    cube = np.full((len(place["item_id"]), len(place["model"]), len(columns)), np.nan)
-    kept = means.filter(pl.col("model").is_in(place["model"]), pl.col("item_id").is_in(place["item_id"]))
-    cube[at["item_id"].to_numpy(), at["model"].to_numpy()] = kept.select(columns).to_numpy()
-    return cube, ~np.isnan(cube).any(axis=(0, 2))
+        return (item * self.shape[1] + model).fill_null(-1).to_numpy()
 
 
-def _counts(rows: pl.DataFrame, place: Mapping[str, list[str]]) -> tuple[Ints | None, Ints | None]:
+def _cube(
+    frame: pl.DataFrame, places: _Places, columns: list[str], *, summed: bool = False
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """(items, models, d) means (or sums) over epochs, NaN without a row; which models have every item."""
+    at = places.of(frame)
+    known = at >= 0
+    items, models = places.shape
+    rows = np.bincount(at[known], minlength=items * models)
+    cube = np.full((items * models, len(columns)), np.nan)
+    for k, name in enumerate(columns):
+        values = frame[name].cast(pl.Float64).to_numpy()[known]
+        if rows.max(initial=0) <= 1:
+            cube[at[known], k] = values
+            continue
+        sums = np.bincount(at[known], values, minlength=items * models)
+        cube[rows > 0, k] = sums[rows > 0] / (1 if summed else rows[rows > 0])
+    out = cube.reshape(items, models, len(columns))
+    return out, ~np.isnan(out).any(axis=(0, 2))
+
+
+def _counts(rows: pl.DataFrame, places: _Places) -> tuple[Ints | None, Ints | None]:
     """(items, models) attempts and passes, summed over epochs; None for rows that hold none."""
     if rows["kind"][0] != "count":
         return None, None
-    summed = rows.group_by("model", "item_id").agg(pl.col("n_samples", "n_correct").sum().cast(pl.Float64))
-    cube, _ = _cube(summed, place, ["n_samples", "n_correct"])
+    cube, _ = _cube(rows, places, ["n_samples", "n_correct"], summed=True)
     return cube[:, :, 0].astype(np.int64), cube[:, :, 1].astype(np.int64)

@@ -22,6 +22,7 @@ from unmirage.cli_options import (
     ReportOptions,
     ScoringOptions,
 )
+from unmirage.cli_running import EngineOptions
 from unmirage.errors import SettingsError, UnmirageError
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def audit(
     drawing: CurveOptions | None = None,
     judging: JudgingOptions | None = None,
     scoring: ScoringOptions | None = None,
+    running: EngineOptions | None = None,
     report: ReportOptions | None = None,
 ) -> None:
     """Judge every task of the logs; write a page, a JSON file and the tables to a folder."""
@@ -88,12 +90,13 @@ def audit(
     )
     judging, report = judging or JudgingOptions(), report or ReportOptions()
     _needs(sources, "audit")
-    with progress_line(report.quiet) as progress:
+    with (running or EngineOptions()).started() as engine, progress_line(report.quiet) as progress:
         result = unmirage.audit(
             list(sources),
             metrics=scoring.metrics(),
             tokens=scoring.rules(),
             images=images,
+            engine=engine,
             progress=progress,
             **reading.arguments(),
             **drawing.arguments(),
@@ -144,17 +147,19 @@ def score(
     out: Out = "-",
     reading: ReadingOptions | None = None,
     scoring: ScoringOptions | None = None,
+    running: EngineOptions | None = None,
 ) -> None:
     """Score every response with every metric that it allows; one row a response and metric."""
     import unmirage
 
     scoring = scoring or ScoringOptions()
     _needs(sources, "score")
-    with said():
+    with said(), (running or EngineOptions()).started() as engine:
         frame = unmirage.score(
             list(sources),
             scoring.metrics(),
             tokens=scoring.rules(),
+            engine=engine,
             **(reading or ReadingOptions()).arguments(),
         )
     write(frame, out)
@@ -167,17 +172,24 @@ def curves(
     reading: ReadingOptions | None = None,
     drawing: CurveOptions | None = None,
     scoring: ScoringOptions | None = None,
+    running: EngineOptions | None = None,
 ) -> None:
     """The mean of each metric for each model, with intervals, chance level and resolution floor."""
     import unmirage
 
     scoring = scoring or ScoringOptions()
     _needs(sources, "curves")
-    with said():
+    with (
+        said(),
+        progress_line(quiet=False) as progress,
+        (running or EngineOptions()).started() as engine,
+    ):
         frame = unmirage.curves(
             list(sources),
             metrics=scoring.metrics(),
             tokens=scoring.rules(),
+            engine=engine,
+            progress=progress,
             **(reading or ReadingOptions()).arguments(),
             **(drawing or CurveOptions()).arguments(),
         )

@@ -19,6 +19,7 @@ from unmirage.cli_options import (
     CalibrationOptions,
     SimulationOptions,
 )
+from unmirage.cli_running import LongEngineOptions
 from unmirage.errors import SettingsError
 
 app = App()
@@ -68,6 +69,7 @@ def calibrate(
     *,
     out: Annotated[Path | None, Parameter(group=OUTPUT, help="The CSV file, a line a design.")] = None,
     options: CalibrationOptions | None = None,
+    running: LongEngineOptions | None = None,
 ) -> None:
     """Measure how often verdicts are wrong, on simulated families whose truth is known.
 
@@ -83,9 +85,13 @@ def calibrate(
     options = options or CalibrationOptions()
     if out is None:
         raise SettingsError("name a file: --out TABLE.csv", where="unmirage calibrate")
-    with said(), progress_line(options.quiet) as progress:
+    with (
+        said(),
+        (running or LongEngineOptions()).started() as engine,
+        progress_line(options.quiet) as progress,
+    ):
         try:
-            table = calibrate(**options.arguments(), out=out, progress=progress)
+            table = calibrate(**options.arguments(), engine=engine, out=out, progress=progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"finished designs are in {out}, and the same command goes on") from None
     if options.quiet:

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from unmirage.cli_console import console, progress_line, said
+from unmirage.cli_console import console, progress_line
 from unmirage.cli_options import OUTPUT, ReadingOptions
+from unmirage.cli_running import ReadingEngineOptions
 from unmirage.errors import OutputError, SettingsError, SourceError
 
 app = App()
@@ -26,6 +27,7 @@ def inspect(
         bool, Parameter(name="--json", group=OUTPUT, negative=(), help="Print JSON, for programs.")
     ] = False,
     reading: ReadingOptions | None = None,
+    running: ReadingEngineOptions | None = None,
 ) -> None:
     """Say what is in logs, without scoring anything.
 
@@ -43,8 +45,8 @@ def inspect(
     if not sources:
         raise SettingsError("name a file or a folder of logs", where="unmirage inspect")
     options = (reading or ReadingOptions()).arguments()
-    with progress_line(quiet=json) as progress:
-        found = look(list(sources), Reading(**options), progress)
+    with (running or ReadingEngineOptions()).started() as engine, progress_line(quiet=json) as progress:
+        found = look(list(sources), Reading(**options), engine=engine, progress=progress)
     if json:
         print(dumps(found.as_json(), indent=2, allow_nan=False))
     else:
@@ -72,10 +74,15 @@ def convert(
         bool, Parameter(group=OUTPUT, negative=(), help="Replace OUT where it is there.")
     ] = False,
     reading: ReadingOptions | None = None,
+    running: ReadingEngineOptions | None = None,
 ) -> None:
-    """Write logs of any known format as one table, which every command reads again."""
-    import unmirage
-    from unmirage.export import write_table
+    """Write logs of any known format as one table, which every command reads again.
+
+    Memory does not grow with the logs: each file's rows wait in a folder
+    beside OUT, which is gone at the end.
+    """
+    from unmirage.convert import convert as write
+    from unmirage.steps import Reading
 
     if len(paths) < 2:
         raise SettingsError(
@@ -94,7 +101,10 @@ def convert(
             where=str(out),
             hint="The last path is the file to write. --overwrite replaces it, unless it is a source too.",
         )
-    with said():
-        frame = unmirage.read(sources, table=table, **(reading or ReadingOptions()).arguments())
-    write_table(frame, out, out.suffix.removeprefix("."))
-    print(f"{frame.height:,} rows are in {out}", file=sys.stderr)
+    options = Reading(**(reading or ReadingOptions()).arguments())
+    with (running or ReadingEngineOptions()).started() as engine, progress_line(quiet=False) as progress:
+        done = write(sources, out, options, table=table, engine=engine, progress=progress)
+    for note in done.warnings:
+        where = f"{note['where']}: " if note["where"] else ""
+        print(f"note: {where}{note['message']}", file=sys.stderr)
+    print(f"{done.rows:,} rows are in {out}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """The options of the commands, once each, in the groups that `--help` shows. The commands are in `cli`.
 
-Those of `unmirage train` are in `cli_training`.
+Those of `unmirage train` are in `cli_training`; where work runs is in `cli_running`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from unmirage.errors import SettingsError
 READING = Group("Reading", sort_key=1)
 JUDGING = Group("Judging", sort_key=2)
 FAMILY = Group("Family", sort_key=1)
-OUTPUT = Group("Output", sort_key=3)
+OUTPUT = Group("Output", sort_key=4)
 
 
 def _option(group: Group, help: str, name: str | None = None, many: bool = False) -> Parameter:
@@ -327,8 +327,7 @@ class CalibrationOptions:
     others: Annotated[
         int | None, _option(FAMILY, "Families of each design whose truth is not smooth; by default as many.")
     ] = None
-    seed: Annotated[int, _option(FAMILY, "The same seed gives the same table, with any number of jobs.")] = 0
-    jobs: Annotated[int, _option(OUTPUT, "Processes.")] = 1
+    seed: Annotated[int, _option(FAMILY, "The same seed gives the same table, wherever it is made.")] = 0
     quiet: Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the table only.")] = (
         field(default=False)
     )
@@ -342,5 +341,4 @@ class CalibrationOptions:
             "runs": RUNS[self.designs] if self.runs is None else self.runs,
             "others": self.others,
             "seed": self.seed,
-            "jobs": self.jobs,
         }

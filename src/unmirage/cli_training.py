@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from unmirage.cli_console import progress_line
 from unmirage.cli_options import FAMILY, OUTPUT, _option
+from unmirage.cli_running import LongEngineOptions
 
 if TYPE_CHECKING:
     from unmirage.train.vision.train import Name
@@ -38,7 +39,6 @@ class ArithmeticOptions:
         ),
     ] = field(default=False)
     device: Annotated[Literal["cpu", "cuda"], _option(FAMILY, "Where the models are trained.")] = "cpu"
-    jobs: Annotated[int, _option(OUTPUT, "Processes, of one thread each.")] = 1
     quiet: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the responses only.")
     ] = field(default=False)
@@ -50,7 +50,6 @@ class ArithmeticOptions:
             "seeds": range(self.seeds),
             "steps": self.steps,
             "quick": self.quick,
-            "jobs": self.jobs,
             "device": self.device,
         }
 
@@ -76,7 +75,6 @@ class VisionOptions:
         Parameter(group=FAMILY, negative=(), help="Few sizes, few steps: seconds, to see that it works."),
     ] = field(default=False)
     device: Annotated[Literal["cpu", "cuda"], _option(FAMILY, "Where the models are trained.")] = "cpu"
-    jobs: Annotated[int, _option(OUTPUT, "Processes, of one thread each.")] = 1
     quiet: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Print the path of the responses only.")
     ] = field(default=False)
@@ -89,7 +87,6 @@ class VisionOptions:
             "seeds": range(self.seeds),
             "steps": self.steps,
             "quick": self.quick,
-            "jobs": self.jobs,
             "device": self.device,
         }
 
@@ -101,6 +98,7 @@ def arithmetic(
         Path, Parameter(group=OUTPUT, help="Folder for models, responses.parquet and checkpoints.parquet.")
     ] = Path("unmirage-arithmetic"),
     options: ArithmeticOptions | None = None,
+    running: LongEngineOptions | None = None,
 ) -> None:
     """Train transformers of many sizes to multiply and to add, and collect their answers.
 
@@ -119,9 +117,9 @@ def arithmetic(
     from unmirage.train.arithmetic import train_arithmetic
 
     options = options or ArithmeticOptions()
-    with progress_line(options.quiet) as progress:
+    with (running or LongEngineOptions()).started() as engine, progress_line(options.quiet) as progress:
         try:
-            responses, _ = train_arithmetic(out, **options.arguments(), progress=progress)
+            responses, _ = train_arithmetic(out, **options.arguments(), engine=engine, progress=progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"what is done is in {out}, and the same command goes on") from None
     print(responses if options.quiet else f"The responses are in {responses}")
@@ -129,7 +127,10 @@ def arithmetic(
 
 @app.command(usage="Usage: unmirage train lenet [OPTIONS]")
 def lenet(
-    *, out: Annotated[Path, FOLDER] = Path("unmirage-lenet"), options: VisionOptions | None = None
+    *,
+    out: Annotated[Path, FOLDER] = Path("unmirage-lenet"),
+    options: VisionOptions | None = None,
+    running: LongEngineOptions | None = None,
 ) -> None:
     """Train small convolutional networks of many sizes to label images.
 
@@ -137,18 +138,21 @@ def lenet(
     1 to 64 units by default, as in the paper's figure 11. The data must have
     labels and be grey.
 
-        unmirage train lenet --data mnist.npz --jobs 2
+        unmirage train lenet --data mnist.npz
         unmirage audit unmirage-lenet/responses.parquet
 
     Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
     where it was interrupted.
     """
-    _vision("lenet", out, options)
+    _vision("lenet", out, options, running)
 
 
 @app.command(usage="Usage: unmirage train autoencoder [OPTIONS]")
 def autoencoder(
-    *, out: Annotated[Path, FOLDER] = Path("unmirage-autoencoder"), options: VisionOptions | None = None
+    *,
+    out: Annotated[Path, FOLDER] = Path("unmirage-autoencoder"),
+    options: VisionOptions | None = None,
+    running: LongEngineOptions | None = None,
 ) -> None:
     """Train shallow autoencoders of many widths to give images back.
 
@@ -156,18 +160,21 @@ def autoencoder(
     32 by 32 pixels, 1 to 1,024 units by default, as in the paper's figure 7.
     pca.parquet holds the errors of principal components, for reference.
 
-        unmirage train autoencoder --data cifar-100-python --jobs 2
+        unmirage train autoencoder --data cifar-100-python
         unmirage audit unmirage-autoencoder/responses.parquet
 
     Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
     where it was interrupted.
     """
-    _vision("autoencoder", out, options)
+    _vision("autoencoder", out, options, running)
 
 
 @app.command(usage="Usage: unmirage train omniglot [OPTIONS]")
 def omniglot(
-    *, out: Annotated[Path, FOLDER] = Path("unmirage-omniglot"), options: VisionOptions | None = None
+    *,
+    out: Annotated[Path, FOLDER] = Path("unmirage-omniglot"),
+    options: VisionOptions | None = None,
+    running: LongEngineOptions | None = None,
 ) -> None:
     """Train transformers to name handwritten characters in sequences.
 
@@ -178,22 +185,24 @@ def omniglot(
     sequences without a mistake. Drawings must have labels and, but for a
     try, drawers.
 
-        unmirage train omniglot --data omniglot.npz --jobs 2
+        unmirage train omniglot --data omniglot.npz
         unmirage audit unmirage-omniglot/responses.parquet
 
     Needs PyTorch: pip install 'unmirage[models]'. The same command goes on
     where it was interrupted.
     """
-    _vision("omniglot", out, options)
+    _vision("omniglot", out, options, running)
 
 
-def _vision(network: Name, out: Path, options: VisionOptions | None) -> None:
+def _vision(
+    network: Name, out: Path, options: VisionOptions | None, running: LongEngineOptions | None
+) -> None:
     from unmirage.train.vision.train import train
 
     options = options or VisionOptions()
-    with progress_line(options.quiet) as progress:
+    with (running or LongEngineOptions()).started() as engine, progress_line(options.quiet) as progress:
         try:
-            responses = train(network, out, **options.arguments(), progress=progress)
+            responses = train(network, out, **options.arguments(), engine=engine, progress=progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"what is done is in {out}, and the same command goes on") from None
     print(responses if options.quiet else f"The responses are in {responses}")

@@ -1,21 +1,21 @@
 """Do logs contradict themselves, or each other? Rules that need no knowledge of the tool that wrote them.
 
-Each rule gives a warning; docs/checks.md lists them all. Here are those on numbers, on rows and on how models
-were asked; what only one tool's files can show is checked by its reader.
+Each rule gives a warning; docs/checks.md lists them all. Here are those on numbers and on how models were
+asked; those on rows are in `row_checks`, and what only one tool's files can show is checked by its reader.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from unmirage import tables
+from unmirage import facts, tables
 from unmirage.counts import listed
 
 Note = dict[str, object]
@@ -44,7 +44,8 @@ class Setup:
     family, model, task: as in the rows.
     settings: what should be the same for all models of a family ("chat template"), as text; None where the
         log does not say.
-    prompts: frame in the schema ASKED, a hash of each item's prompt; None where the log holds none.
+    prompts: in the schema ASKED, a hash of each item's prompt: a frame, or the Arrow file that holds it; None
+        where the log holds none.
     nearest: whether the target of a row is the nearest of several references, and so may differ.
     """
 
@@ -52,7 +53,7 @@ class Setup:
     model: str
     task: str
     settings: Mapping[str, str | None] = field(default_factory=dict)
-    prompts: pl.DataFrame | None = None
+    prompts: pl.DataFrame | Path | None = None
     nearest: bool = False
 
 
@@ -105,120 +106,6 @@ def contradicted(texts: npt.NDArray[np.int64], scored: npt.NDArray[np.int64], lo
     return mask
 
 
-def check_rows(
-    responses: pl.DataFrame | None, results: pl.DataFrame | None, setups: Sequence[Setup]
-) -> list[Note]:
-    """Warnings on the rows of all sources together.
-
-    Parameters: frames in the schemas of `unmirage.tables`, or None; how the models were asked.
-    """
-    notes: list[Note] = []
-    if responses is not None and responses.height:
-        nearest = {(one.family, one.task) for one in setups if one.nearest}
-        notes += _other_targets(responses, nearest) + _choice_counts(responses) + _one_model(responses)
-        if results is not None:
-            notes += _without_items(responses, results)
-    return notes
-
-
-def _other_targets(responses: pl.DataFrame, nearest: set[tuple[str, str]]) -> list[Note]:
-    """One item with several targets, right choices or numbers of choices, between the models of a family."""
-    group = ["family", "task"]
-    seen = responses.group_by(*group, "item_id", maintain_order=True).agg(
-        kind=pl.col("kind").first(),
-        targets=pl.col("target").drop_nulls().n_unique(),
-        answers=pl.col("answer").drop_nulls().n_unique(),
-        choices=pl.col("choice_logprobs").list.len().drop_nulls().n_unique(),
-    )
-    choice = pl.col("kind") == "choice"
-    rules = {
-        "different-targets": ("another target text", ~choice & (pl.col("targets") > 1)),
-        "different-answers": ("another right choice", choice & (pl.col("answers") > 1)),
-        "different-choices": ("another number of choices", choice & (pl.col("choices") > 1)),
-    }
-    notes = []
-    for code, (what, broken) in rules.items():
-        found = seen.filter(broken).group_by(group, maintain_order=True).agg("item_id")
-        for family, task, items in found.iter_rows():
-            if code == "different-targets" and (family, task) in nearest:
-                continue
-            message = (
-                f"{task}: {len(items)} items have {what} for some models (first: {items[0]}): they are not "
-                "the same items, or their ids were given anew"
-            )
-            notes.append(tables.warning(code, message, where=f"{family} / {task}", count=len(items)))
-    return notes
-
-
-def _choice_counts(responses: pl.DataFrame) -> list[Note]:
-    """Tasks whose items have different numbers of choices: one warning for all of them."""
-    counts = (
-        responses.filter(pl.col("kind") == "choice")
-        .group_by("task", maintain_order=True)
-        .agg(low=pl.col("choice_logprobs").list.len().min(), high=pl.col("choice_logprobs").list.len().max())
-        .filter(pl.col("low") < pl.col("high"))
-    )
-    if counts.height == 0:
-        return []
-    names = [f"{task} ({low} to {high})" for task, low, high in counts.iter_rows()]
-    message = f"items differ in their number of choices, so chance is taken item by item: {listed(names, 8)}"
-    return [tables.warning("choice-counts", message, count=counts.height)]
-
-
-def _one_model(responses: pl.DataFrame) -> list[Note]:
-    """Models of a family with the same log-probabilities to the last digit: one model under several names."""
-    rows = responses.filter(pl.col("epoch") == 0, pl.col("kind").is_in(["choice", "likelihood"])).select(
-        "family",
-        "task",
-        "model",
-        "item_id",
-        sums=pl.coalesce("choice_logprobs", "target_logprobs").list.sum(),
-    )
-    rows = rows.with_columns(row=rows.select("item_id", "sums").hash_rows(seed=0))
-    digests = (
-        rows.group_by("family", "task", "model", maintain_order=True)
-        .agg(digest=pl.col("row").bitwise_xor(), items=pl.len(), values=pl.col("sums").n_unique())
-        .filter(pl.col("items") >= TELLING, pl.col("values") >= TELLING)
-        .group_by("family", "task", "digest", "items", maintain_order=True)
-        .agg(models=pl.col("model").unique().sort())
-        .filter(pl.col("models").list.len() > 1)
-    )
-    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for family, task, models in digests.select("family", "task", "models").iter_rows():
-        found.setdefault((family, tuple(models)), []).append(task)
-    return [
-        tables.warning(
-            "identical-models",
-            f"{listed(models, 8)} have the same log-probabilities to the last digit on every item of "
-            f"{listed(tasks)}: one model under {len(models)} names, as when a revision was asked for and not "
-            "loaded, or a log was copied",
-            where=family,
-            count=len(models),
-        )
-        for (family, models), tasks in found.items()
-    ]
-
-
-def _without_items(responses: pl.DataFrame, results: pl.DataFrame) -> list[Note]:
-    """Tasks of which there are scores and no items, where other tasks have items: one warning a family."""
-    have = responses.select("family", "task").unique()
-    missing = (
-        results.select("family", "task")
-        .unique(maintain_order=True)
-        .join(have, on=["family", "task"], how="anti", maintain_order="left")
-    )
-    return [
-        tables.warning(
-            "results-without-items",
-            f"{family}: {len(tasks)} tasks have scores and no items in the logs, and are judged from their "
-            f"aggregates: {listed(sorted(tasks), 8)}",
-            where=str(family),
-            count=len(tasks),
-        )
-        for family, tasks in missing.group_by("family", maintain_order=True).agg("task").iter_rows()
-    ]
-
-
 def check_setups(setups: Sequence[Setup]) -> list[Note]:
     """Warnings where the models of a family were not asked alike: other settings, or other prompts."""
     together: dict[tuple[str, str], list[Setup]] = {}
@@ -256,17 +143,31 @@ def _short(value: str, most: int = 40) -> str:
 
 def _other_prompts(family: str, task: str, setups: Sequence[Setup]) -> list[Note]:
     """Items that were put to some models in other words; those models differ from what most were asked."""
-    known = [(one.model, one.prompts) for one in setups if one.prompts is not None]
-    if len(known) < 2:
+    stated = [one for one in setups if one.prompts is not None]
+    if len(stated) < 2:
         return []
-    asked = pl.concat(prompts.unique("item_id").with_columns(model=pl.lit(model)) for model, prompts in known)
-    usual = asked.group_by("item_id", "prompt").len().sort("len", "prompt", descending=[True, False])
-    usual = usual.unique("item_id", keep="first", maintain_order=True).select("item_id", usual="prompt")
-    odd = asked.join(usual, on="item_id", maintain_order="left").filter(pl.col("prompt") != pl.col("usual"))
-    if odd.height == 0:
+    parts = max(-(-sum(map(_size, stated)) // facts.AT_ONCE), 1)
+    models: set[str] = set()
+    items = total = 0
+    for part in range(parts):
+        mine = pl.col("item_id").hash(1) % pl.lit(parts, dtype=pl.UInt64) == part
+        asked = pl.concat(
+            _prompts(one)
+            .filter(mine if parts > 1 else pl.lit(value=True))
+            .unique("item_id", keep="first", maintain_order=True)
+            .with_columns(model=pl.lit(one.model), place=pl.lit(place))
+            for place, one in enumerate(stated)
+        )
+        # Of two that are as frequent the usual one is that of the model that was read first.
+        counts = asked.group_by("item_id", "prompt").agg(pl.len(), pl.col("place").min())
+        usual = counts.sort("len", "place", descending=[True, False])
+        usual = usual.unique("item_id", keep="first", maintain_order=True).select("item_id", usual="prompt")
+        odd = asked.join(usual, on="item_id").filter(pl.col("prompt") != pl.col("usual"))
+        models |= set(odd["model"].unique())
+        items += odd["item_id"].n_unique()
+        total += asked["item_id"].n_unique()
+    if not models:
         return []
-    models = Counter(odd["model"].to_list())
-    items, total = odd["item_id"].n_unique(), asked["item_id"].n_unique()
     return [
         tables.warning(
             "different-prompts",
@@ -276,3 +177,17 @@ def _other_prompts(family: str, task: str, setups: Sequence[Setup]) -> list[Note
             count=items,
         )
     ]
+
+
+def _prompts(setup: Setup) -> pl.DataFrame:
+    if isinstance(setup.prompts, pl.DataFrame):
+        return setup.prompts
+    assert setup.prompts is not None
+    return pl.read_ipc(setup.prompts)
+
+
+def _size(setup: Setup) -> int:
+    """How many prompts there are; of those in memory 0, since they need no room to be looked at."""
+    if not isinstance(setup.prompts, Path):
+        return 0
+    return int(pl.scan_ipc(setup.prompts).select(pl.len()).collect().item())

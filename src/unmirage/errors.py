@@ -53,3 +53,11 @@ class SettingsError(UnmirageError):
 
 class OutputError(UnmirageError):
     """A result cannot be written where it should go."""
+
+
+class WorkError(UnmirageError):
+    """Work that was spread over processes or machines was lost."""
+
+
+class UnmirageWarning(UserWarning):
+    """Something that a step has to say about the data; `audit` lists these in `warnings` instead."""

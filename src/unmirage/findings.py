@@ -6,7 +6,7 @@ Items that depend on each other, attempts that differ in number, models whose it
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,23 @@ from unmirage.verdict.thresholds import Thresholds
 
 Row = dict[str, Any]
 Note = dict[str, object]
+
+
+class Named(Protocol):
+    """A task of a family, by its names; see :class:`unmirage.cells.Cell`."""
+
+    @property
+    def family(self) -> str: ...
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def models(self) -> tuple[str, ...]: ...
+
 
 # Expected successes below this at every scale: sampled answers would show none.
 NEVER = 0.05
@@ -60,6 +77,8 @@ def _dependence(cell: Cell, settings: Settings, limits: Thresholds) -> statistic
     scores = layer.scores[:, layer.present]
     scores = scores[:, np.isfinite(scores).all(axis=0)]
     if scores.shape[1] == 0:
+        return None
+    if abs(statistics.serial_dependence(scores, permutations=1).correlation) < limits.dependence:
         return None
     # 199 permutations can reach the p-value that the threshold asks for.
     found = statistics.serial_dependence(scores, permutations=199, seed=settings.seed)
@@ -132,9 +151,9 @@ def unused_chance(settings: Settings, tasks: Collection[str]) -> list[Note]:
     ]
 
 
-def unequal_attempts(cell: Cell, rows: Sequence[Row]) -> list[Note]:
+def unequal_attempts(cell: Named, rows: Sequence[Row]) -> list[Note]:
     """A warning where the mean over items and the pooled ratio of passes differ; both are in the curves."""
-    if cell.attempts is None:
+    if cell.kind != "count":
         return []
     value = {(row["metric"], row["model"]): float(row["mean"] or 0.0) for row in rows}
     ratios = {
@@ -159,7 +178,7 @@ def unequal_attempts(cell: Cell, rows: Sequence[Row]) -> list[Note]:
 
 
 def aggregates_only(
-    cell: Cell, mine: Sequence[Row], aggregated: Sequence[Row]
+    cell: Named, mine: Sequence[Row], aggregated: Sequence[Row]
 ) -> tuple[list[Row], list[Note]]:
     """Curve rows of models whose items are not in the logs, for the cell's metrics, and a warning."""
     there = {(row["metric"], row["model"]) for row in mine}

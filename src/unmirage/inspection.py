@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
-from unmirage import __version__, tables
+from unmirage import __version__, facts, tables
+from unmirage.engine import Engine
 from unmirage.errors import UnmirageError
 from unmirage.metrics import available, tokenise
+from unmirage.metrics.available import available_in
 from unmirage.readers import READERS
 from unmirage.readers.base import Reader, Stated
 from unmirage.readers.lenient import Found, Unread, read_lenient
+from unmirage.readers.together import Together
 from unmirage.result import Progress, silent
-from unmirage.selection import only_tasks
+from unmirage.selection import tasks_named
 from unmirage.steps import Reading, options_of
 
 Row = dict[str, Any]
@@ -60,38 +64,74 @@ class Inspection:
         }
 
 
-def inspect(sources: Sequence[Path], reading: Reading, progress: Progress = silent) -> Inspection:
+def inspect(
+    sources: Sequence[Path],
+    reading: Reading,
+    *,
+    engine: Engine | None = None,
+    progress: Progress = silent,
+) -> Inspection:
     """Look at logs: what is there, and what can be made of it. No scale has to be known.
+
+    What was read waits in a temporary folder (TMPDIR), so that memory does not grow with the logs.
 
     Parameters
     ----------
     sources: files and folders. What cannot be read is listed in `unread`.
     reading: how they are read.
-    progress: called with ("reading", rows, None).
+    engine: where files are read; None: in this process.
+    progress: called with ("reading", bytes, bytes in all).
 
     Raises
     ------
     SettingsError
         An option cannot be read, or names a task that no log has.
     """
-    done = 0
 
-    def on_rows(n: int) -> None:
-        nonlocal done
-        done += n
-        progress("reading", done, None)
+    def on_bytes(done: int, total: int) -> None:
+        progress("reading", done, total)
 
-    found = read_lenient(sources, options_of(reading), format=reading.format, on_rows=on_rows)
-    loaded = only_tasks(found.loaded, reading.tasks) if found.parts else found.loaded
-    responses = loaded.responses[0] if loaded.responses else tables.empty(tables.RESPONSES)
-    results = loaded.results[0] if loaded.results else tables.empty(tables.RESULTS)
+    with TemporaryDirectory(prefix="unmirage-") as folder:
+        options = replace(options_of(reading, hashed=False), folder=Path(folder), engine=engine)
+        found = read_lenient(sources, options, format=reading.format, on_bytes=on_bytes)
+        return _inspection(found, reading)
+
+
+def _inspection(found: Found, reading: Reading) -> Inspection:
+    one = found.responses
+    results = found.loaded.results[0] if found.loaded.results else tables.empty(tables.RESULTS)
+    there = set(results["task"].unique()) | ({task for _, task in one.tasks()} if one else set())
+    if reading.tasks and found.parts:
+        there = set(tasks_named(sorted(there), reading.tasks))
+        results = results.filter(pl.col("task").is_in(sorted(there)))
     stated, unread = _stated(found)
-    shots = {task: n for states in stated.values() for one in states for task, n in one.shots.items()}
+    counts: dict[str, set[int]] = {}
+    for states in stated.values():
+        for file in states:
+            for task, n in file.shots.items():
+                counts.setdefault(task, set()).add(n)
+    shots = {task: min(found) for task, found in counts.items() if len(found) == 1}
+    models = _Models(found)
+    models.add(results)
+    pairs = {(family, task) for family, task in results.select("family", "task").unique().iter_rows()}
+    pairs |= {pair for pair in (one.tasks() if one else ()) if pair[1] in there}
+    tasks = []
+    for family, task in sorted(pairs):
+        mine = _Itemised(one, family, task, models) if one else None
+        theirs = results.filter(family=family, task=task)
+        frames = [theirs] if theirs.height else []
+        row: Row = {"family": family, "task": task}
+        row |= mine.row() if mine is not None and mine.places else _no_items()
+        told = mine.shots if mine is not None else set()
+        row["shots"] = _shots(task, shots, told | _column(frames))
+        row["aggregates"] = theirs["metric"].unique(maintain_order=True).to_list()
+        row["aggregated"] = theirs["model"].n_unique()
+        tasks.append(row)
     return Inspection(
         tools=[_tool(reader, found, stated[reader.name]) for reader in READERS if reader.name in found.parts],
-        models=_models(responses, results, found),
-        tasks=_tasks(responses, results, shots),
-        warnings=tables.warnings_frame(loaded.warnings).to_dicts(),
+        models=models.rows(),
+        tasks=tasks,
+        warnings=tables.warnings_frame(found.loaded.warnings).to_dicts(),
         unread=[{"path": one.path, "reason": one.reason} for one in dict.fromkeys([*found.unread, *unread])],
     )
 
@@ -122,45 +162,109 @@ def _tool(reader: Reader, found: Found, stated: Sequence[Stated]) -> Row:
     }
 
 
-def _models(responses: pl.DataFrame, results: pl.DataFrame, found: Found) -> list[Row]:
-    formats: dict[tuple[str, str], dict[str, None]] = {}
-    for name, part in found.parts.items():
-        for frame in (*part.responses, *part.results):
-            for pair in frame.select("family", "model").unique(maintain_order=True).iter_rows():
-                formats.setdefault(pair, {})[name] = None
-    columns = ("family", "model", "task", "n_params", "n_tokens")
-    rows = pl.concat([responses.select(columns), results.select(columns)])
-    models = rows.group_by("family", "model", maintain_order=True).agg(
-        pl.col("n_params", "n_tokens").drop_nulls().first(), tasks=pl.col("task").n_unique()
-    )
-    models = models.sort("family", "n_params", "model", nulls_last=True)
-    return [
-        {**row, "formats": list(formats.get((row["family"], row["model"]), {}))}
-        for row in models.iter_rows(named=True)
-    ]
+class _Models:
+    """The models that are met, with sizes, tools and tasks."""
+
+    def __init__(self, found: Found) -> None:
+        self._sizes: dict[tuple[str, str], list[float | None]] = {}
+        self._tasks: dict[tuple[str, str], set[str]] = {}
+        self._formats: dict[tuple[str, str], dict[str, None]] = {}
+        one = found.responses
+        tables = [] if one is None else one.models()
+        tables += [(name, frame) for name, part in found.parts.items() for frame in part.results]
+        for reader in READERS:
+            for name, frame in tables:
+                if name == reader.name:
+                    for pair in frame.select("family", "model").unique(maintain_order=True).iter_rows():
+                        self._formats.setdefault(pair, {})[name] = None
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take responses, or aggregates."""
+        met = rows.group_by("family", "model", maintain_order=True).agg(
+            pl.col("n_params", "n_tokens").drop_nulls().first(), tasks=pl.col("task").unique()
+        )
+        for family, model, n_params, n_tokens, tasks in met.iter_rows():
+            sizes = self._sizes.setdefault((family, model), [None, None])
+            for place, value in enumerate((n_params, n_tokens)):
+                sizes[place] = value if sizes[place] is None else sizes[place]
+            self._tasks.setdefault((family, model), set()).update(tasks)
+
+    def rows(self) -> list[Row]:
+        """A row a model, families together and small models first."""
+        found: list[Row] = [
+            {
+                "family": family,
+                "model": model,
+                "n_params": n_params,
+                "n_tokens": n_tokens,
+                "tasks": len(self._tasks[family, model]),
+                "formats": list(self._formats.get((family, model), {})),
+            }
+            for (family, model), (n_params, n_tokens) in self._sizes.items()
+        ]
+        return sorted(
+            found,
+            key=lambda row: (
+                row["family"],
+                float("inf") if row["n_params"] is None else row["n_params"],
+                row["model"],
+            ),
+        )
 
 
-def _tasks(responses: pl.DataFrame, results: pl.DataFrame, shots: dict[str, int]) -> list[Row]:
-    group = ["family", "task"]
-    pairs = pl.concat([responses.select(group), results.select(group)]).unique().sort(group)
-    items = {
-        (str(part["family"][0]), str(part["task"][0])): part
-        for part in tokenise(responses).partition_by(group, maintain_order=True)
-    }
-    aggregates = {
-        (str(part["family"][0]), str(part["task"][0])): part
-        for part in results.partition_by(group, maintain_order=True)
-    }
-    rows = []
-    for family, task in pairs.iter_rows():
-        mine, theirs = items.get((family, task)), aggregates.get((family, task))
-        row: Row = {"family": family, "task": task}
-        row |= _items(mine) if mine is not None else _no_items()
-        row["shots"] = _shots(task, shots, [frame for frame in (mine, theirs) if frame is not None])
-        row["aggregates"] = [] if theirs is None else theirs["metric"].unique(maintain_order=True).to_list()
-        row["aggregated"] = 0 if theirs is None else theirs["model"].n_unique()
-        rows.append(row)
-    return rows
+class _Itemised:
+    """The rows of one task of a family."""
+
+    def __init__(self, one: Together, family: str, task: str, models: _Models) -> None:
+        self._one, self._task = one, pl.all_horizontal(pl.col("family") == family, pl.col("task") == task)
+        self._code = one.cells.tasks.index((family, task)) if (family, task) in one.tasks() else -1
+        self._met = [
+            (place, cell)
+            for place, met in enumerate(one.met)
+            for cell in met
+            if one.cells.task_of[cell.code] == self._code and (place, cell.code) not in one.lost
+        ]
+        self.places = list(dict.fromkeys(place for place, _ in self._met))
+        self.shots: set[float] = set()
+        self._kinds: set[str] = set()
+        self._known = models
+
+    def row(self) -> Row:
+        """What the table of tasks says of it."""
+        models = {cell.code for _, cell in self._met}
+        if sum(cell.rows for _, cell in self._met) <= facts.AT_ONCE:
+            can, partial, cannot = available(self._rows(self.places))
+        else:
+            can, partial, cannot = available_in(self._by_model(sorted(models)))
+        items, shared, epochs = self._one.counts.items[self._code]
+        return {
+            "kinds": sorted(self._kinds),
+            "models": len(models),
+            "items": items,
+            "shared": shared,
+            "epochs": epochs,
+            "metrics": can,
+            "partial": partial,
+            "missing": [{"metric": metric, "reason": reason} for metric, reason in cannot.items()],
+        }
+
+    def _by_model(self, codes: Sequence[int]) -> Iterator[pl.DataFrame]:
+        for code in codes:
+            places = [place for place, cell in self._met if cell.code == code]
+            yield self._rows(places, model=self._one.cells.cells[code][1])
+
+    def _rows(self, places: Sequence[int], **only: str) -> pl.DataFrame:
+        frame = pl.concat([self._one.frame(place).filter(self._task, **only) for place in places])
+        self._known.add(frame)
+        self.shots |= _column([frame])
+        self._kinds |= {str(kind) for kind in frame["kind"].unique()}
+        return tokenise(frame)
+
+
+def _column(frames: Sequence[pl.DataFrame]) -> set[float]:
+    """The numbers of examples in the prompt that rows state."""
+    stating = [frame["shots"] for frame in frames if "shots" in frame.columns]
+    return {value for column in stating for value in column.drop_nulls().unique()}
 
 
 def _no_items() -> Row:
@@ -168,30 +272,12 @@ def _no_items() -> Row:
     return {**empty, "metrics": [], "partial": [], "missing": []}
 
 
-def _items(frame: pl.DataFrame) -> Row:
-    by_item = frame.group_by("item_id").agg(pl.col("model").n_unique())
-    models = frame["model"].n_unique()
-    attempts = frame.group_by("model", "item_id").agg(pl.col("epoch").n_unique())
-    can, partial, cannot = available(frame)
-    return {
-        "kinds": sorted(str(kind) for kind in frame["kind"].unique()),
-        "models": models,
-        "items": by_item.height,
-        "shared": by_item.filter(pl.col("model") == models).height,
-        "epochs": attempts["epoch"].max(),
-        "metrics": can,
-        "partial": partial,
-        "missing": [{"metric": metric, "reason": reason} for metric, reason in cannot.items()],
-    }
-
-
-def _shots(task: str, stated: dict[str, int], frames: Sequence[pl.DataFrame]) -> int | None:
-    """The number of examples in the prompt: of the task's name, a column `shots`, or what its file states."""
+def _shots(task: str, stated: dict[str, int], told: set[float]) -> int | None:
+    """The number of examples in the prompt: of the task's name, a column `shots`, or what its files state."""
     named = _SHOTS.search(task)
     if named:
         return int(named[1])
-    for frame in frames:
-        values = frame["shots"].drop_nulls().unique().to_list() if "shots" in frame.columns else []
-        if len(values) == 1:
-            return int(values[0])
-    return stated.get(task, stated.get(task.split(",", 1)[0]))
+    if len(told) == 1:
+        return int(next(iter(told)))
+    plain = [task, task.split(",", 1)[0], task.split(" (", 1)[0]]
+    return next((stated[name] for name in plain if name in stated), None)

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from unmirage import findings
-from unmirage.aggregate import is_rate, scales_of
+from unmirage.aggregate import scales_of
 from unmirage.cells import Cell, Layer
 from unmirage.choosing import Choice, choose, choose_reported
 from unmirage.counts import listed
+from unmirage.measured import effective, errors_of, is_rate, means_of
 from unmirage.metrics import Card
 from unmirage.reported import COUNTED, asked, known_errors, said
 from unmirage.response import Response, at, reported_response, response_of
 from unmirage.result import Settings
 from unmirage.scales import FALLING, TRAINING
-from unmirage.summary import effective, errors_of, means_of
 from unmirage.verdict.curve import Curve, few_scales
 from unmirage.verdict.decide import decide
 from unmirage.verdict.evidence import Evidence
@@ -125,7 +125,7 @@ def prepare(
     found: Response | str | None = None
     if choice.companion is not None:
         found = response_of(cell, layer, cell.layers[choice.companion], settings.axis)
-    scales = scales_of(cell, layer, [row["axis_value"] for row in more])
+    scales = scales_of(cell.axis_values, layer.present, [row["axis_value"] for row in more])
     pairs = zip(
         cell.axis_values[layer.present].tolist(), means_of(layer)[layer.present].tolist(), strict=True
     )

@@ -36,27 +36,36 @@ def ours(recorded_as: str, kind: str) -> str | None:
     return found
 
 
-def compare_items(responses: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
-    """How many recorded item scores are equal to ours, a row a family, task and recorded metric."""
-    key = ["family", "model", "task", "item_id", "epoch"]
-    rows = (
-        responses.filter(pl.col("kind") != "score")
-        .select(*key, "kind", "length_unit", "recorded")
-        .explode("recorded")
-        .drop_nulls("recorded")
-    )
+def counterpart(recorded_as: str, kind: str) -> tuple[str | None, float]:
+    """Our name for a recorded score of rows of a kind, or None, and how far apart equal scores may be."""
+    return ours(recorded_as, kind), ROUNDED.get(recorded_as, TOLERANCE)
+
+
+def entries(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row a recorded score that is to be compared: `recorded_as` and `value` in place of `recorded`.
+
+    Parameters: rows with kind, length_unit and recorded; further columns stay.
+    """
+    rows = rows.filter(pl.col("kind") != "score").explode("recorded").drop_nulls("recorded")
     rows = rows.unnest("recorded").rename({"metric": "recorded_as"})
     # The harness normalises acc_bytes by bytes; where our lengths are characters that is another metric.
     by_bytes = (pl.col("recorded_as") == "acc_bytes") & (pl.col("length_unit") != "bytes")
-    rows = rows.filter(~by_bytes.fill_null(value=False)).drop("length_unit")
+    return rows.filter(~by_bytes.fill_null(value=False)).drop("length_unit")
+
+
+def compare_items(responses: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+    """How many recorded item scores are equal to ours, a row a family, task and recorded metric."""
+    key = ["family", "model", "task", "item_id", "epoch"]
+    rows = entries(responses.select(*key, "kind", "length_unit", "recorded"))
     if rows.height == 0:
         return pl.DataFrame(schema=COMPARED)
     pairs = rows.select("kind", "recorded_as").unique(maintain_order=True)
-    named = pairs.with_columns(
-        metric=pl.Series([ours(name, str(kind)) for kind, name in pairs.iter_rows()], dtype=pl.String),
-        tolerance=pl.Series(
-            [ROUNDED.get(name, TOLERANCE) for _, name in pairs.iter_rows()], dtype=pl.Float64
-        ),
+    named = pairs.hstack(
+        pl.DataFrame(
+            [counterpart(name, str(kind)) for kind, name in pairs.iter_rows()],
+            schema={"metric": pl.String, "tolerance": pl.Float64},
+            orient="row",
+        )
     )
     joined = rows.join(named, on=["kind", "recorded_as"], nulls_equal=True).join(scores, on=[*key, "metric"])
     difference = (pl.col("score") - pl.col("value")).abs()

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from unmirage.cells import Cell, Floats, Ints, Layer
+from unmirage.measured import effective
 from unmirage.metrics import Card
 from unmirage.scales import FALLING, TRAINING
-from unmirage.summary import effective
 
 Row = dict[str, Any]
 

@@ -340,28 +340,43 @@ def common_items(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
         fewest = mine.sort("answered", maintain_order=True).row(0, named=True)
         if row["common"] == row["most"] == fewest["answered"]:
             continue
-        lost = row["most"] - row["common"]
-        message = (
-            f"{row['task']}: {row['models']} models answered different items ({fewest['model']} "
-            f"{fewest['answered']}, the most {row['most']}); "
-        )
         notes.append(
-            tables.warning(
-                "different-items" if row["common"] else "no-common-item",
-                message
-                + (
-                    f"all are compared on the {row['common']} that they share"
-                    if row["common"]
-                    else "none is shared, so the task is left out"
-                ),
-                where=f"{row['family']} / {row['task']}",
-                count=lost,
+            other_items(
+                row["family"],
+                row["task"],
+                models=row["models"],
+                fewest=(fewest["model"], fewest["answered"]),
+                most=row["most"],
+                common=row["common"],
             )
         )
     if shared.height == 0:
-        raise TableError(
-            "no task has an item that all its models answered",
-            hint="Are the item ids the same in every model's log? Different limits or prompts change them.",
-        )
+        raise no_common_item()
     kept = responses.join(shared, on=[*group, "item_id"], how="inner", maintain_order="left").drop("shared")
     return kept, notes
+
+
+def other_items(
+    family: str, task: str, *, models: int, fewest: tuple[str, int], most: int, common: int
+) -> Note:
+    """The warning of models that answered different items.
+
+    Parameters: models their number; fewest the model with the fewest items, and these; most those of the
+    model with the most; common those that all answered.
+    """
+    message = f"{task}: {models} models answered different items ({fewest[0]} {fewest[1]}, the most {most}); "
+    rest = (
+        f"all are compared on the {common} that they share"
+        if common
+        else "none is shared, so the task is left out"
+    )
+    code = "different-items" if common else "no-common-item"
+    return tables.warning(code, message + rest, where=f"{family} / {task}", count=most - common)
+
+
+def no_common_item() -> TableError:
+    """The error where no task has anything to compare."""
+    return TableError(
+        "no task has an item that all its models answered",
+        hint="Are the item ids the same in every model's log? Different limits or prompts change them.",
+    )

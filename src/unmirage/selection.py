@@ -47,7 +47,16 @@ def only_tasks(loaded: Loaded, names: Sequence[str]) -> Loaded:
     if not names:
         return loaded
     frames = [*loaded.responses, *loaded.results]
-    tasks = sorted({str(task) for frame in frames for task in frame["task"].unique()})
+    kept = tasks_named(sorted({str(task) for frame in frames for task in frame["task"].unique()}), names)
+    responses, results = (
+        [part for frame in group if (part := frame.filter(pl.col("task").is_in(kept))).height]
+        for group in (loaded.responses, loaded.results)
+    )
+    return replace(loaded, responses=responses, results=results)
+
+
+def tasks_named(tasks: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The tasks that are named, by patterns with * and ?. Raises SettingsError for a name that none has."""
     for name in names:
         if not any(fnmatchcase(task, name) for task in tasks):
             shown = ", ".join(get_close_matches(name, tasks, 5, 0) or tasks)
@@ -56,12 +65,7 @@ def only_tasks(loaded: Loaded, names: Sequence[str]) -> Loaded:
                 where="--task",
                 hint=f"{'Tasks' if len(tasks) <= 5 else 'Some tasks'}: {shown}.",
             )
-    kept = [task for task in tasks if any(fnmatchcase(task, name) for name in names)]
-    responses, results = (
-        [part for frame in group if (part := frame.filter(pl.col("task").is_in(kept))).height]
-        for group in (loaded.responses, loaded.results)
-    )
-    return replace(loaded, responses=responses, results=results)
+    return [task for task in tasks if any(fnmatchcase(task, name) for name in names)]
 
 
 def select(loaded: Loaded, settings: Settings) -> Kept:
@@ -85,12 +89,12 @@ def select(loaded: Loaded, settings: Settings) -> Kept:
         notes += more
     few: frozenset[tuple[str, str]] = frozenset()
     if responses.height and results is not None:
-        few, more = _few_items(responses, results)
+        few, more = few_items(responses, results)
         notes += more
     return Kept(responses, results, models["family"].unique(maintain_order=True).to_list(), notes, few)
 
 
-def _few_items(
+def few_items(
     responses: pl.DataFrame, results: pl.DataFrame
 ) -> tuple[frozenset[tuple[str, str]], list[dict[str, object]]]:
     """The tasks with items at fewer scales than a verdict needs, and aggregates at as many as it needs."""

@@ -5,8 +5,9 @@ What is compared is chosen in `selection`; nothing is judged here.
 
 from __future__ import annotations
 
+import warnings as python_warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from unmirage.cells import Cell, cells
-from unmirage.errors import MetricError
+from unmirage.engine import Engine
+from unmirage.errors import MetricError, SettingsError, UnmirageWarning
 from unmirage.families import load as load_families
 from unmirage.metrics import ScoreResult, metric, tokenise
 from unmirage.metrics import score as score_rows
@@ -48,9 +50,10 @@ class Reading:
 
 
 def options_of(reading: Reading, *, hashed: bool = True) -> Options:
-    """What readers are told. Raises UnmirageError where a file of sizes or columns cannot be read.
+    """What readers are told.
 
     Parameters: `hashed`: whether the files' SHA-256 is asked for.
+    Raises UnmirageError where a file of sizes or columns cannot be read.
     """
     mapping = maps.parse(reading.map)
     return Options(
@@ -77,20 +80,31 @@ def load(source: Sources, reading: Reading, progress: Progress = silent, *, hash
     return only_tasks(loaded, reading.tasks)
 
 
-def scored(responses: pl.DataFrame, settings: Settings) -> ScoreResult:
-    """Item scores of the metrics that were asked for, headline and companion among them."""
+def absent(table: str) -> SettingsError:
+    """The error of a source that holds no such table: responses or results."""
+    other = "results" if table == "responses" else "responses"
+    return SettingsError(
+        f"the source holds no {table}", where="table", hint=f"It holds {other}: table={other!r}."
+    )
+
+
+def scored(responses: pl.DataFrame, settings: Settings, engine: Engine | None = None) -> ScoreResult:
+    """Item scores of the metrics that were asked for, headline and companion among them.
+
+    The tasks are scored by the engine; None: here.
+    """
     if responses.height == 0:
         return score_rows(responses)
     wanted = settings.metrics
     if wanted is not None:
         named = [name for name in (settings.headline, settings.companion) if name]
         wanted = tuple(dict.fromkeys([*named, *wanted]))
-    result = score_rows(tokenise(responses, settings.tokens), wanted)
+    result = score_rows(tokenise(responses, settings.tokens), wanted, engine)
     asked = [name for name in (settings.headline, settings.companion) if name]
     extra = [name for name in asked if name not in result.scores["metric"].unique()] if wanted is None else []
     if not extra:
         return result
-    more = score_rows(tokenise(responses, settings.tokens), extra)
+    more = score_rows(tokenise(responses, settings.tokens), extra, engine)
     return ScoreResult(
         pl.concat([result.scores, more.scores]),
         pl.concat([result.skipped, more.skipped]),
@@ -118,7 +132,12 @@ def gathered(kept: Kept, scores: ScoreResult, settings: Settings) -> Iterator[Ce
 
 def generator(cell: Cell, settings: Settings) -> np.random.Generator:
     """A stream of the cell's own, so that adding a task changes no other's numbers."""
-    return np.random.default_rng([settings.seed, zlib.crc32(f"{cell.family}\0{cell.task}".encode())])
+    return stream_of(cell.family, cell.task, settings)
+
+
+def stream_of(family: str, task: str, settings: Settings) -> np.random.Generator:
+    """Random numbers of a task of a family's own."""
+    return np.random.default_rng([settings.seed, zlib.crc32(f"{family}\0{task}".encode())])
 
 
 def canonical(name: str | None) -> str | None:
@@ -129,3 +148,10 @@ def canonical(name: str | None) -> str | None:
         return metric(name).card.name
     except MetricError:
         return name  # a score that only the log knows; if it is not there either, the verdict says so
+
+
+def say(notes: Sequence[Mapping[str, object]]) -> None:
+    """Python warnings of rows of the warnings table, for the caller of a public function that calls this."""
+    for note in notes:
+        where = f"{note['where']}: " if note["where"] else ""
+        python_warnings.warn(f"{where}{note['message']}", UnmirageWarning, stacklevel=3)

@@ -6,7 +6,7 @@ One place holds each schema. Readers build a frame and pass it through :func:`ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -293,11 +293,7 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
     others = [c for c in frame.columns if c not in RESPONSES]
     unused = [c for c in others if not frame[c].dtype.is_numeric()]
     if unused:
-        notes.append(
-            warning(
-                "unused-columns", f"columns not used: {', '.join(unused)}", where=where, count=len(unused)
-            )
-        )
+        notes.append(unused_columns(unused, where=where))
         frame = frame.drop(unused)
     frame = frame.with_columns(
         pl.col([c for c in others if c not in unused]).cast(pl.Float64).fill_nan(None),
@@ -319,36 +315,46 @@ def check_responses(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, l
     return rows.drop(_ROW), notes
 
 
+def unused_columns(names: Sequence[str], *, where: str) -> dict[str, object]:
+    """The warning of columns that stand beside the schema and are no numbers."""
+    message = f"columns not used: {', '.join(names)}"
+    return warning("unused-columns", message, where=where, count=len(names))
+
+
 def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    repeated = frame.select(KEY).is_duplicated()
-    if not repeated.any():
+    twice = frame.select(KEY).is_duplicated()
+    if not twice.any():
         return frame, []
     # Hashing the rest of the row compares list columns too, which `unique` cannot do.
     rest = frame.drop(KEY, _ROW).hash_rows(seed=0).alias("__hash")
-    differing = (
-        frame.select(KEY).with_columns(rest).filter(repeated).group_by(KEY, maintain_order=True)
-    ).agg(pl.col("__hash").n_unique().alias("versions"), pl.len().alias("rows"))
+    differing = (frame.select(KEY).with_columns(rest).filter(twice).group_by(KEY, maintain_order=True)).agg(
+        pl.col("__hash").n_unique().alias("versions"), pl.len().alias("rows")
+    )
     conflicts = differing.filter(pl.col("versions") > 1)
     if conflicts.height:
-        row = conflicts.row(0, named=True)
-        raise TableError(
-            f"{conflicts.height} keys (model, task, item, epoch) have rows that contradict each other; "
-            f"first: model {row['model']}, task {row['task']}, item {row['item_id']}, epoch {row['epoch']} "
-            f"({row['rows']} rows)",
-            where=where,
-            hint="Two runs of one model need two model names (or families); repeats of an item need an "
-            "epoch column.",
-        )
+        _, model, task, item, epoch, _, rows = conflicts.row(0)
+        raise contradicting(conflicts.height, model, task, item, epoch, rows, where=where)
     kept = frame.unique(subset=KEY, keep="first", maintain_order=True)
-    n = frame.height - kept.height
-    return kept, [
-        warning(
-            "duplicate-rows",
-            f"{n} rows repeat an earlier row exactly and were left out",
-            where=where,
-            count=n,
-        )
-    ]
+    return kept, [repeated(frame.height - kept.height, where=where)]
+
+
+def contradicting(
+    keys: int, model: str, task: str, item: str, epoch: int, rows: int, *, where: str
+) -> TableError:
+    """The error of keys whose rows contradict each other, of which the first is named."""
+    return TableError(
+        f"{keys} keys (model, task, item, epoch) have rows that contradict each other; "
+        f"first: model {model}, task {task}, item {item}, epoch {epoch} ({rows} rows)",
+        where=where,
+        hint="Two runs of one model need two model names (or families); repeats of an item need an "
+        "epoch column.",
+    )
+
+
+def repeated(rows: int, *, where: str) -> dict[str, object]:
+    """The warning of rows that repeat an earlier one."""
+    message = f"{rows} rows repeat an earlier row exactly and were left out"
+    return warning("duplicate-rows", message, where=where, count=rows)
 
 
 def check_results(frame: pl.DataFrame, *, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from unmirage.errors import MetricError
 from unmirage.metrics import metric, missing_inputs
+from unmirage.metrics.inputs import Inputs, missing
+from unmirage.metrics.registry import REGISTRY
 
 
 def test_a_column_missing_on_all_or_some_rows(choice, rows):
@@ -49,3 +52,22 @@ def test_a_combination_needs_what_its_metric_needs(choice):
 def test_an_unknown_name_raises(choice):
     with pytest.raises(MetricError, match="no metric"):
         missing_inputs("nonsense", choice([-1, -2]))
+
+
+def test_inputs_asked_once_say_what_is_missing_for_each_metric():
+    """One memory for all metrics gives what each would get alone, whatever was asked before."""
+    rows = {
+        "choice_logprobs": pl.Series([[-1.0, -2.0], [], [-1.0, None], None], dtype=pl.List(pl.Float64)),
+        "choice_lengths": pl.Series([[1, 2], [], [0, 3], [4, 1]], dtype=pl.List(pl.Int32)),
+        "length_unit": ["characters"] * 4,
+        "answer": pl.Series([0, 0, 1, None], dtype=pl.Int32),
+    }
+    whole = pl.DataFrame(rows)
+    choice = [one for one in REGISTRY.values() if one.card.group == "choice"]
+    for frame in (whole, whole[:3], whole[:2], whole[:1], whole[:0]):
+        inputs = Inputs(frame)
+        together = [inputs.missing(one) for one in choice]
+        assert together == [missing(one, frame) for one in choice]
+        assert together[::-1] == [inputs.missing(one) for one in reversed(choice)]
+    said = missing(REGISTRY["entropy"], whole[:3])
+    assert said == "needs choice_logprobs, which has a gap in its list on 1 of 3 rows"

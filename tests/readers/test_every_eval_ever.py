@@ -330,6 +330,11 @@ def test_wrong_types(write, load_all, change, message):
         load_all(path)
 
 
+def test_a_number_of_samples_that_no_table_holds(write, load_all):
+    with pytest.raises(SourceError, match="num_samples"):
+        load_all(write([result(n=10**80)]))
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_flipped_bytes_give_rows_or_one_clear_error(write, load_all, seed):
     path = write([result()], [line(1.0), line(0.0, item="1")])

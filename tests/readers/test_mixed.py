@@ -92,9 +92,9 @@ def test_what_cannot_be_read_is_listed_and_the_rest_is_read(mixed):
         str(mixed / "notes.json"): "is of no format that is known",
         str(broken): "is not a results file of BIG-bench",
         str(results): harness,
-        str(results.parent): harness,  # its samples cannot be read without it
     }
-    models = set(found.loaded.responses[0]["model"]) | set(found.loaded.results[0]["model"])
+    assert "no-results-file" in notes(found.loaded)  # its samples are read without it
+    models = {model for _, model, _ in found.responses.cells.cells} | set(found.loaded.results[0]["model"])
     assert {"add-10k", "add-20k"} <= models
     bigbench = found.parts["bigbench"].results[0]
     assert bigbench["model"].n_unique() == 7
@@ -104,7 +104,7 @@ def test_sources_that_contradict_each_other_are_shown_all_the_same(tmp_path):
     for name, output in (("a", "1"), ("b", "2")):
         (tmp_path / f"{name}.csv").write_text(TABLE + f"f,m,7,t,1,1,{output}\n")
     found = lenient(tmp_path)
-    assert found.loaded.responses[0].height == 2
+    assert (found.responses.rows, found.responses.read) == (1, 2)
     (one,) = found.unread
     assert "rows that contradict each other" in one.reason
     with pytest.raises(unmirage.UnmirageError, match="contradict"):

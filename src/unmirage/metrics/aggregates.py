@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from unmirage.metrics.cards import Alias, Card, FloatArray, Metric
-from unmirage.metrics.choices import Choices, needs_answer, softmax, top_shares
+from unmirage.metrics.choices import Choices, needs_answer, top_shares
 
 _BINS = 15
 
@@ -17,10 +17,10 @@ def _gaps(frame: pl.DataFrame) -> FloatArray:
     The ECE is the sum over bins of (n_b / n) |accuracy_b - confidence_b|, and n_b cancels: what is left is
     the absolute mean over all rows of these gaps.
     """
-    choices = Choices.of(frame)
-    rows = choices.logprobs
-    right = top_shares(rows, rows.values)[choices.right]
-    confidence = rows.largest(softmax(rows))
+    right, confidence = np.empty(frame.height), np.empty(frame.height)
+    for rows, choices in Choices.parts(frame):
+        right[rows] = choices.right_of(top_shares(choices.logs))
+        confidence[rows] = choices.softmax.max(axis=0)
     upper = np.arange(1, _BINS + 1) / _BINS
     bins = np.minimum(np.searchsorted(upper, confidence, side="right"), _BINS - 1)
     gaps = np.zeros((frame.height, _BINS))
@@ -34,16 +34,12 @@ def _ece(means: FloatArray, items: int) -> FloatArray:
 
 def _class_counts(frame: pl.DataFrame) -> FloatArray:
     """(rows, 3 classes): true positive, false positive and false negative for each class; ties share."""
-    choices = Choices.of(frame)
-    rows = choices.logprobs
-    truth, picked = choices.one_hot(), top_shares(rows, rows.values)
-    row = np.repeat(np.arange(frame.height), rows.counts)
-    index = np.arange(len(rows.values)) - np.repeat(rows.starts, rows.counts)
-    classes = int(rows.counts.max(initial=0))
-    out = np.zeros((frame.height, classes, 3))
-    out[row, index, 0] = picked * truth
-    out[row, index, 1] = picked * (1.0 - truth)
-    out[row, index, 2] = (1.0 - picked) * truth
+    parts = list(Choices.parts(frame))
+    out = np.zeros((frame.height, max((choices.k for _, choices in parts), default=0), 3))
+    for rows, choices in parts:
+        truth, picked = choices.one_hot, top_shares(choices.logs)
+        counts = np.stack([picked * truth, picked * (1.0 - truth), (1.0 - picked) * truth])
+        out[rows, : choices.k] = counts.transpose(2, 1, 0)
     return out.reshape(frame.height, -1)
 
 

@@ -93,6 +93,7 @@ class Metric:
     chance: rows -> (rows,), the expected score of a model without skill; NaN on a row that lacks the choices
         it depends on. None when there is no such level.
     check: rows -> one sentence on why these rows cannot be scored although the inputs are there, or None.
+    items: the fewest items a model that it takes.
     """
 
     card: Card
@@ -100,6 +101,7 @@ class Metric:
     combine: Callable[[FloatArray, int], FloatArray] | None = None
     chance: Callable[[pl.DataFrame], FloatArray] | None = None
     check: Callable[[pl.DataFrame], str | None] | None = None
+    items: int = 1
 
 
 def column(scores: npt.ArrayLike) -> FloatArray:

@@ -8,20 +8,17 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from unmirage.metrics.cards import Alias, Card, FloatArray, Metric, column
+from unmirage.metrics.cards import Alias, Card, FloatArray, Metric
 from unmirage.metrics.choices import (
     Choices,
-    average_rank,
-    log_mean_exp_of_others,
-    log_softmax,
     needs_answer,
     needs_choices,
     needs_lengths,
     needs_two,
-    softmax,
     top_shares,
+    total,
 )
-from unmirage.metrics.ragged import Ragged
+from unmirage.metrics.shared import Shared
 
 _BOTH = ("choice_logprobs", "answer")
 _P = "p is the right choice's probability after renormalising over the choices (softmax of choice_logprobs)"
@@ -29,79 +26,35 @@ _TIES = "Exact ties share: 1/m when m choices tie for the largest and the right 
 _SHARP = "Schaeffer et al. 2023 (arXiv 2304.15004), Sec. 2"
 
 
-def _grade(frame: pl.DataFrame) -> FloatArray:
-    choices = Choices.of(frame)
-    return column(top_shares(choices.logprobs, choices.logprobs.values)[choices.right])
+def _margin(choices: Choices) -> FloatArray:
+    return choices.right - choices.log_mean_exp_of_others
 
 
-def _acc_norm(frame: pl.DataFrame) -> FloatArray:
-    choices = Choices.of(frame)
-    by_length = choices.logprobs.values / Ragged.of(frame["choice_lengths"]).values
-    return column(top_shares(choices.logprobs, by_length)[choices.right])
-
-
-def _prob(frame: pl.DataFrame) -> FloatArray:
-    choices = Choices.of(frame)
-    return softmax(choices.logprobs)[choices.right]
-
-
-def _choice_prob(frame: pl.DataFrame) -> FloatArray:
-    return column(_prob(frame))
-
-
-def _choice_logprob(frame: pl.DataFrame) -> FloatArray:
-    choices = Choices.of(frame)
-    return column(log_softmax(choices.logprobs)[choices.right])
-
-
-def _vocab_logprob(frame: pl.DataFrame) -> FloatArray:
-    choices = Choices.of(frame)
-    return column(choices.logprobs.values[choices.right])
-
-
-def _vocab_prob(frame: pl.DataFrame) -> FloatArray:
-    return column(np.minimum(np.exp(_vocab_logprob(frame)), 1.0))
-
-
-def _margin(frame: pl.DataFrame) -> FloatArray:
-    choices = Choices.of(frame)
-    return column(choices.logprobs.values[choices.right] - log_mean_exp_of_others(choices))
-
-
-def _brier_one_sided(frame: pl.DataFrame) -> FloatArray:
-    return column((1.0 - _prob(frame)) ** 2)
-
-
-def _squares(frame: pl.DataFrame) -> tuple[FloatArray, FloatArray]:
-    choices = Choices.of(frame)
-    wrong_by = softmax(choices.logprobs) - choices.one_hot()
-    return choices.logprobs.total(wrong_by**2), choices.logprobs.counts.astype(np.float64)
-
-
-def _brier_sum(frame: pl.DataFrame) -> FloatArray:
-    return column(_squares(frame)[0])
-
-
-def _brier_mean(frame: pl.DataFrame) -> FloatArray:
-    total, counts = _squares(frame)
-    return column(total / counts)
-
-
-def _reciprocal_rank(frame: pl.DataFrame) -> FloatArray:
-    return column(1.0 / average_rank(Choices.of(frame)))
-
-
-def _entropy(frame: pl.DataFrame) -> FloatArray:
-    logprobs = Ragged.of(frame["choice_logprobs"])
-    logs = log_softmax(logprobs)
+def _entropy(choices: Choices) -> FloatArray:
     # p log p tends to 0 with p, while 0 * -inf would be NaN.
+    logs = choices.log_softmax
     terms = np.exp(logs) * np.where(np.isfinite(logs), logs, 0.0)
-    return column(0.0 - logprobs.total(terms))
+    return 0.0 - total(terms)
+
+
+_grade = Shared(Choices.parts, lambda choices: choices.right_of(top_shares(choices.logs)))
+_acc_norm = Shared(Choices.parts, lambda choices: choices.right_of(top_shares(choices.by_length)))
+_choice_prob = Shared(Choices.parts, lambda choices: choices.right_prob)
+_choice_logprob = Shared(Choices.parts, lambda choices: choices.right_of(choices.log_softmax))
+_vocab_logprob = Shared(Choices.parts, lambda choices: choices.right)
+_vocab_prob = Shared(Choices.parts, lambda choices: np.minimum(np.exp(choices.right), 1.0))
+_brier_one_sided = Shared(Choices.parts, lambda choices: (1.0 - choices.right_prob) ** 2)
+_brier_sum = Shared(Choices.parts, lambda choices: choices.squares)
+_brier_mean = Shared(Choices.parts, lambda choices: choices.squares / choices.k)
+_reciprocal_rank = Shared(Choices.parts, lambda choices: 1.0 / choices.average_rank)
 
 
 def _uniform(of_k: Callable[[FloatArray], FloatArray]) -> Callable[[pl.DataFrame], FloatArray]:
     def chance(frame: pl.DataFrame) -> FloatArray:
-        k = frame["choice_logprobs"].list.len().cast(pl.Float64).fill_null(np.nan).to_numpy()
+        count = frame["choice_logprobs"].list.len()
+        if count.null_count() == 0 and frame.height and count.min() == count.max() != 0:
+            return np.full(frame.height, of_k(np.array([count[0]], dtype=np.float64))[0])
+        k = count.cast(pl.Float64).fill_null(np.nan).to_numpy()
         known = k >= 1
         return np.asarray(np.where(known, of_k(np.where(known, k, 1.0)), np.nan), dtype=np.float64)
 
@@ -280,7 +233,7 @@ METRICS = (
             high=math.inf,
             unit="nats",
         ),
-        _margin,
+        Shared(Choices.parts, _margin),
         check=needs_two,
     ),
     _metric(
@@ -362,7 +315,7 @@ METRICS = (
             unit="nats",
             inputs=("choice_logprobs",),
         ),
-        _entropy,
+        Shared(Choices.parts, _entropy),
         check=needs_choices,
     ),
 )

@@ -2,79 +2,151 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from unmirage.metrics.cards import FloatArray, IntArray, rows_sentence
 from unmirage.metrics.ragged import Ragged
+from unmirage.metrics.shared import Parts, Rows
 
 
-@dataclass(frozen=True)
 class Choices:
-    """The choices of all rows laid flat; the number of choices K may differ from row to row.
+    """Rows with the same number K of choices; a column of an array is a row of the table.
 
     Attributes
     ----------
-    logprobs: (total,) log-probabilities with their offsets. At least one on each row is finite.
-    right: (rows,) where each row's right choice is in the flat array.
+    k: choices of each.
+    logs: (K, n) log-probabilities. At least one on each row is finite.
     """
 
-    logprobs: Ragged
-    right: IntArray
+    def __init__(self, table: _Table, rows: Rows) -> None:
+        self._table = table
+        self._rows = rows
+        self.logs = table.logprobs.columns(rows)
+        self.k = len(self.logs)
 
     @classmethod
-    def of(cls, frame: pl.DataFrame) -> Choices:
-        """From `choice_logprobs` and `answer`."""
-        logprobs = Ragged.of(frame["choice_logprobs"])
-        return cls(logprobs, logprobs.starts + frame["answer"].cast(pl.Int64).to_numpy())
+    def parts(cls, frame: pl.DataFrame) -> Parts[Choices]:
+        """From `choice_logprobs`; also from `answer` and `choice_lengths` where a metric asks for them."""
+        table = _Table(frame)
+        for rows in table.logprobs.by_length():
+            yield rows, cls(table, rows)
 
+    @cached_property
+    def _right(self) -> IntArray:
+        """Where the right choices are in a (K, n) array laid flat."""
+        n = self.logs.shape[1]
+        return np.asarray(self._table.answer[self._rows] * n + np.arange(n))
+
+    def right_of(self, values: FloatArray) -> FloatArray:
+        """(K, n) -> (n,) the values at the right choices."""
+        return np.asarray(values.reshape(-1).take(self._right))
+
+    @cached_property
     def one_hot(self) -> FloatArray:
-        """(total,) 1 at the right choices, else 0."""
-        truth = np.zeros(len(self.logprobs.values))
-        truth[self.right] = 1.0
+        """(K, n) 1 at the right choices, else 0."""
+        truth = np.zeros(self.logs.shape)
+        truth.reshape(-1)[self._right] = 1.0
         return truth
 
+    @cached_property
+    def right(self) -> FloatArray:
+        """(n,) log-probability of the right choice."""
+        return self.right_of(self.logs)
 
-def log_softmax(logprobs: Ragged) -> FloatArray:
-    """(total,) log-probabilities renormalised over each row's choices; -inf stays -inf."""
-    shifted = logprobs.values - logprobs.spread(logprobs.largest(logprobs.values))
-    normaliser: FloatArray = np.log(logprobs.total(np.exp(shifted)))
-    return np.asarray(shifted - logprobs.spread(normaliser), dtype=np.float64)
+    @cached_property
+    def by_length(self) -> FloatArray:
+        """(K, n) log-probability a unit of length."""
+        return np.asarray(self.logs / self._table.lengths.columns(self._rows), dtype=np.float64)
+
+    @cached_property
+    def _shifted(self) -> FloatArray:
+        return np.asarray(self.logs - self.logs.max(axis=0))
+
+    @cached_property
+    def _weights(self) -> FloatArray:
+        return np.exp(self._shifted)
+
+    @cached_property
+    def _total(self) -> FloatArray:
+        return total(self._weights)
+
+    @cached_property
+    def log_softmax(self) -> FloatArray:
+        """(K, n) log-probabilities renormalised over each row's choices; -inf stays -inf."""
+        return np.asarray(self._shifted - np.log(self._total))
+
+    @cached_property
+    def softmax(self) -> FloatArray:
+        """(K, n) probabilities over each row's choices; exp(-inf) = 0."""
+        return self._weights / self._total
+
+    @cached_property
+    def right_prob(self) -> FloatArray:
+        """(n,) softmax at the right choice."""
+        return self.right_of(self.softmax)
+
+    @cached_property
+    def squares(self) -> FloatArray:
+        """(n,) squared distance of the probabilities from the truth."""
+        wrong_by = self.softmax.copy()
+        wrong_by.reshape(-1)[self._right] -= 1.0
+        return total(wrong_by**2)
+
+    @property
+    def average_rank(self) -> FloatArray:
+        """(n,) rank of the right choice from 1, the largest; those that tie get the mean of their ranks."""
+        above, level = _count(self.logs > self.right), _count(self.logs == self.right)
+        return np.asarray(above + (level + 1.0) / 2.0)
+
+    @property
+    def log_mean_exp_of_others(self) -> FloatArray:
+        """(n,) log of the mean probability of the wrong choices; -inf when all have 0. Needs K >= 2."""
+        others = self.logs.copy()
+        others.reshape(-1)[self._right] = -np.inf
+        top = others.max(axis=0)
+        shift = np.where(np.isfinite(top), top, 0.0)
+        with np.errstate(divide="ignore"):
+            return np.asarray(shift + np.log(total(np.exp(others - shift))) - np.log(self.k - 1.0))
 
 
-def softmax(logprobs: Ragged) -> FloatArray:
-    """(total,) probabilities over each row's choices; exp(-inf) = 0."""
-    weights = np.exp(logprobs.values - logprobs.spread(logprobs.largest(logprobs.values)))
-    return np.asarray(weights / logprobs.spread(logprobs.total(weights)), dtype=np.float64)
+def top_shares(values: FloatArray) -> FloatArray:
+    """(K, n) the pick of each column's largest value: 1 for it, 1/m for each of m exact ties, else 0."""
+    top = values == values.max(axis=0)
+    return np.asarray(top / _count(top))
 
 
-def top_shares(logprobs: Ragged, values: FloatArray) -> FloatArray:
-    """(total,) the pick of each row's largest value: 1 for it, 1/m for each of m exact ties, else 0."""
-    top = (values == logprobs.spread(logprobs.largest(values))).astype(np.float64)
-    return np.asarray(top / logprobs.spread(logprobs.total(top)), dtype=np.float64)
+def total(values: FloatArray) -> FloatArray:
+    """(K, n) -> (n,) sums from the first to the last, whatever n is: NumPy's own order depends on it."""
+    out: FloatArray = values[0].copy()
+    for row in values[1:]:
+        out += row
+    return out
 
 
-def average_rank(choices: Choices) -> FloatArray:
-    """(rows,) rank of the right choice from 1, the largest; those that tie get the mean of their ranks."""
-    rows = choices.logprobs
-    mine = rows.spread(rows.values[choices.right])
-    above = rows.total((rows.values > mine).astype(np.float64))
-    level = rows.total((rows.values == mine).astype(np.float64))
-    return np.asarray(above + (level + 1.0) / 2.0, dtype=np.float64)
+def _count(flags: npt.NDArray[np.bool_]) -> FloatArray:
+    """(K, n) -> (n,) how many are set in each column."""
+    small = np.uint16 if len(flags) < 2**16 else np.uint32
+    return np.asarray(flags.sum(axis=0, dtype=small), dtype=np.float64)
 
 
-def log_mean_exp_of_others(choices: Choices) -> FloatArray:
-    """(rows,) log of the mean probability of the wrong choices; -inf when all have 0. Needs K >= 2."""
-    rows = choices.logprobs
-    others = rows.values.copy()
-    others[choices.right] = -np.inf
-    top = rows.largest(others)
-    shift = np.where(np.isfinite(top), top, 0.0)
-    total = rows.total(np.exp(others - rows.spread(shift)))
-    with np.errstate(divide="ignore"):
-        return np.asarray(shift + np.log(total) - np.log(rows.counts - 1.0), dtype=np.float64)
+class _Table:
+    """The columns that choices are taken from, laid flat when they are asked for."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+        self.logprobs = Ragged.of(frame["choice_logprobs"])
+
+    @cached_property
+    def answer(self) -> IntArray:
+        return self._frame["answer"].cast(pl.Int64).to_numpy()
+
+    @cached_property
+    def lengths(self) -> Ragged:
+        return Ragged.of(self._frame["choice_lengths"])
 
 
 def needs_choices(frame: pl.DataFrame) -> str | None:
@@ -100,8 +172,9 @@ def needs_lengths(frame: pl.DataFrame) -> str | None:
     """Why log-probabilities cannot be divided by lengths on these rows, or None."""
     lengths = frame["choice_lengths"]
     uneven = int((lengths.list.len() != frame["choice_logprobs"].list.len()).sum())
-    zero = int((lengths.list.min() < 1).sum())
-    units = frame["length_unit"].unique().sort().to_list()
+    least = lengths.explode().min()
+    zero = int((lengths.list.min() < 1).sum()) if isinstance(least, int) and least < 1 else 0
+    units = sorted(frame["length_unit"].unique().to_list())
     mixed = f"needs one length_unit a task; has {', '.join(units)}" if len(units) > 1 else None
     return (
         needs_answer(frame)

@@ -167,9 +167,6 @@ def _combined(
 ) -> Metric:
     card, chance = inner.card, inner.chance
 
-    def check(frame: pl.DataFrame) -> str | None:
-        return (inner.check(frame) if inner.check else None) or _enough_items(frame, k)
-
     def level(frame: pl.DataFrame) -> FloatArray:
         assert chance is not None
         return np.full(frame.height, of_chance(chance(frame).mean()) if frame.height else 0.0)
@@ -193,14 +190,6 @@ def _combined(
         inner.components,
         combine,
         None if chance is None else level,
-        check,
+        inner.check,
+        k,
     )
-
-
-def _enough_items(frame: pl.DataFrame, k: int) -> str | None:
-    key = [name for name in ("family", "model", "task") if name in frame.columns]
-    if "item_id" not in frame.columns or not key:
-        return f"needs at least {k} items; has {frame.height}" if frame.height < k else None
-    items = frame.group_by(key).agg(pl.col("item_id").n_unique())["item_id"].to_list()
-    fewest = min(items, default=0)
-    return f"needs at least {k} items a model; the fewest is {fewest}" if fewest < k else None

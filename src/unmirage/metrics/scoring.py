@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from unmirage.engine import Engine
+from unmirage.engine.local import Local
 from unmirage.errors import MetricError
-from unmirage.metrics.cards import Metric
-from unmirage.metrics.inputs import allowed, missing
+from unmirage.metrics.cards import FloatArray, Metric
+from unmirage.metrics.inputs import Inputs, allowed, missing
 from unmirage.metrics.recorded import recorded_metrics
 from unmirage.metrics.registry import REGISTRY, resolve
+from unmirage.metrics.shared import item_scores
 from unmirage.tables import SCORES
 
 # Rows of a kind are scored by these groups when no metric is asked for by name. What the first group cannot
@@ -46,7 +49,25 @@ class ScoreResult:
     partial: pl.DataFrame
 
 
-def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> ScoreResult:
+@dataclass(frozen=True)
+class _Part:
+    """What one task of a family gives.
+
+    Attributes: scores, a frame a metric; skipped and partial, rows of the tables of :class:`ScoreResult`;
+    unknown, name as asked -> why; canonical, name as asked -> ours; computed, ours that some rows allow.
+    """
+
+    scores: list[pl.DataFrame]
+    skipped: list[tuple[str, str, str]]
+    partial: list[tuple[str, ...]]
+    unknown: dict[str, MetricError]
+    canonical: dict[str, str]
+    computed: set[str]
+
+
+def score(
+    responses: pl.DataFrame, metrics: Sequence[str] | None = None, engine: Engine | None = None
+) -> ScoreResult:
     """Score responses, family by family and task by task.
 
     Parameters
@@ -56,6 +77,7 @@ def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> Scor
         each model that has its inputs on every row; not those that need an extra. On rows of kind "score"
         these are the recorded scores. Aggregates (ece, macro_f1, all_of, any_of) have no item score and are
         listed under `skipped` when asked for by name; see :func:`aggregate_names`.
+    engine: where the tasks are scored; None: here, one after another.
 
     Raises
     ------
@@ -65,43 +87,63 @@ def score(responses: pl.DataFrame, metrics: Sequence[str] | None = None) -> Scor
         A metric was asked for by name and its package is not installed.
     """
     asked = None if metrics is None else list(dict.fromkeys(metrics))
-    parts: list[pl.DataFrame] = []
-    partial: list[tuple[str, ...]] = []
-    skipped: list[tuple[str, str, str]] = []
-    unknown: dict[str, MetricError] = {}
-    canonical: dict[str, str] = {}
-    computed: set[str] = set()
-    for frame in responses.partition_by("family", "task", maintain_order=True):
-        task = str(frame["task"][0])
-        done: set[str] = set()
-        for name, one in _wanted(frame, asked):
-            if isinstance(one, MetricError):
-                unknown[name] = one
-                skipped.append((task, name, "is not a score that this task recorded"))
-                continue
-            written = canonical[name] = one.card.name
-            if written in done:
-                continue
-            done.add(written)
-            rows, without = allowed(one, frame)
-            if rows.height:
-                partial += [(str(frame["family"][0]), task, written, *why) for why in without.items()]
-            reason = None if rows.height else missing(one, frame)
-            if one.combine is not None:
-                reason = _AGGREGATE
-            if rows.height or reason == _AGGREGATE:
-                computed.add(written)
-            if reason is None:
-                parts.append(_scored(rows, one))
-            elif asked is not None or one.card.group == _main_group(frame):
-                skipped.append((task, written, reason))
+    frames = responses.partition_by("family", "task", maintain_order=True)
+    # The largest first, so that none is left for the end; the results are put in the tasks' order.
+    order = sorted(range(len(frames)), key=lambda place: -frames[place].height)
+    made = dict((engine or Local()).map(_part, {place: (frames[place], asked) for place in order}))
+    parts = [made[place] for place in range(len(frames))]
+    unknown = {name: problem for part in parts for name, problem in part.unknown.items()}
+    canonical = {name: ours for part in parts for name, ours in part.canonical.items()}
+    computed = {name for part in parts for name in part.computed}
+    skipped = [row for part in parts for row in part.skipped]
     for name in asked or ():
         if canonical.get(name) not in computed:
             raise unknown.get(name) or _nowhere(canonical.get(name, name), skipped)
-    scores = pl.concat(parts) if parts else pl.DataFrame(schema=SCORES)
+    scores = [frame for part in parts for frame in part.scores]
     listed = pl.DataFrame(skipped, schema=_SKIPPED, orient="row")
-    lacking = pl.DataFrame(partial, schema=_PARTIAL, orient="row")
-    return ScoreResult(scores, listed.unique(maintain_order=True), lacking)
+    lacking = pl.DataFrame([row for part in parts for row in part.partial], schema=_PARTIAL, orient="row")
+    return ScoreResult(
+        pl.concat(scores) if scores else pl.DataFrame(schema=SCORES),
+        listed.unique(maintain_order=True),
+        lacking,
+    )
+
+
+def _part(frame: pl.DataFrame, asked: list[str] | None) -> _Part:
+    """The scores of the rows of one task of a family."""
+    family, task = str(frame["family"][0]), str(frame["task"][0])
+    part = _Part([], [], [], {}, {}, set())
+    done: set[str] = set()
+    inputs = Inputs(frame)
+    whole: list[tuple[int, Metric]] = []
+    for name, one in _wanted(frame, asked):
+        if isinstance(one, MetricError):
+            part.unknown[name] = one
+            part.skipped.append((task, name, "is not a score that this task recorded"))
+            continue
+        written = part.canonical[name] = one.card.name
+        if written in done:
+            continue
+        done.add(written)
+        every = inputs.missing(one) is None
+        rows, without = (frame, {}) if every else allowed(one, frame)
+        if rows.height:
+            part.partial.extend((family, task, written, *why) for why in without.items())
+        reason = None if rows.height else missing(one, frame)
+        if one.combine is not None:
+            reason = _AGGREGATE
+        if rows.height or reason == _AGGREGATE:
+            part.computed.add(written)
+        if reason is None and every:
+            whole.append((len(part.scores), one))
+            part.scores.append(frame.clear())
+        elif reason is None:
+            part.scores.append(_scored(rows, one, one.components(rows)[:, 0]))
+        elif asked is not None or one.card.group == _main_group(frame):
+            part.skipped.append((task, written, reason))
+    for (place, one), scores in zip(whole, item_scores([one for _, one in whole], frame), strict=True):
+        part.scores[place] = _scored(frame, one, scores)
+    return part
 
 
 def aggregate_names(frame: pl.DataFrame) -> tuple[str, ...]:
@@ -177,9 +219,9 @@ def _main_group(frame: pl.DataFrame) -> str | None:
     return _GROUPS[kinds[0]][0] if len(kinds) == 1 and _GROUPS[kinds[0]] else None
 
 
-def _scored(frame: pl.DataFrame, one: Metric) -> pl.DataFrame:
+def _scored(frame: pl.DataFrame, one: Metric, scores: FloatArray) -> pl.DataFrame:
     return frame.select(
         pl.col("family", "model", "task", "item_id", "epoch"),
         pl.lit(one.card.name).alias("metric"),
-        pl.Series("score", one.components(frame)[:, 0], dtype=pl.Float64),
+        pl.Series("score", scores, dtype=pl.Float64),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
@@ -41,7 +41,7 @@ def tokenise(frame: pl.DataFrame, rule: str | Mapping[str, str] | None = None) -
         An unknown rule, or a task in `rule` that the frame does not have.
     """
     tasks = frame["task"].unique(maintain_order=True).to_list()
-    rules = _rules(frame, tasks, rule)
+    rules = rules_of(tasks, rule, lambda: numeric_targets(frame))
     by_task = pl.col("task").replace_strict(rules, return_dtype=pl.String)
     both = pl.col("target").is_not_null() & pl.col("output").is_not_null()
     logged = pl.col("target_tokens").is_not_null()
@@ -67,8 +67,20 @@ def _cut(name: str, rule: pl.Expr) -> pl.Expr:
     )
 
 
-def _rules(frame: pl.DataFrame, tasks: list[str], rule: str | Mapping[str, str] | None) -> dict[str, str]:
-    """task -> rule, for every task of the frame."""
+def rules_of(
+    tasks: Sequence[str],
+    rule: str | Mapping[str, str] | None,
+    numeric: Callable[[], Mapping[str, bool]],
+) -> dict[str, str]:
+    """task -> rule, for every task.
+
+    Parameters
+    ----------
+    tasks: of the rows. rule: as in :func:`tokenise`.
+    numeric: gives task -> whether it has targets and all are numbers; asked where a task is not named.
+
+    Raises SettingsError as :func:`tokenise`.
+    """
     named = dict(rule) if isinstance(rule, Mapping) else {} if rule is None else dict.fromkeys(tasks, rule)
     for task, word in named.items():
         if task not in tasks:
@@ -84,6 +96,13 @@ def _rules(frame: pl.DataFrame, tasks: list[str], rule: str | Mapping[str, str] 
                 where=f"tokenisation of {task}",
                 hint=f"Rules: {', '.join(_RULES)}.",
             )
-    numeric = frame.group_by("task").agg(is_number(pl.col("target")).all() & (pl.col("target").count() > 0))
-    default = {task: "characters" if every else "words" for task, every in numeric.iter_rows()}
-    return {task: named.get(task, default[task]) for task in tasks}
+    if all(task in named for task in tasks):
+        return {task: named[task] for task in tasks}
+    found = numeric()
+    return {task: named.get(task) or ("characters" if found[task] else "words") for task in tasks}
+
+
+def numeric_targets(frame: pl.DataFrame) -> dict[str, bool]:
+    """task -> whether it has targets and all of them are numbers."""
+    grouped = frame.group_by("task").agg(is_number(pl.col("target")).all() & (pl.col("target").count() > 0))
+    return dict(grouped.iter_rows())

@@ -19,6 +19,7 @@ from unmirage.aggregate import curve_rows
 from unmirage.cells import Cell
 from unmirage.counts import size_label
 from unmirage.judge import prepare
+from unmirage.measured import means_of
 from unmirage.predictions.choice_tasks import (
     HEADLINE,
     ChoiceTask,
@@ -28,7 +29,6 @@ from unmirage.predictions.choice_tasks import (
 )
 from unmirage.result import Settings
 from unmirage.steps import generator
-from unmirage.summary import means_of
 from unmirage.verdict.decide import looks_sharp
 from unmirage.verdict.sharpness import Sharpness
 from unmirage.verdict.thresholds import Thresholds

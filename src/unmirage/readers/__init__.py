@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unmirage import consistency, tables
+from unmirage import tables
 from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.readers import (
     bigbench,
@@ -22,13 +22,12 @@ from unmirage.readers import (
     inspect_ai,
     lighteval,
     lm_eval,
-    mixing,
     tabular,
 )
-from unmirage.readers.base import Input, Loaded, Meter, Options, Reader, Unreadable, meter
-from unmirage.readers.joining import join_likelihoods
+from unmirage.readers.base import Input, Loaded, Meter, Options, Reader, Unreadable, meter, size_of
+from unmirage.readers.combining import combine, combined
 
-__all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "read_sources"]
+__all__ = ["READERS", "Input", "Loaded", "Options", "Reader", "combine", "combined", "gather", "read_sources"]
 
 READERS = (
     Reader(
@@ -40,9 +39,18 @@ READERS = (
         lm_eval.states,
     ),
     Reader(bigbench.NAME, "BIG-bench", "1.0.0", bigbench.claims, bigbench.read),
-    Reader(helm.NAME, "HELM", "crfm-helm 0.5.16", helm.claims, helm.read),
-    Reader(inspect_ai.NAME, "inspect_ai", "0.3.110, 0.3.285", inspect_ai.claims, inspect_ai.read),
-    Reader(lighteval.NAME, "lighteval", "0.3.0 to 0.13.0", lighteval.claims, lighteval.read),
+    Reader(helm.NAME, "HELM", "crfm-helm 0.5.16", helm.claims, helm.read, helm.states),
+    Reader(
+        inspect_ai.NAME,
+        "inspect_ai",
+        "0.3.110, 0.3.285",
+        inspect_ai.claims,
+        inspect_ai.read,
+        inspect_ai.states,
+    ),
+    Reader(
+        lighteval.NAME, "lighteval", "0.3.0 to 0.13.0", lighteval.claims, lighteval.read, lighteval.states
+    ),
     Reader(
         every_eval_ever.NAME,
         "every_eval_ever",
@@ -78,6 +86,27 @@ def read_sources(
 ) -> Loaded:
     """Read files, folders (searched) and frames; one `Loaded` with one frame a table.
 
+    Parameters: as of :func:`gather`, which reads them. Where what was read contradicts itself, warnings say
+    so (:mod:`unmirage.consistency`, :mod:`unmirage.row_checks`).
+
+    Raises
+    ------
+    SourceError, TableError
+        As :func:`gather`, and where rows of two files contradict each other.
+    """
+    return combine(*gather(sources, options, format=format, on_rows=on_rows, on_bytes=on_bytes))
+
+
+def gather(
+    sources: Sequence[Source],
+    options: Options,
+    *,
+    format: str | None = None,
+    on_rows: Callable[[int], None] = lambda n: None,
+    on_bytes: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Loaded, list[tuple[str, Loaded]]]:
+    """Read files, folders (searched) and frames, each file by itself: what was read, in all and by reader.
+
     Parameters
     ----------
     sources: paths, or frames in (or mapped to) a schema of `unmirage.tables`. Of a folder every file that a
@@ -86,8 +115,7 @@ def read_sources(
     on_rows: called with numbers of rows as they are read, for progress.
     on_bytes: called with (bytes read, bytes in all) as files are read, for progress.
 
-    Files of a folder that cannot be read are left out, and one warning names them all with the reasons. Where
-    what was read contradicts itself, warnings say so (:mod:`unmirage.consistency`).
+    Files of a folder that cannot be read are left out, and one warning names them all with the reasons.
 
     Raises
     ------
@@ -117,13 +145,15 @@ def read_sources(
     named = {Path(source).resolve() for source in sources if not isinstance(source, pl.DataFrame)}
     found = {path for of_format in files.values() for real, path in of_format.items() if real not in named}
     unreadable.may_fail = frozenset(found)
-    here = Meter({path: _size(path) for of_format in files.values() for path in of_format.values()}, on_bytes)
+    here = Meter(
+        {path: size_of(path) for of_format in files.values() for path in of_format.values()}, on_bytes
+    )
     token = meter.set(here)
     try:
         for reader in READERS:
             paths = list(files[reader.name].values())
             if paths:
-                read = _read(reader, paths, replace(options, unreadable=unreadable), on_rows)
+                read = read_with(reader, paths, replace(options, unreadable=unreadable), on_rows)
                 parts.append((reader.name, read))
             for path in paths:
                 here.reach(path)
@@ -132,16 +162,16 @@ def read_sources(
     for _, part in parts:
         loaded.extend(part)
     _say_unreadable(unreadable, loaded)
-    if not loaded.responses and not loaded.results:
+    if not loaded.tables and not loaded.results:
         raise SourceError(
             "there is no score and no response in them",
             where=", ".join(str(source) for source in sources),
             hint=" ".join(str(note["message"]) for note in loaded.warnings[:1]) or None,
         )
-    return combine(loaded, parts)
+    return loaded, parts
 
 
-def _read(reader: Reader, paths: list[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
+def read_with(reader: Reader, paths: list[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
     """What a reader gives of its files, without those that it cannot read and that may be left out.
 
     A reader that does not go on behind a broken file by itself starts again without it.
@@ -173,13 +203,6 @@ def _closed(path: Path) -> SourceError | None:
         return SourceError(f"cannot be read: {problem.strerror}", where=str(path))
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def _say_unreadable(unreadable: Unreadable, loaded: Loaded) -> None:
     """One warning that names the files that could not be read; one error for all whose rows break a rule."""
     found = sorted(unreadable.found.items())
@@ -193,7 +216,7 @@ def _say_unreadable(unreadable: Unreadable, loaded: Loaded) -> None:
         )
     if not found:
         return
-    if not loaded.responses and not loaded.results:
+    if not loaded.tables and not loaded.results:
         if len(found) == 1:
             raise found[0][1]
         raise SourceError(f"none of {len(found)} files can be read:\n{_reasons(found)}")
@@ -317,38 +340,3 @@ def _detect(path: Path) -> str | None:
 
 def _claims(name: str, path: Path) -> bool:
     return next(reader for reader in READERS if reader.name == name).claims(path)
-
-
-def combine(loaded: Loaded, parts: Sequence[tuple[str, Loaded]]) -> Loaded:
-    """One responses and one results frame; keys must be unique over all sources.
-
-    Parameters: `parts` is what each tool gave of what was loaded, by the reader's name.
-    """
-    if len({name for name, _ in parts}) > 1:
-        responses = [(name, frame) for name, part in parts for frame in part.responses]
-        results = [(name, frame) for name, part in parts for frame in part.results]
-        loaded.warnings += mixing.same_models(responses + results)
-        loaded.responses, notes = mixing.responses_of(responses)
-        loaded.results, more = mixing.results_of(results)
-        loaded.warnings += notes + more
-    if loaded.responses:
-        frame = pl.concat(loaded.responses, how="diagonal")
-        if len(loaded.responses) > 1:
-            frame, notes = tables.check_responses(frame, where=f"{len(loaded.responses)} tables together")
-            loaded.warnings += notes
-        frame, notes = join_likelihoods(frame)
-        loaded.responses = [frame]
-        loaded.warnings += notes
-    if loaded.results:
-        frame = pl.concat(loaded.results, how="diagonal")
-        if len(loaded.results) > 1:
-            frame, notes = tables.check_results(frame, where=f"{len(loaded.results)} tables together")
-            loaded.warnings += notes
-        loaded.results = [frame]
-    loaded.warnings += consistency.check_setups(loaded.setups)
-    loaded.warnings += consistency.check_rows(
-        loaded.responses[0] if loaded.responses else None,
-        loaded.results[0] if loaded.results else None,
-        loaded.setups,
-    )
-    return loaded

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import polars as pl
 
 from unmirage.consistency import Setup
+from unmirage.engine import Engine
 from unmirage.errors import SourceError, TableError, UnmirageError
 from unmirage.families import Families, common_family, unsized
+from unmirage.readers.parts import Part, Table, kept
 
 BUFFER = 1 << 20  # bytes; lines of logs are often longer than Python's own buffer
 
@@ -66,6 +68,8 @@ class Options:
     constants: target column -> a value for every row (tables only).
     chance: task (or "*") -> chance level of its headline metric.
     unreadable: where a reader notes files that it cannot read; see :meth:`Unreadable.attempt`.
+    folder: where the responses that were read are put into files; None: they stay in memory.
+    engine: where files are read; None: in this process.
     hashed: whether anyone asks for `Input.sha256`; it may be left empty where nobody does.
     """
 
@@ -75,6 +79,8 @@ class Options:
     constants: Mapping[str, object] = field(default_factory=dict)
     chance: Mapping[str, float] = field(default_factory=dict)
     unreadable: Unreadable = field(default_factory=Unreadable)
+    folder: Path | None = None
+    engine: Engine | None = None
     hashed: bool = True
 
 
@@ -91,17 +97,32 @@ class Input:
 @dataclass
 class Loaded:
     """What reading gives: item-level rows, aggregates, warnings, the files that were used, and how the models
-    were asked as far as the logs say it."""
+    were asked as far as the logs say it. The rows are in `responses`, or in files (`stored`)."""
 
     responses: list[pl.DataFrame] = field(default_factory=list)
+    stored: list[Part] = field(default_factory=list)
     results: list[pl.DataFrame] = field(default_factory=list)
     warnings: list[dict[str, object]] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
     setups: list[Setup] = field(default_factory=list)
 
+    @property
+    def tables(self) -> list[Table]:
+        """The item-level rows, wherever they are."""
+        return [*self.responses, *self.stored]
+
+    def keep(self, frame: pl.DataFrame, folder: Path | None) -> None:
+        """Add checked item-level rows, in a file of `folder` if there is one."""
+        table = kept(frame, folder)
+        if isinstance(table, Part):
+            self.stored.append(table)
+        else:
+            self.responses.append(table)
+
     def extend(self, other: Loaded) -> None:
         """Add what another read gave."""
         self.responses += other.responses
+        self.stored += other.stored
         self.results += other.results
         self.warnings += other.warnings
         self.inputs += other.inputs
@@ -194,7 +215,15 @@ class Meter:
             self.tell(self.done, self.total)
 
 
-meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
+class Reaching(Protocol):
+    """Takes how far files have been read."""
+
+    def reach(self, path: Path, offset: int | None = None) -> None:
+        """`path` has been read up to `offset`, or whole."""
+        ...
+
+
+meter: ContextVar[Reaching | None] = ContextVar("meter", default=None)
 
 
 def reached(path: Path, offset: int | None = None) -> None:
@@ -210,6 +239,14 @@ def sha256(path: Path) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     reached(path)
     return digest
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file; 0 where that cannot be told."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def head(path: Path, size: int = 4096) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ import polars as pl
 from unmirage import tables
 from unmirage.counts import listed
 from unmirage.errors import SourceError
+from unmirage.readers.ahead import Ahead
 from unmirage.readers.base import Input, Loaded, Options, head, lenient_json, sha256
 from unmirage.readers.bigbench_items import rows_of_log
 from unmirage.readers.bigbench_parts import Parts
@@ -31,6 +33,7 @@ from unmirage.readers.bigbench_rows import (
     named,
     rows_of,
 )
+from unmirage.readers.parts import Table, kept, taken
 
 __all__ = ["NAME", "claims", "read"]
 
@@ -83,41 +86,38 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     given = set(paths)
     files: list[tuple[Path, ScoreFile]] = []
     empty: list[Path] = []
-    items: list[pl.DataFrame] = []
+    logs: list[tuple[Path, File]] = []
     models: list[tuple[Task, Model]] = []
-    for path in sorted(given):
-        log = path.name.startswith(LOG)
-        content: ScoreFile | FullLog | None = None
-        frames: list[pl.DataFrame] = []
-        notes: list[dict[str, object]] = []
-        with options.unreadable.attempt(path):
-            content = _decode(path, log)
-            if isinstance(content, FullLog):
-                frames, notes = rows_of_log(content.queries, content.task.name, str(path))
-        if content is None or path in options.unreadable.found:
-            continue
-        models.append((content.task, content.model))
-        items += [frame.with_columns(file=pl.lit(len(models) - 1)) for frame in frames]
-        rows = sum(frame.height for frame in frames)
-        loaded.warnings += notes
-        twin = path.with_name(SCORES + path.name.removeprefix(LOG))
-        if not (log and twin in given):
-            rows += sum(len(score.values) for score in content.scores)
-            if content.scores:
-                files.append((path, ScoreFile(content.scores, content.task, content.model)))
-            elif not rows:
-                empty.append(path)
-        on_rows(rows)
-        loaded.inputs.append(Input(str(path), NAME, sha256(path), rows))
+    calls = {path: (path, options.folder) for path in sorted(given)}
+    told = {path: call for path, call in calls.items() if path.name.startswith(LOG)}
+    with Ahead(options, read_file, told, list(told), lambda n: None) as ahead:
+        for path, call in calls.items():
+            one: File | None = None
+            with options.unreadable.attempt(path):
+                one = ahead.get(path, *call)
+            if one is None or path in options.unreadable.found:
+                continue
+            models.append((one.scores.task, one.scores.model))
+            logs.append((path, one))
+            rows = one.rows
+            loaded.warnings += one.notes
+            twin = path.with_name(SCORES + path.name.removeprefix(LOG))
+            if not (path.name.startswith(LOG) and twin in given):
+                rows += sum(len(score.values) for score in one.scores.scores)
+                if one.scores.scores:
+                    files.append((path, one.scores))
+                elif not rows:
+                    empty.append(path)
+            on_rows(rows)
+            loaded.inputs.append(Input(str(path), NAME, sha256(path), rows))
     if empty:
         names = listed([path.name for path in empty])
         loaded.warnings.append(
             tables.warning("no-aggregates", f"{len(empty)} files hold no score ({names})", count=len(empty))
         )
-    responses = pl.concat(items) if items else None
-    parts = _parts([file for _, file in files], responses)
+    parts = _parts([file for _, file in files], [part for _, one in logs for part in one.parts])
     counts = counts_of(file for _, file in files)
-    counts += [] if responses is None else responses.select("label", "shots").unique().rows()
+    counts += [(label, shots) for _, one in logs for label, _, shots in one.parts]
     ends, notes = ends_of(counts)
     loaded.warnings += notes + parts.notes()
     if files:
@@ -127,32 +127,60 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
             checked, notes = tables.check_results(frame, where=_place([path for path, _ in files]))
             loaded.results.append(checked)
             loaded.warnings += notes
-    if responses is not None:
-        joined = named(responses, "part", parts, ends).join(
-            models_of(models, options), on="file", how="left", maintain_order="left"
+    known = models_of(models, options)
+    for i, (path, one) in enumerate(logs):
+        if one.items is None:
+            continue
+        joined = named(taken(one.items).with_columns(file=pl.lit(i)), "part", parts, ends).join(
+            known, on="file", how="left", maintain_order="left"
         )
         frame = joined.with_columns(epoch=pl.lit(0)).drop("file", "label", "part", "name", "shots")
-        checked, notes = tables.check_responses(
-            frame, where=_place([path for path in paths if _is_log(path)])
-        )
-        loaded.responses.append(checked)
+        checked, notes = tables.check_responses(frame, where=str(path))
+        loaded.keep(checked, options.folder)
         loaded.warnings += notes
     return loaded
+
+
+@dataclass(frozen=True)
+class File:
+    """What a results file gave.
+
+    Attributes
+    ----------
+    scores: its scores. rows: how many `items` has. notes: warnings.
+    items: the queries as rows without model and task; None where there are none.
+    parts: label, kind and number of shots of these.
+    """
+
+    scores: ScoreFile
+    items: Table | None
+    rows: int
+    parts: list[tuple[str, str, int]]
+    notes: list[dict[str, object]]
+
+
+def read_file(on_rows: Callable[[int], None], path: Path, folder: Path | None) -> File:
+    """Read a score file, or a full log."""
+    content = _decode(path, path.name.startswith(LOG))
+    scores = ScoreFile(content.scores, content.task, content.model)
+    if not isinstance(content, FullLog):
+        return File(scores, None, 0, [], [])
+    frames, notes = rows_of_log(content.queries, content.task.name, str(path))
+    if not frames:
+        return File(scores, None, 0, [], notes)
+    items = pl.concat(frames)
+    parts = items.select("label", "part", "shots").unique(maintain_order=True).rows()
+    return File(scores, kept(items, folder), items.height, parts, notes)
 
 
 def _place(paths: Sequence[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{len(paths)} files of BIG-bench"
 
 
-def _is_log(path: Path) -> bool:
-    return path.name.startswith(LOG)
-
-
-def _parts(files: Sequence[ScoreFile], responses: pl.DataFrame | None) -> Parts:
+def _parts(files: Sequence[ScoreFile], items: Sequence[tuple[str, str, int]]) -> Parts:
     kinds: dict[str, list[str]] = {}
-    if responses is not None:
-        for label, part in responses.select("label", "part").unique(maintain_order=True).iter_rows():
-            kinds.setdefault(label, []).append(part)
+    for label, part, _ in items:
+        kinds.setdefault(label, []).append(part)
     preferred: dict[str, set[str]] = {}
     for file in files:
         for score in file.scores:

@@ -17,7 +17,7 @@ import polars as pl
 
 from unmirage import tables
 from unmirage.counts import listed
-from unmirage.errors import SourceError, TableError
+from unmirage.errors import SourceError
 from unmirage.readers.base import Input, Loaded, Options, sha256
 from unmirage.readers.every_eval_ever_files import (
     LM_EVAL,
@@ -28,7 +28,9 @@ from unmirage.readers.every_eval_ever_files import (
     lines_of,
     states,
 )
-from unmirage.readers.every_eval_ever_results import LOG_LIKELIHOOD, models_of, recorded_name, results_of
+from unmirage.readers.every_eval_ever_results import LOG_LIKELIHOOD, models_of, results_of
+from unmirage.readers.every_eval_ever_rows import LINES, REPEATED, responses_of
+from unmirage.readers.parts import Table, kept, taken
 
 __all__ = ["NAME", "claims", "read", "states"]
 
@@ -43,8 +45,10 @@ Task = tuple[str, str]  # evaluation_id, evaluation_name
 class _Items:
     """The lines of all files as columns, and what was met on the way."""
 
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in _SCHEMA})
-    frames: list[pl.DataFrame] = field(default_factory=list)  # the lines that left `columns`
+    folder: Path | None = None  # where lines wait; None: in memory
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in LINES})
+    frames: list[pl.DataFrame] = field(default_factory=list)  # the lines of one file that left `columns`
+    files: list[tuple[Path, Table, set[Task]]] = field(default_factory=list)  # the lines of each
     models: dict[str, str] = field(default_factory=dict)  # evaluation_id -> model_id
     failed: Counter[str] = field(default_factory=Counter)  # path -> lines with an error
     unscored: Counter[str] = field(default_factory=Counter)
@@ -53,18 +57,27 @@ class _Items:
 
     def pack(self) -> None:
         """Move the lines from lists of Python's to a frame, which is far smaller."""
-        self.frames.append(pl.DataFrame(self.columns, schema=_SCHEMA))
-        self.columns = {name: [] for name in _SCHEMA}
+        self.frames.append(pl.DataFrame(self.columns, schema=LINES))
+        self.columns = {name: [] for name in LINES}
 
+    def end(self, path: Path) -> None:
+        """All lines of a file were added."""
+        self.pack()
+        lines = pl.concat(self.frames)
+        self.frames = []
+        pairs = set(lines.select("evaluation", "task").unique().rows())
+        self.files.append((path, kept(lines, self.folder), pairs))
 
-_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    **dict.fromkeys(("evaluation", "task", "item_id", "target", "output"), pl.String),
-    "epoch": pl.Int32,
-    "text": pl.Boolean,
-    "likelihood": pl.Boolean,
-    "metric": pl.String,
-    "value": pl.Float64,
-}
+    def together(self) -> list[list[Table]]:
+        """The files whose lines belong to one evaluation, or to several that share files."""
+        groups: list[tuple[set[str], list[Table]]] = []
+        for _, lines, pairs in self.files:
+            keys = {key for key, _ in pairs}
+            mine = [group for group in groups if group[0] & keys]
+            others = [group for group in groups if not group[0] & keys]
+            joined = set().union(keys, *(found for found, _ in mine))
+            groups = [*others, (joined, [*(table for _, tables in mine for table in tables), lines])]
+        return [tables for _, tables in groups]
 
 
 def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
@@ -99,7 +112,7 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
         evaluations.setdefault(one.evaluation_id, one)
         rows[path] = len(one.results)
         on_rows(len(one.results))
-    found = _Items()
+    found = _Items(options.folder)
     for path in (path for path in paths if path.suffix == ".jsonl"):
         rows[path], notes = _collect(path, evaluations, found, on_rows)
         loaded.warnings += notes
@@ -107,22 +120,33 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     models = models_of(evaluations, found.models, options)
     newest, notes = _newest(evaluations, found, models)
     loaded.warnings += notes + _said(found)
-    items, notes = _responses(found, evaluations, newest)
-    loaded.warnings += notes
-    pairs = items.select("evaluation", "task", "kind").unique()
-    kinds = {(key, task): str(kind) for key, task, kind in pairs.iter_rows()}
+    place, repeated = _place(paths), Counter[str]()
+    kinds: dict[Task, str] = {}
+    for group in found.together():
+        items = responses_of(pl.concat([taken(table) for table in group]), evaluations, newest, repeated)
+        if items.height:
+            for key, task, kind in items.select("evaluation", "task", "kind").unique().iter_rows():
+                kinds[key, task] = str(kind)
+            checked, notes = tables.check_responses(_sized(items, models), where=place)
+            loaded.keep(checked, options.folder)
+            loaded.warnings += notes
+    loaded.warnings += [
+        tables.warning(code, f"{repeated[code]} {text}", count=repeated[code])
+        for code, text in REPEATED.items()
+        if repeated[code]
+    ]
     results, notes = results_of(evaluations, newest, kinds)
     loaded.warnings += notes
-    for frame, check, group in (
-        (results, tables.check_results, loaded.results),
-        (items, tables.check_responses, loaded.responses),
-    ):
-        if frame.height:
-            joined = frame.join(models, on="evaluation", how="left", maintain_order="left").drop("evaluation")
-            checked, notes = check(joined, where=_place(paths))
-            group.append(checked)
-            loaded.warnings += notes
+    if results.height:
+        checked, notes = tables.check_results(_sized(results, models), where=place)
+        loaded.results.append(checked)
+        loaded.warnings += notes
     return loaded
+
+
+def _sized(rows: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the columns of their model."""
+    return rows.join(models, on="evaluation", how="left", maintain_order="left").drop("evaluation")
 
 
 def _place(paths: Sequence[Path]) -> str:
@@ -182,7 +206,7 @@ def _collect(
         for name, value in row.items():
             found.columns[name].append(value)
     on_rows(lines % BATCH)
-    found.pack()
+    found.end(path)
     return lines, notes
 
 
@@ -220,8 +244,8 @@ def _newest(
     pairs = {
         (key, result.evaluation_name): None for key, one in evaluations.items() for result in one.results
     }
-    for frame in found.frames:
-        pairs |= dict.fromkeys(frame.select("evaluation", "task").unique().iter_rows())
+    for _, _, met in found.files:
+        pairs |= dict.fromkeys(met)
     times = {key: one.time for key, one in evaluations.items()}
     newest: dict[tuple[str, str, str], str] = {}
     older = []
@@ -261,107 +285,3 @@ def _said(found: _Items) -> list[Note]:
             )
         )
     return notes
-
-
-def _responses(
-    found: _Items, evaluations: dict[str, Evaluation], newest: dict[tuple[str, str, str], str]
-) -> tuple[pl.DataFrame, list[Note]]:
-    """The items as responses, with `evaluation` for the columns of the model; and warnings."""
-    from unmirage.metrics import by_alias
-
-    long = pl.concat(found.frames) if found.frames else pl.DataFrame(schema=_SCHEMA)
-    used = {(key, task) for (_, _, task), key in newest.items()}
-    kept = pl.DataFrame(list(used), schema=dict.fromkeys(("evaluation", "task"), pl.String), orient="row")
-    long = long.join(kept, on=["evaluation", "task"], how="semi", maintain_order="left")
-    tools = {key: one.tool for key, one in evaluations.items()}
-    pairs = long.select(
-        pl.col("evaluation").replace_strict(tools, default="").alias("tool"), "metric"
-    ).unique()
-    exact = [
-        (tool, word)
-        for tool, word in pairs.iter_rows()
-        if word == "exact_match" or by_alias(tool, word, "generation") == "exact_match"
-    ]
-    matches = (
-        pl.struct(tool=pl.col("evaluation").replace_strict(tools, default=""), word="metric").is_in(
-            [{"tool": tool, "word": word} for tool, word in exact]
-        )
-        if exact
-        else pl.lit(value=False)
-    )
-    likelihood = pl.col("likelihood")
-    key = ["evaluation", "task", "item_id", "epoch"]
-    task = ["evaluation", "task"]
-    long, notes = _repeated(long, key)
-    long = long.with_columns(
-        kind=pl.when(likelihood.any().over(task))
-        .then(pl.lit("likelihood"))
-        .when(pl.col("text").all().over(task) & matches.any().over(task))
-        .then(pl.lit("generation"))
-        .otherwise(pl.lit("score"))
-    )
-    long = _named(
-        long.with_columns(tool=pl.col("evaluation").replace_strict(tools, default=""), word="metric")
-    )
-    rows = long.group_by(key, maintain_order=True).agg(
-        pl.col("kind", "target", "output").first(),
-        recorded=pl.struct(metric="name", value="value"),
-        target_logprobs=pl.col("value").filter(likelihood),
-        greedy=pl.col("value").filter(pl.col("metric") == "acc").first() == 1,
-    )
-    mine = pl.col("kind") == "likelihood"
-    rows = rows.with_columns(
-        _documents(rows),
-        target_logprobs=pl.when(mine & (pl.col("target_logprobs").list.len() > 0)).then("target_logprobs"),
-        greedy=pl.when(mine).then("greedy"),
-        output=pl.when(~mine).then("output"),
-    )
-    return rows, notes
-
-
-def _named(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with `name`, what recorded scores are called: see `recorded_name`."""
-    pairs = rows.select("tool", "word", "kind").unique(maintain_order=True)
-    names = [recorded_name(*row) for row in pairs.iter_rows()]
-    pairs = pairs.with_columns(pl.Series("name", names, dtype=pl.String))
-    return rows.join(pairs, on=["tool", "word", "kind"], how="left", maintain_order="left")
-
-
-def _repeated(long: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, list[Note]]:
-    """The lines, equal ones once, with an epoch each for those of one item and metric."""
-    once = long.unique(maintain_order=True)
-    notes = []
-    if once.height < long.height:
-        n = long.height - once.height
-        message = f"{n} lines repeat another exactly and were left out"
-        notes.append(tables.warning("duplicate-rows", message, count=n))
-    place = pl.int_range(pl.len(), dtype=pl.Int32).over(*key, "metric")
-    again = once.with_columns(place=place).filter(pl.col("place") > 0)
-    if again.is_empty():
-        return once, notes
-    stated = again.join(once.filter(pl.col("epoch") > 0), on=["evaluation", "task"], how="semi")
-    if stated.height:
-        row = stated.row(0, named=True)
-        raise TableError(
-            f"{stated.height} lines score an item again in the same epoch (first: item "
-            f"{row['item_id'].split(chr(0))[-1]} of {row['task']})",
-            where=row["evaluation"],
-            hint="Two runs of one model need two evaluation_ids.",
-        )
-    message = f"{again.height} lines score an item again without an epoch; they are taken for repeats"
-    notes.append(tables.warning("repeated-samples", message, count=again.height))
-    return once.with_columns(epoch=pl.col("epoch") + place), notes
-
-
-def _documents(rows: pl.DataFrame) -> pl.Series:
-    """`item_id`: a document's hash, "#2" behind the second that the task has of it; or the sample's id."""
-    parts = rows.select("evaluation", "task", "item_id").unique(maintain_order=True)
-    split = parts.with_columns(
-        pl.col("item_id").str.split("\0").list.first().alias("plain"),
-        hashed=pl.col("item_id").str.contains("\0", literal=True),
-    )
-    place = pl.int_range(pl.len()).over("evaluation", "task", "plain") + 1
-    name = pl.when(pl.col("hashed") & (place > 1)).then(pl.format("{}#{}", "plain", place)).otherwise("plain")
-    names = split.with_columns(name=name)
-    joined = rows.join(names, on=["evaluation", "task", "item_id"], how="left", maintain_order="left")
-    return joined["name"].alias("item_id")

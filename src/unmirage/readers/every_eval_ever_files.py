@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -28,6 +28,7 @@ TOOLS = {
 }
 
 Number = float | str | None  # "Infinity" stands for a bound that is none
+Count = Annotated[int, msgspec.Meta(le=2**53)]
 
 
 class Library(msgspec.Struct):
@@ -74,7 +75,7 @@ class Uncertainty(msgspec.Struct):
     """`uncertainty` of a score."""
 
     standard_error: StandardError | float | None = None
-    num_samples: int | None = None
+    num_samples: Count | None = None
 
 
 class ScoreDetails(msgspec.Struct):

@@ -10,23 +10,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from unmirage import tables
+from unmirage.consistency import ASKED, Setup
 from unmirage.counts import listed
 from unmirage.errors import SourceError
 from unmirage.families import Scale
+from unmirage.readers.ahead import Ahead
 from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
 from unmirage.readers.helm_items import LANGUAGE_MODELING, SAID, SEPARATE, read_items
-from unmirage.readers.helm_runs import ITEM_STATS, SPEC, STATES, STATS, Run, Stat, claims, runs_of
+from unmirage.readers.helm_runs import ITEM_STATS, SPEC, STATES, STATS, Run, Stat, claims, runs_of, states
 from unmirage.readers.lm_eval import axes
 from unmirage.readers.lm_eval_runs import step_of
+from unmirage.readers.parts import put
 from unmirage.readers.shots import labels
 
-__all__ = ["NAME", "claims", "is_score", "read"]
+__all__ = ["NAME", "claims", "is_score", "read", "states"]
 
 NAME = "helm"
 SPLITS = ("test", "valid", None)  # of those with scores, the first is read
@@ -83,20 +87,35 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     again: list[Path] = []
     itemised: set[tuple[str, str]] = set()
     rows = []
-    for run, (scale, step), task in zip(runs, scales, tasks, strict=True):
-        split, scores = _scores(run, left)
-        known = {"family": scale.family, "model": scale.model, **axes(scale), "task": task, "step": step}
-        mine = [_row(name, value, n, known, run) for name, value, n in scores]
-        fresh = [row for row in mine if _first(row, run.folder, seen)]
-        if len(fresh) < len(mine):
-            again.append(run.folder)
-        on_rows(len(fresh))
-        rows += fresh
-        for name, size in ((SPEC, 0), (STATS, len(fresh))):
-            path = run.folder / name
-            loaded.inputs.append(Input(str(path), NAME, sha256(path), size))
-        if (scale.model, task) not in itemised and _items(run, split, known, left, loaded, on_rows):
-            itemised.add((scale.model, task))
+    known = [
+        {"family": scale.family, "model": scale.model, **axes(scale), "task": task, "step": step}
+        for (scale, step), task in zip(scales, tasks, strict=True)
+    ]
+    pairs = [(str(one["model"]), str(one["task"])) for one in known]
+    first = {pair: i for i, pair in reversed(list(enumerate(pairs)))}
+    calls = {
+        (i, first[pairs[i]] == i): (run, known[i], first[pairs[i]] == i, options.folder)
+        for i, run in enumerate(runs)
+    }
+    files = [run.folder / STATES for run in runs]
+    with Ahead(options, read_run, calls, files, on_rows) as ahead:
+        for i, run in enumerate(runs):
+            itself = pairs[i] not in itemised
+            one = ahead.get((i, itself), run, known[i], itself, options.folder)
+            fresh = [row for row in one.rows if _first(row, run.folder, seen)]
+            if len(fresh) < len(one.rows):
+                again.append(run.folder)
+            on_rows(len(fresh))
+            rows += fresh
+            left.update(one.left)
+            for name, size in ((SPEC, 0), (STATS, len(fresh))):
+                path = run.folder / name
+                loaded.inputs.append(Input(str(path), NAME, sha256(path), size))
+            loaded.extend(one.items)
+            if one.items.tables:
+                itemised.add(pairs[i])
+            if fresh and not one.items.setups:
+                loaded.setups.append(_setup(run, known[i], None))
     where = str(runs[0].folder.parent)
     if again:
         message = f"{len(again)} runs repeat the scores of another and were left out: {_names(again)}"
@@ -109,6 +128,27 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
         loaded.results.append(frame)
         loaded.warnings += notes
     return loaded
+
+
+@dataclass(frozen=True)
+class OneRun:
+    """What a run gave: rows of scores, its items, and what a warning is to say of it."""
+
+    rows: list[dict[str, Any]]
+    items: Loaded
+    left: Counter[str]
+
+
+def read_run(
+    on_rows: Callable[[int], None], run: Run, known: dict[str, Any], itself: bool, folder: Path | None
+) -> OneRun:
+    """Read a run; `known` are the columns of its model and task, `itself` whether its items are wanted."""
+    left: Counter[str] = Counter()
+    stats, items = run.stats(), Loaded()
+    split, scores = _scores(run, stats, left)
+    if itself:
+        _items(run, stats, split, known, left, items, on_rows, folder)
+    return OneRun([_row(name, value, n, known, run) for name, value, n in scores], items, left)
 
 
 def _scales(runs: Sequence[Run], options: Options) -> list[tuple[Scale, float | None]]:
@@ -152,21 +192,23 @@ def _tasks(runs: Sequence[Run]) -> tuple[list[str], list[Note]]:
     return [name + suffixes.get((i, name), "") for i, name in enumerate(names)], notes + more
 
 
-def _scores(run: Run, left: Counter[str]) -> tuple[str | None, list[tuple[str, float, int | None]]]:
+def _scores(
+    run: Run, stats: Sequence[Stat], left: Counter[str]
+) -> tuple[str | None, list[tuple[str, float, int | None]]]:
     """The split that is read, and (HELM's name, value, instances) of each score of a run.
 
     `left` counts what a warning is to say.
     """
-    whole = [stat for stat in run.stats if stat.name.perturbation is None and not stat.name.sub_split]
+    whole = [stat for stat in stats if stat.name.perturbation is None and not stat.name.sub_split]
     scores = [stat for stat in whole if is_score(stat.name.name) and stat.value is not None]
     there = {stat.name.split for stat in scores}
     split = next((split for split in SPLITS if split in there), SPLITS[0])
     kept = {stat.name.name: stat for stat in scores if stat.name.split == split}
     left["splits"] += len(there) > 1
-    left["parts"] += any(stat.name.sub_split for stat in run.stats)
+    left["parts"] += any(stat.name.sub_split for stat in stats)
     left["perturbed"] += bool(run.spec.augmenter.perturbation_specs)
     own = OWN_TEXT & kept.keys()
-    if own and not _of_given_text(run):
+    if own and not _of_given_text(run, stats):
         left["zero" if "logprob" in kept and kept["logprob"].value == 0 else "own"] += 1
         kept = {name: stat for name, stat in kept.items() if name not in OWN_TEXT}
     left["empty"] += not kept
@@ -174,24 +216,26 @@ def _scores(run: Run, left: Counter[str]) -> tuple[str | None, list[tuple[str, f
     return split, [(name, float(stat.value or 0.0), n) for name, stat in kept.items()]
 
 
-def _of_given_text(run: Run) -> bool:
+def _of_given_text(run: Run, stats: Sequence[Stat]) -> bool:
     """Whether log-probabilities are those of a given text: language was modelled, and they are not all 0."""
-    zero = any(stat.name.name == "logprob" and stat.value == 0 for stat in run.stats)
+    zero = any(stat.name.name == "logprob" and stat.value == 0 for stat in stats)
     return run.spec.adapter.method == LANGUAGE_MODELING and not zero
 
 
 def _items(
     run: Run,
+    stats: Sequence[Stat],
     split: str | None,
     known: dict[str, Any],
     left: Counter[str],
     loaded: Loaded,
     on_rows: Callable[[int], None],
-) -> bool:
-    """Add the items of a run to `loaded`; False where there are none."""
+    folder: Path | None,
+) -> None:
+    """Add the items of a run, where there are any, to `loaded`."""
     if not any((run.folder / name).is_file() for name in (STATES, ITEM_STATS)):
-        return False
-    method, of_given = run.spec.adapter.method, _of_given_text(run)
+        return
+    method, of_given = run.spec.adapter.method, _of_given_text(run, stats)
 
     def named(name: str) -> str | None:
         return _metric(name, method) if is_score(name) and (of_given or name not in OWN_TEXT) else None
@@ -202,7 +246,7 @@ def _items(
     left.update({code: count for code, count in found.left.items() if count})
     if found.frame is None:
         left["unread"] += 1
-        return False
+        return
     step = pl.lit(known["step"], dtype=pl.Float64)
     frame = found.frame.with_columns(
         *(pl.lit(known[name]).alias(name) for name in ("family", "model", "task")),
@@ -211,9 +255,16 @@ def _items(
     )
     left["letters"] += method.startswith("multiple_choice_joint")
     checked, notes = tables.check_responses(frame, where=str(run.folder))
-    loaded.responses.append(checked)
+    loaded.keep(checked, folder)
     loaded.warnings += notes
-    return True
+    if found.prompts:
+        asked = pl.DataFrame(list(found.prompts.items()), schema=ASKED, orient="row")
+        loaded.setups.append(_setup(run, known, asked if folder is None else put(asked, folder)))
+
+
+def _setup(run: Run, known: dict[str, Any], prompts: pl.DataFrame | Path | None) -> Setup:
+    settings = run.spec.adapter.settings()
+    return Setup(known["family"], known["model"], known["task"], settings, prompts)
 
 
 def _instances(stats: Sequence[Stat], split: str | None) -> int | None:

@@ -5,6 +5,7 @@ Which instances are kept and what a row holds is decided here; runs, names and a
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -112,12 +113,14 @@ class ItemStats(msgspec.Struct):
 class Found:
     """Items of a run: their rows, how many records each file gave, and what a warning is to say.
 
-    `left` counts items a code of `SAID`.
+    `left` counts items a code of `SAID`; `prompts` holds a hash of the prompt of each instance where texts
+    were generated, in the first trial.
     """
 
     frame: pl.DataFrame | None = None
     records: dict[Path, int] = field(default_factory=dict)
     left: Counter[str] = field(default_factory=Counter)
+    prompts: dict[str, int] = field(default_factory=dict)
 
 
 SAID = {
@@ -162,7 +165,7 @@ def read_items(
     scores = _scores(run.folder / ITEM_STATS, split, named, found, added=whole)
     columns: dict[str, list[Any]] | None = None
     if path.is_file() and method in (*GENERATED, *SEPARATE, LANGUAGE_MODELING):
-        states = _kept(path, split, found, on_rows)
+        states = _kept(path, split, found, on_rows, prompted=method in GENERATED)
         if method in SEPARATE:
             columns = _choices(states, run.spec.adapter, found.left, path)
         elif whole:
@@ -209,8 +212,10 @@ def _scores(
     return scores
 
 
-def _kept(path: Path, split: str | None, found: Found, on_rows: Callable[[int], None]) -> Iterator[State]:
-    """The requests for instances of the split as they are."""
+def _kept(
+    path: Path, split: str | None, found: Found, on_rows: Callable[[int], None], *, prompted: bool
+) -> Iterator[State]:
+    """The requests for instances of the split as they are; where `prompted` their prompts are kept too."""
     told = 0
     found.records[path] = 0
     for state in items(path, State, key="request_states"):
@@ -220,6 +225,9 @@ def _kept(path: Path, split: str | None, found: Found, on_rows: Callable[[int], 
             told += STEP
         one = state.instance
         if one.perturbation is None and not one.sub_split and one.split == split:
+            if prompted and state.trial == 0 and state.request.prompt is not None:
+                digest = hashlib.sha256(state.request.prompt.encode(errors="replace")).digest()
+                found.prompts[one.id] = int.from_bytes(digest[:8], "big")
             yield state
     on_rows(found.records[path] - told)
 

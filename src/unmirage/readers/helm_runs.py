@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from unmirage.errors import SourceError
-from unmirage.readers.base import head, lenient_json
+from unmirage.readers.base import Stated, head, lenient_json
 
 STATS, SPEC = "stats.json", "run_spec.json"
 STATES, ITEM_STATS = "scenario_state.json", "per_instance_stats.json"
@@ -36,6 +36,30 @@ class Adapter(msgspec.Struct):
     max_train_instances: int = 0
     output_suffix: str = ""
     global_suffix: str = ""
+    instructions: Any = None
+    input_prefix: Any = None
+    input_suffix: Any = None
+    output_prefix: Any = None
+    temperature: Any = None
+    max_tokens: Any = None
+    num_outputs: Any = None
+    stop_sequences: Any = None
+    num_train_trials: Any = None
+
+    def settings(self) -> dict[str, str | None]:
+        """What should be the same for all models of a family, by its name, as text."""
+        words = (self.input_prefix, self.input_suffix, self.output_prefix, self.output_suffix)
+        generation = (self.temperature, self.max_tokens, self.num_outputs, self.stop_sequences)
+        return {
+            "instructions": _text(self.instructions),
+            "words around input and output": _text(words),
+            "generation settings": _text(generation),
+            "draws of the examples": _text(self.num_train_trials),
+        }
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 class Augmenter(msgspec.Struct):
@@ -92,11 +116,22 @@ class Stat(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder: its two files, decoded."""
+    """A run folder, and how the model was asked."""
 
     folder: Path
     spec: Spec
-    stats: list[Stat]
+
+    def stats(self) -> list[Stat]:
+        """The statistics of the run; SourceError where they cannot be read."""
+        return _decode(self.folder / STATS, list[Stat])
+
+
+def states(path: Path) -> Stated:
+    """The number of examples in the prompt that a run states; HELM writes no version of itself."""
+    if path.name != SPEC:
+        return Stated()
+    spec = _decode(path, Spec)
+    return Stated(shots={spec.task: spec.adapter.max_train_instances})
 
 
 def claims(path: Path) -> bool:
@@ -129,7 +164,7 @@ def runs_of(paths: Iterable[Path]) -> tuple[list[Run], list[Path]]:
                 where=str(stats),
                 hint="Give the whole folder of the run, as HELM wrote it.",
             )
-        runs.append(Run(folder, _decode(spec, Spec), _decode(stats, list[Stat])))
+        runs.append(Run(folder, _decode(spec, Spec)))
     return runs, unfinished
 
 

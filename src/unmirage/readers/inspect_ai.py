@@ -15,15 +15,17 @@ import polars as pl
 
 from unmirage import tables
 from unmirage.families import Scale
+from unmirage.readers.ahead import Ahead
 from unmirage.readers.base import Input, Loaded, Options, sha256
 from unmirage.readers.inspect_ai_archive import Archive
 from unmirage.readers.inspect_ai_records import Reduction, Sample, Whole, decode, decode_file
-from unmirage.readers.inspect_ai_rows import LIKELIHOODS, Rows, notes_of
+from unmirage.readers.inspect_ai_rows import LIKELIHOODS, Rows, Samples, notes_of
 from unmirage.readers.inspect_ai_runs import Log, Note, claims, newest, open_log, scales, tasks
 from unmirage.readers.inspect_ai_scores import compared, results_of
+from unmirage.readers.inspect_ai_setups import setup_of, states
 from unmirage.readers.lm_eval import axes
 
-__all__ = ["NAME", "claims", "read"]
+__all__ = ["NAME", "claims", "read", "states"]
 
 NAME = "inspect"
 REDUCTIONS = "reductions.json"
@@ -78,10 +80,14 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     runs.sort(key=lambda run: str(run.log.path))
     kinds = _kinds(runs)
     read = []
-    for run in runs:
-        rows, found = _read_run(run, kinds[run.task], on_rows, hashed=options.hashed)
-        loaded.extend(found)
-        read.append((run.task, run.scale.model, str(run.log.path), rows))
+    calls = {run.log.path: (run, kinds[run.task], options.folder, options.hashed) for run in runs}
+    with Ahead(options, read_run, calls, list(calls), on_rows) as ahead:
+        for path, call in calls.items():
+            said, found = ahead.get(path, *call)
+            loaded.extend(found)
+            run = call[0]
+            loaded.setups.append(setup_of(run.log.header, run.scale.family, run.scale.model, run.task))
+            read.append(said)
     loaded.warnings += notes_of(read)
     return loaded
 
@@ -136,7 +142,10 @@ class _Parts:
                 self.reductions = decode(archive.read(REDUCTIONS), list[Reduction], where)
 
 
-def _read_run(run: Run, kind: str, on_rows: Callable[[int], None], *, hashed: bool) -> tuple[Rows, Loaded]:
+def read_run(
+    on_rows: Callable[[int], None], run: Run, kind: str, folder: Path | None, hashed: bool
+) -> tuple[Samples, Loaded]:
+    """Read a log: what there is to say of its samples, and what it holds."""
     where = str(run.log.path)
     rows, parts, read = Rows(kind, next(iter(run.scorers), "score")), _Parts(run.log), 0
     for sample in parts.samples():
@@ -153,11 +162,11 @@ def _read_run(run: Run, kind: str, on_rows: Callable[[int], None], *, hashed: bo
     if len(rows):
         frame = rows.frame()
         loaded.warnings += compared(frame, kind, aggregates, parts.reductions, run.task, where)
-        loaded.responses.append(_checked(frame, run, known, loaded.warnings, tables.check_responses))
+        loaded.keep(_checked(frame, run, known, loaded.warnings, tables.check_responses), folder)
     if aggregates:
         frame = pl.DataFrame(aggregates, schema={name: tables.RESULTS[name] for name in aggregates[0]})
         loaded.results.append(_checked(frame, run, known, loaded.warnings, tables.check_results))
-    return rows, loaded
+    return Samples(run.task, run.scale.model, where, kind, rows.counts, rows.choices), loaded
 
 
 def _checked(

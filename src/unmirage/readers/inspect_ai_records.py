@@ -121,6 +121,9 @@ class Eval(msgspec.Struct):
     solver: str | None = None
     scorers: list[Scorer] | None = None
     metadata: dict[str, Any] | None = None
+    version: Any = msgspec.field(name="task_version", default=None)
+    packages: Any = None
+    generation: Any = msgspec.field(name="model_generate_config", default=None)
 
 
 class Metric(msgspec.Struct):
@@ -170,6 +173,7 @@ class Header(msgspec.Struct):
     status: str = "started"
     results: Results | None = None
     metadata: dict[str, Any] = {}
+    plan: Any = None
 
 
 class Whole(Header):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import accumulate
 from typing import cast
@@ -202,19 +203,37 @@ def _byte_letters() -> dict[str, int]:
     return {chr(byte): byte for byte in own} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
-def notes_of(read: Sequence[tuple[str, str, str, Rows]]) -> list[Note]:
+@dataclass(frozen=True)
+class Samples:
+    """What there is to say of the samples of a log.
+
+    Attributes
+    ----------
+    task, model, where: of which log. kind: of its rows.
+    counts, choices: as :class:`Rows` has them.
+    """
+
+    task: str
+    model: str
+    where: str
+    kind: str
+    counts: Counter[str]
+    choices: int
+
+
+def notes_of(read: Sequence[Samples]) -> list[Note]:
     """Warnings on the samples of all logs: those that are no rows, and how the others were read.
 
-    Parameters: (task, model, where, rows) of each log. There is one warning a task and kind of remark.
+    There is one warning a task and kind of remark.
     """
     by_task: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
     chances: dict[str, int] = {}
-    for task, model, where, rows in read:
-        for what, count in rows.counts.items():
-            if count and (what != "stripped" or rows.kind == "generation"):
-                by_task.setdefault((what, task), []).append((model, where, count))
-        if rows.choices:
-            chances.setdefault(task, rows.choices)
+    for one in read:
+        for what, count in one.counts.items():
+            if count and (what != "stripped" or one.kind == "generation"):
+                by_task.setdefault((what, one.task), []).append((one.model, one.where, count))
+        if one.choices:
+            chances.setdefault(one.task, one.choices)
     notes = []
     for what, (code, text) in _TEXTS.items():
         for (word, task), found in by_task.items():

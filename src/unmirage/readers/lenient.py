@@ -6,14 +6,13 @@ For looking at logs. An audit reads by `read_sources`, where the first defect is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import polars as pl
-
 from unmirage import readers
-from unmirage.errors import SourceError, UnmirageError
-from unmirage.readers.base import Loaded, Options, Reader
+from unmirage.errors import SourceError, TableError, UnmirageError
+from unmirage.readers.base import Loaded, Meter, Options, Reader, Unreadable, meter, size_of
+from unmirage.readers.together import Together
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,15 @@ class Found:
 
     Attributes
     ----------
-    loaded: one frame a table at most, as `read_sources` gives it; where the tools' rows contradict each other
-        (`unread` says so) they stand one after another, unchecked.
+    loaded: warnings, files and setups; of the results one frame at most.
+    responses: those of all readers together; None where there are none. Where rows contradict each other
+        (`unread` says so) the first of a key is there.
     parts: what each reader gave, by its name.
     unread: what was not read, in the order of the sources.
     """
 
     loaded: Loaded
+    responses: Together | None
     parts: dict[str, Loaded]
     unread: list[Unread]
 
@@ -46,9 +47,9 @@ def read_lenient(
     options: Options,
     *,
     format: str | None = None,
-    on_rows: Callable[[int], None] = lambda n: None,
+    on_bytes: Callable[[int, int], None] = lambda done, total: None,
 ) -> Found:
-    """Read files and folders, leaving out what cannot be read; parameters as of `read_sources`.
+    """Read files and folders, leaving out what cannot be read; parameters as of `gather`.
 
     A file that an error names is left out, and the others of its folder are read without it; where an error
     names no file of a folder, the folder is left out.
@@ -79,22 +80,27 @@ def read_lenient(
             unread += _unknown(source, {path for path, _ in found})
     loaded.warnings = [note for note in loaded.warnings if note["code"] != "files-not-read"]
     parts = {}
-    for reader in readers.READERS:
-        paths = list(files[reader.name].values())
-        if paths:
-            parts[reader.name], bad = _read(reader, paths, options, on_rows)
-            unread += bad
+    unreadable = Unreadable(may_fail=frozenset(path for group in files.values() for path in group.values()))
+    sizes = {path: size_of(path) for path in unreadable.may_fail}
+    here = Meter(sizes, on_bytes)
+    token = meter.set(here)
+    try:
+        for reader in readers.READERS:
+            paths = list(files[reader.name].values())
+            if paths:
+                parts[reader.name], bad = _read(reader, paths, replace(options, unreadable=unreadable))
+                unread += bad
+            for path in paths:
+                here.reach(path)
+    finally:
+        meter.reset(token)
+    unread += [Unread(str(path), problem.what) for path, problem in sorted(unreadable.found.items())]
     for part in parts.values():
         loaded.extend(part)
-    try:
-        loaded = readers.combine(loaded, list(parts.items()))
-    except UnmirageError as problem:
-        unread.append(Unread(problem.where or "the sources together", problem.what))
-        loaded.responses, loaded.results = (
-            [pl.concat(frames, how="diagonal")] if frames else []
-            for frames in (loaded.responses, loaded.results)
-        )
-    return Found(loaded, parts, list(dict.fromkeys(unread)))
+    problems: list[TableError] = []
+    one = readers.combined(loaded, list(parts.items()), options.folder, problems)
+    unread += [Unread(problem.where or "the sources together", problem.what) for problem in problems]
+    return Found(loaded, one, parts, list(dict.fromkeys(unread)))
 
 
 def _unknown(folder: Path, known: set[Path]) -> list[Unread]:
@@ -109,11 +115,12 @@ def _unknown(folder: Path, known: set[Path]) -> list[Unread]:
         return []  # that it cannot be searched was said
 
 
-def _read(
-    reader: Reader, paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
-) -> tuple[Loaded, list[Unread]]:
+def _read(reader: Reader, paths: Sequence[Path], options: Options) -> tuple[Loaded, list[Unread]]:
+    def read(given: Sequence[Path]) -> Loaded:
+        return readers.read_with(reader, list(given), options, lambda n: None)
+
     try:
-        return reader.read(paths, options, on_rows), []
+        return read(paths), []
     except UnmirageError as problem:
         first = problem
     folders: dict[Path, list[Path]] = {}
@@ -126,7 +133,7 @@ def _read(
         left = group
         while left:
             try:
-                good[folder] = reader.read(left, options, lambda n: None)
+                good[folder] = read(left)
             except UnmirageError as problem:
                 faulty = [path for path in left if str(path) in (problem.where or "")]
                 unread += [Unread(str(path), problem.what) for path in faulty or [folder]]
@@ -137,7 +144,7 @@ def _read(
     if not whole:
         return Loaded(), unread
     try:
-        return reader.read(whole, options, on_rows), unread
+        return read(whole), unread
     except UnmirageError as problem:
         # Each folder can be read, and all of them together cannot.
         told = problem if unread else first

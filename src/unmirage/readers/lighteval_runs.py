@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from unmirage.errors import SourceError
-from unmirage.readers.base import head, lenient_json
+from unmirage.readers.base import Stated, head, lenient_json
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?"
 DETAILS = re.compile(rf"^details_(?P<task>.+)_(?P<time>{TIME})\.parquet$", re.DOTALL)
@@ -36,6 +36,13 @@ class General(msgspec.Struct):
 
     model_name: str | None = None
     model_config: Any = None
+    sha: Any = msgspec.field(name="lighteval_sha", default=None)
+    seeds: Any = msgspec.field(name="num_fewshot_seeds", default=None)
+
+    @property
+    def version(self) -> str | None:
+        """The commit of lighteval that ran; None where it did not know it."""
+        return self.sha if isinstance(self.sha, str) and self.sha.strip("? ") else None
 
 
 class Results(msgspec.Struct):
@@ -44,11 +51,38 @@ class Results(msgspec.Struct):
     general: General = msgspec.field(name="config_general")
     results: dict[str, dict[str, Any]]
     tasks: dict[str, Any] = msgspec.field(name="config_tasks", default_factory=dict)
+    summaries: Any = msgspec.field(name="summary_tasks", default=None)
+
+    def config(self, task: str) -> dict[str, Any]:
+        """What is written of how a task was set up."""
+        config = self.tasks.get(task, self.tasks.get(shots_of(task)[0]))
+        return config if isinstance(config, dict) else {}
+
+    def settings(self, task: str) -> dict[str, str | None]:
+        """What should be the same for all models of a family, by its name, as text."""
+        model = self.general.model_config if isinstance(self.general.model_config, dict) else {}
+        generation = model.get("generation_parameters")
+        given = {k: v for k, v in generation.items() if v is not None} if isinstance(generation, dict) else {}
+        summary = self.summaries.get(task) if isinstance(self.summaries, dict) else None
+        hashes = summary.get("hashes") if isinstance(summary, dict) else None
+        hashes = hashes if isinstance(hashes, dict) else {}
+        config = self.config(task)
+        return {
+            "task version": _text(config.get("version")),
+            "system instruction": _text(model.get("system_prompt")),
+            "chat template": _text(model.get("override_chat_template")),
+            "generation settings": _text([given, config.get("generation_size"), config.get("stop_sequence")]),
+            "draws of the examples": _text(self.general.seeds),
+            "number format": _text(model.get("dtype")),
+            "lighteval version": self.general.version,
+            "hash of all prompts": _text(
+                hashes.get("hash_full_prompts") if isinstance(hashes, dict) else None
+            ),
+        }
 
     def functions(self, task: str) -> dict[str, str]:
         """Metric -> the call that scores an item, as text; versions before 0.11 do not write it."""
-        config = self.tasks.get(task, self.tasks.get(shots_of(task)[0]))
-        metrics = config.get("metrics") if isinstance(config, dict) else None
+        metrics = self.config(task).get("metrics")
         found = {}
         for metric in metrics if isinstance(metrics, list) else []:
             if isinstance(metric, dict):
@@ -56,6 +90,10 @@ class Results(msgspec.Struct):
                 for name in names if isinstance(names, list) else [names]:
                     found[str(name)] = str(metric.get("sample_level_fn") or "")
         return found
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 @dataclass
@@ -82,6 +120,19 @@ class Run:
         pieces = [config.get("revision"), config.get("subfolder")]
         kept = [piece for piece in pieces if isinstance(piece, str) and piece not in ("", "main")]
         return name, "/".join(kept) or None
+
+
+def states(path: Path) -> Stated:
+    """The commit of lighteval that a results file states, and its tasks' numbers of shots."""
+    if path.suffix != ".json" or not claims(path):
+        return Stated()
+    results = _decode(path)
+    shots = dict(shots_of(name) for name in results.results)
+    version = results.general.version
+    return Stated(
+        f"lighteval {version[:12]}" if version else None,
+        {name: n for name, n in shots.items() if n is not None},
+    )
 
 
 def shots_of(task: str) -> tuple[str, int | None]:

@@ -8,7 +8,8 @@ picks the newest of several, and lays the records out as responses; decoding a s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,23 @@ import polars as pl
 
 from unmirage import tables
 from unmirage.families import Scale
+from unmirage.readers.ahead import Ahead
 from unmirage.readers.base import Input, Loaded, Options, families_of, sha256
-from unmirage.readers.lm_eval_checks import Disagreements, Texts, changed_arguments, scores_apart, setup_of
+from unmirage.readers.lm_eval_checks import (
+    Asked,
+    Disagreements,
+    Scored,
+    Texts,
+    asked_of,
+    changed_arguments,
+    scored_of,
+    scores_apart,
+    setup_of,
+)
 from unmirage.readers.lm_eval_columns import read_columns
 from unmirage.readers.lm_eval_frames import frame_of
 from unmirage.readers.lm_eval_runs import Results, Run, claims, runs_of, states, step_of
+from unmirage.readers.parts import Table, taken
 from unmirage.readers.shots import labels
 
 __all__ = ["NAME", "axes", "claims", "group_of", "read", "states"]
@@ -41,7 +54,31 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
     scales = _scales(runs, options)
     shots, notes = _shots(runs)
     loaded.warnings += notes
-    sampled: dict[tuple[str, str], tuple[Run, pl.DataFrame]] = {}
+    calls: dict[Path, _Call] = {}
+    newest: dict[tuple[str, str], Path] = {}
+    for run in runs:
+        for task, path in sorted(run.samples.items()):
+            label = task + shots.get((id(run), task), "")
+            calls[path] = _call(run, task, label, path, scales[id(run)], options.folder, options.hashed)
+            newest.setdefault((scales[id(run)][0].model, label), path)
+    first = {path: calls[path] for path in newest.values()}
+    with Ahead(options, read_file, first, list(first), on_rows) as ahead:
+        _read_runs(runs, scales, shots, calls, ahead, options, loaded)
+    loaded.inputs.sort(key=lambda entry: entry.path)
+    return loaded
+
+
+def _read_runs(
+    runs: Sequence[Run],
+    scales: Mapping[int, tuple[Scale, float | None]],
+    shots: Mapping[tuple[int, str], str],
+    calls: Mapping[Path, _Call],
+    ahead: Ahead[Path, File],
+    options: Options,
+    loaded: Loaded,
+) -> None:
+    """Add what the runs hold, the newest run first."""
+    sampled: dict[tuple[str, str], tuple[Run, Table]] = {}
     aggregated: dict[tuple[str, str], Run] = {}
     used: dict[tuple[str, str], Run] = {}
     apart = Disagreements()
@@ -49,22 +86,24 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
         scale, step = scales[id(run)]
         if run.results is None:
             loaded.warnings.append(_no_results(run, scale))
-        texts = Texts()
+        texts = Texts(options.folder)
         for task, path in sorted(run.samples.items()):
             label = task + shots.get((id(run), task), "")
-            known = {**axes(scale), "step": step}
             newer = sampled.get((scale.model, label))
             with options.unreadable.attempt(path):
                 if newer is None:
-                    one = _read_task(run, task, label, path, known, scale, on_rows, texts, options.hashed)
-                    sampled[scale.model, label] = run, one.responses[0]
+                    one = ahead.get(path, *calls[path])
+                    sampled[scale.model, label] = run, one.loaded.tables[0]
                     used[scale.model, label] = run
-                    loaded.extend(one)
+                    loaded.extend(one.loaded)
+                    loaded.setups.append(setup_of(run, scale.family, scale.model, task, label, one.asked))
+                    texts.add(task, path, one.scored)
                     continue
                 loaded.warnings.append(_older(scale.model, task, path, run, newer[0]))
                 if scores_apart(run, newer[0], task) or not (run.results and newer[0].results):
-                    again = _read_task(run, task, label, path, known, scale, lambda n: None, Texts(), False)
-                    apart.compare(scale.model, task, run, *newer, again.responses[0])
+                    call = _call(run, task, label, path, scales[id(run)], None, False)
+                    again = read_file(lambda n: None, *call).loaded.responses[0]
+                    apart.compare(scale.model, task, run, newer[0], taken(newer[1]), again)
         loaded.warnings += texts.notes(scale.model, run.arguments())
         if run.results is None or run.path is None:
             continue
@@ -107,8 +146,6 @@ def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]
         digest = sha256(run.path) if options.hashed else ""
         loaded.inputs.append(Input(str(run.path), NAME, digest, len(fresh)))
     loaded.warnings += apart.notes() + apart.mixed(used)
-    loaded.inputs.sort(key=lambda entry: entry.path)
-    return loaded
 
 
 def _scales(runs: Sequence[Run], options: Options) -> dict[int, tuple[Scale, float | None]]:
@@ -181,23 +218,48 @@ def _older(model: str, task: str, path: Path, run: Run, newer: Run) -> dict[str,
     )
 
 
-def _read_task(
+@dataclass(frozen=True)
+class File:
+    """What a samples file gave: its rows and warnings, its scored texts, and how items were asked."""
+
+    loaded: Loaded
+    scored: Scored | None
+    asked: Asked
+
+
+_Call = tuple[Path, str, dict[str, Any] | None, list[str], Scale, dict[str, float | None], Path | None, bool]
+
+
+def _call(
     run: Run,
     task: str,
     label: str,
     path: Path,
-    known: dict[str, float | None],
-    scale: Scale,
-    on_rows: Callable[[int], None],
-    texts: Texts,
+    scaled: tuple[Scale, float | None],
+    folder: Path | None,
     hashed: bool,
-) -> Loaded:
-    config = run.config(task)
+) -> _Call:
+    """The arguments of :func:`read_file` for a task of a run."""
+    scale, step = scaled
+    filters = run.results.filters(task) if run.results else []
+    return path, label, run.config(task), filters, scale, {**axes(scale), "step": step}, folder, hashed
+
+
+def read_file(
+    on_rows: Callable[[int], None],
+    path: Path,
+    label: str,
+    config: dict[str, Any] | None,
+    filters: list[str],
+    scale: Scale,
+    known: dict[str, float | None],
+    folder: Path | None,
+    hashed: bool,
+) -> File:
+    """Read a samples file; `label` is what its task is called, `known` the axes of its model."""
     columns = read_columns(path, config, on_rows, hashed=hashed)
     loaded = Loaded(inputs=[Input(str(path), NAME, columns.sha256, len(columns))])
-    frame, notes = frame_of(
-        columns, config, run.results.filters(task) if run.results else [], where=str(path)
-    )
+    frame, notes = frame_of(columns, config, filters, where=str(path))
     named = pl.col("filter").replace_strict(
         {"": label}, default=pl.format("{},{}", pl.lit(label), pl.col("filter"))
     )
@@ -208,11 +270,9 @@ def _read_task(
         **{name: pl.lit(value, dtype=pl.Float64) for name, value in known.items()},
     ).drop("filter")
     frame, more = tables.check_responses(_without_empty_step(frame), where=str(path))
-    texts.add(task, path, columns)
-    loaded.responses.append(frame)
-    loaded.setups.append(setup_of(run, scale.family, scale.model, task, label, columns))
+    loaded.keep(frame, folder)
     loaded.warnings += [*notes, *more]
-    return loaded
+    return File(loaded, scored_of(columns, folder), asked_of(columns, folder))
 
 
 def _aggregates(results: Results, scale: Scale, suffixes: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:

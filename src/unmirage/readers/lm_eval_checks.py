@@ -10,74 +10,101 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from unmirage import tables
 from unmirage.consistency import ASKED, FEWEST, Setup, contradicted, impossible
 from unmirage.counts import listed
+from unmirage.facts import Parted
 from unmirage.readers.lm_eval_columns import Columns
 from unmirage.readers.lm_eval_records import LIKELIHOOD
 from unmirage.readers.lm_eval_runs import Run
+from unmirage.readers.parts import Table, kept, put, rows_of, taken
 
 Note = dict[str, object]
-Integers = npt.NDArray[np.int64]
 SHOWN = 8  # documents that a message names
 SAME = 1e-3  # nats; runs whose log-probabilities differ by more do not agree
 
 
-@dataclass
-class Texts:
-    """The scored texts of one run, over all its tasks: a few numbers a request, an array a task.
+@dataclass(frozen=True)
+class Scored:
+    """The scored texts of a samples file: a few numbers a request.
 
-    `row` is the record's place in its file.
+    Attributes
+    ----------
+    requests: in the schema SCORED.
+    documents: `doc_id` of each record.
+    impossible: the records whose text is marked greedy and cannot be.
     """
 
-    tasks: list[tuple[str, Path, list[int | str]]] = field(default_factory=list)
-    impossible: list[set[int]] = field(default_factory=list)
-    hashes: list[Integers] = field(default_factory=list)
-    scored: list[Integers] = field(default_factory=list)
-    loglik: list[npt.NDArray[np.float64]] = field(default_factory=list)
-    row: list[Integers] = field(default_factory=list)
+    requests: Table
+    documents: Table
+    impossible: frozenset[int]
 
-    def add(self, task: str, path: Path, columns: Columns) -> None:
+
+# Hash of the text, how much of it is scored, its log-probability, and the place of its record.
+SCORED = {"text": pl.Int64, "scored": pl.Int64, "loglik": pl.Float64, "row": pl.UInt32}
+
+
+def scored_of(columns: Columns, folder: Path | None) -> Scored | None:
+    """The scored texts of a samples file, in files of `folder` if there is one; None where there are none:
+    rolling likelihoods and generations."""
+    if not len(columns.texts):
+        return None
+    requests = pl.DataFrame(
+        {
+            "text": columns.texts,
+            "scored": columns.scored,
+            "loglik": np.array(columns.loglikelihoods, dtype=np.float64),
+            "row": np.repeat(np.arange(len(columns), dtype=np.uint32), np.array(columns.counts)),
+        },
+        schema=SCORED,
+    )
+    broken: frozenset[int] = frozenset()
+    if columns.output_type == LIKELIHOOD:
+        found = impossible(
+            requests["loglik"].to_numpy(),
+            columns.greedy == 1,
+            np.array([len(target.encode(errors="replace")) for target in columns.target], dtype=np.int64),
+        )
+        broken = frozenset(np.flatnonzero(found).tolist())
+    documents = pl.DataFrame({"doc_id": list(map(str, columns.doc_id))}, schema={"doc_id": pl.String})
+    return Scored(kept(requests, folder), kept(documents, folder), broken)
+
+
+@dataclass
+class Texts:
+    """The scored texts of one run, over all its tasks.
+
+    Parameters
+    ----------
+    folder: where they wait for each other; None: in memory.
+    """
+
+    folder: Path | None = None
+    tasks: list[tuple[str, Path, Scored]] = field(default_factory=list)
+
+    def add(self, task: str, path: Path, scored: Scored | None) -> None:
         """Add a samples file."""
-        hashes = columns.texts
-        if not len(hashes):
-            return  # rolling likelihoods and generations
-        self.tasks.append((task, path, columns.doc_id))
-        self.hashes.append(hashes)
-        self.scored.append(columns.scored)
-        self.loglik.append(np.array(columns.loglikelihoods))
-        self.row.append(np.repeat(np.arange(len(columns)), np.array(columns.counts)))
-        never: set[int] = set()
-        if columns.output_type == LIKELIHOOD:
-            broken = impossible(
-                self.loglik[-1],
-                columns.greedy == 1,
-                np.array([len(target.encode(errors="replace")) for target in columns.target], dtype=np.int64),
-            )
-            never = set(np.flatnonzero(broken).tolist())
-        self.impossible.append(never)
+        if scored is not None:
+            self.tasks.append((task, path, scored))
 
     def notes(self, model: str, arguments: Mapping[str, str]) -> list[Note]:
         """A warning for each task with log-probabilities that cannot be."""
         if not self.tasks:
             return []
-        mask = contradicted(
-            np.concatenate(self.hashes), np.concatenate(self.scored), np.concatenate(self.loglik)
-        )
-        parts = np.split(mask, np.cumsum([len(part) for part in self.hashes])[:-1])
+        contradictions = self._contradicted()
         notes = []
-        for place, (task, path, documents) in enumerate(self.tasks):
-            never = self.impossible[place]
-            against = set(self.row[place][parts[place]].tolist())
+        for place, (task, path, scored) in enumerate(self.tasks):
+            never = scored.impossible
+            against = contradictions.get(place, set())
             if len(against) < FEWEST:
                 against &= never
             found = sorted(never | against)
             if not found:
                 continue
-            names = listed([str(documents[i]) for i in found], SHOWN)
+            documents = taken(scored.documents)["doc_id"]
+            names = listed(documents.gather(found).to_list(), SHOWN)
             reasons = []
             if never:
                 reasons.append(f"{len(never)} are marked greedy, and greedy text of their length is likelier")
@@ -103,15 +130,41 @@ class Texts:
             )
         return notes
 
+    def _contradicted(self) -> dict[int, set[int]]:
+        """Place of a task -> its records that another request contradicts."""
+        texts = Parted(sum(rows_of(one.requests) for _, _, one in self.tasks), "text", self.folder)
+        for place, (_, _, one) in enumerate(self.tasks):
+            texts.add(taken(one.requests).with_columns(place=pl.lit(place, dtype=pl.UInt32)))
+        found: dict[int, set[int]] = {}
+        for part in texts:
+            mask = contradicted(*(part[name].to_numpy() for name in ("text", "scored", "loglik")))
+            for place, row in part.filter(pl.Series(mask)).select("place", "row").iter_rows():
+                found.setdefault(place, set()).add(row)
+        return found
 
-def setup_of(run: Run, family: str, model: str, task: str, label: str, columns: Columns | None) -> Setup:
+
+@dataclass(frozen=True)
+class Asked:
+    """What the records of a samples file say of how items were asked; see :class:`Setup`."""
+
+    prompts: pl.DataFrame | Path | None
+    nearest: bool
+
+
+def asked_of(columns: Columns, folder: Path | None) -> Asked:
+    """The prompts of a samples file, in a file of `folder` if there is one."""
+    prompts: pl.DataFrame | Path | None = None
+    if columns.prompts.any():
+        stated = pl.DataFrame({"item_id": columns.item, "prompt": columns.prompts}, schema=ASKED)
+        stated = stated.filter(pl.col("prompt") > 0)
+        prompts = stated if folder is None else put(stated, folder)
+    return Asked(prompts, bool(columns.accepted))
+
+
+def setup_of(run: Run, family: str, model: str, task: str, label: str, asked: Asked | None) -> Setup:
     """How a run asked its model a task; `label` is the name of the task in the rows."""
     settings: dict[str, str | None] = {}
-    prompts = None
-    if columns is not None and columns.prompts.any():
-        prompts = pl.DataFrame({"item_id": columns.item, "prompt": columns.prompts}, schema=ASKED).filter(
-            pl.col("prompt") > 0
-        )
+    asked = asked or Asked(None, nearest=False)
     found = run.results
     if found is not None:
         size = found.samples.get(task, {}).get("effective")
@@ -125,11 +178,10 @@ def setup_of(run: Run, family: str, model: str, task: str, label: str, columns: 
             "number format": _text(_or_unset(found.config.model_dtype)),
             "lm-eval version": _text(_or_unset(found.version)),
         }
-        if prompts is None:
+        if asked.prompts is None:
             # Without the items' own hashes that of the task tells whether prompts and items were the same.
             settings[f"hash of {size} items"] = _text(_entry(found.hashes, task))
-    nearest = columns is not None and bool(columns.accepted)
-    return Setup(family, model, label, settings, prompts, nearest)
+    return Setup(family, model, label, settings, asked.prompts, asked.nearest)
 
 
 def _entry(table: Any, task: str) -> Any:

@@ -23,6 +23,8 @@ RESULTS_HEAD = re.compile(rb'^\s*\{\s*"results"\s*:\s*\{')
 # A table of a user's may begin with doc_id too; only the harness goes on with the document.
 RECORD_HEAD = re.compile(rb'^\s*\[?\s*\{\s*"doc_id"\s*:\s*(?:\d+|"[^"]*")\s*,\s*"doc"\s*:')
 MODEL_KEYS = ("peft", "delta", "pretrained", "model", "path", "engine")
+# Of a task's entry in `configs`, the keys that are used; the others hold prompts and lists of examples.
+CONFIG = ("output_type", "num_fewshot", "target_delimiter", "filter_list", "metric_list")
 CHECKPOINT = re.compile(r"(?:global[-_]?)?(?:step|checkpoint|ckpt|iter)[-_]?(\d+)", re.IGNORECASE)
 
 
@@ -229,12 +231,17 @@ def _decode(path: Path) -> Results:
         content = path.read_bytes()
         reached(path)
         try:
-            return msgspec.json.decode(content, type=Results)
+            results = msgspec.json.decode(content, type=Results)
         except msgspec.DecodeError:
-            return msgspec.json.decode(lenient_json(content), type=Results)
+            results = msgspec.json.decode(lenient_json(content), type=Results)
     except OSError as problem:
         raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as problem:
         raise SourceError(
             f"is not a results file of lm-evaluation-harness: {problem}", where=str(path)
         ) from None
+    results.configs = {
+        task: {key: config[key] for key in CONFIG if key in config}
+        for task, config in results.configs.items()
+    }
+    return results

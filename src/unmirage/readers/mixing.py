@@ -13,57 +13,65 @@ from unmirage.counts import listed
 Note = dict[str, object]
 Tools = Sequence[tuple[str, pl.DataFrame]]  # what people call the tool, a table of rows that it gave
 
-_TASK = ["family", "model", "task"]
-_ITEM = ["item_id", "epoch"]
+CELL = ["family", "model", "task"]
 
 
-def first_tool_only(parts: Tools, key: Sequence[str], what: str) -> tuple[list[pl.DataFrame], list[Note]]:
-    """The tables without the rows of a model's task that an earlier tool has too.
-
-    A later tool's rows go, all of that model and task, where they share one of `key` with an earlier tool's:
-    the same outputs in two formats would contradict each other. A warning names them.
+def in_two(rows: pl.DataFrame, cell: Sequence[str], key: Sequence[str]) -> pl.DataFrame:
+    """The models' tasks of a tool of which an earlier tool has a row too: frame of `tool` and `cell`.
 
     Parameters
     ----------
-    parts: in the order in which tools are preferred.
-    key: the columns that tell the rows of a model's task apart.
-    what: what the rows are, for the warning.
+    rows: with `tool`, the place of the tool in the order in which they are preferred.
+    cell: the columns that tell models' tasks apart. key: those that tell their rows apart.
     """
-    if len({tool for tool, _ in parts}) < 2:
-        return [frame for _, frame in parts], []
-    seen: dict[str, list[pl.DataFrame]] = {}
-    kept = []
-    notes = []
-    for tool, frame in parts:
-        others = [rows for name, group in seen.items() if name != tool for rows in group]
-        mine = frame.select(*_TASK, *key)
-        seen.setdefault(tool, []).append(mine)
-        shared = mine.join(pl.concat(others), on=[*_TASK, *key], how="semi") if others else mine.clear()
-        twice = shared.select(_TASK).unique(maintain_order=True)
-        if twice.height:
-            names = listed([f"{task} of {model}" for _, model, task in twice.iter_rows()])
-            notes.append(
-                tables.warning(
-                    "two-tools",
-                    f"{tool}: the {what} of {twice.height} tasks of models are in the logs of another tool "
-                    f"too, which are read instead ({names})",
-                    count=twice.height,
-                )
-            )
-            frame = frame.join(twice, on=_TASK, how="anti", maintain_order="left")
-        if frame.height:
-            kept.append(frame)
-    return kept, notes
+    both = [*cell, *key]
+    first = rows.group_by(both).agg(first=pl.col("tool").min())
+    again = rows.join(first, on=both, how="left", maintain_order="left").filter(
+        pl.col("tool") > pl.col("first")
+    )
+    return again.select("tool", *cell).unique(maintain_order=True)
 
 
-def responses_of(parts: Tools) -> tuple[list[pl.DataFrame], list[Note]]:
-    """Responses, each item of a model's task from one tool only; see :func:`first_tool_only`."""
-    return first_tool_only(parts, _ITEM, "items")
+def two_tools(lost: Sequence[tuple[str, str, str]], tool: str, what: str) -> Note:
+    """The warning of models' tasks of a tool that are left out, since an earlier tool's are read.
+
+    Parameters
+    ----------
+    lost: (family, model, task) of each.
+    what: what the rows are.
+    """
+    names = listed([f"{task} of {model}" for _, model, task in lost])
+    return tables.warning(
+        "two-tools",
+        f"{tool}: the {what} of {len(lost)} tasks of models are in the logs of another tool too, which are "
+        f"read instead ({names})",
+        count=len(lost),
+    )
 
 
 def results_of(parts: Tools) -> tuple[list[pl.DataFrame], list[Note]]:
-    """Aggregates, each metric of a model's task from one tool only; see :func:`first_tool_only`."""
-    return first_tool_only(parts, ["metric"], "aggregates")
+    """Aggregates, each metric of a model's task from one tool only.
+
+    A later tool's rows go, all of that model and task, where they share a metric with an earlier tool's: the
+    same outputs in two formats would contradict each other. A warning a tool names them.
+    """
+    tools = list(dict.fromkeys(tool for tool, _ in parts))
+    if len(tools) < 2:
+        return [frame for _, frame in parts], []
+    rows = pl.concat(frame.select(*CELL, "metric", tool=tools.index(tool)) for tool, frame in parts)
+    lost = in_two(rows, CELL, ["metric"])
+    kept = []
+    for tool, frame in parts:
+        left = lost.filter(pl.col("tool") == tools.index(tool))
+        frame = frame.join(left, on=CELL, how="anti", maintain_order="left") if left.height else frame
+        if frame.height:
+            kept.append(frame)
+    notes = []
+    for place, tool in enumerate(tools):
+        mine = lost.filter(pl.col("tool") == place).select(CELL).rows()
+        if mine:
+            notes.append(two_tools(mine, tool, "aggregates"))
+    return kept, notes
 
 
 def same_models(parts: Tools) -> list[Note]:

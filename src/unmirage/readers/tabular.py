@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -17,10 +18,12 @@ import polars as pl
 from unmirage import tables
 from unmirage.errors import SourceError, TableError
 from unmirage.readers import mapping as maps
+from unmirage.readers.ahead import Ahead
 from unmirage.readers.base import (
     Input,
     Loaded,
     Options,
+    Unreadable,
     head,
     numbered_lines,
     parquet_columns,
@@ -65,14 +68,23 @@ def claims(path: Path) -> bool:
 def read(paths: Sequence[Path], options: Options, on_rows: Callable[[int], None]) -> Loaded:
     """Read tables; each file is checked by itself, so that a message can name it."""
     loaded = Loaded()
-    for path in paths:
-        with options.unreadable.attempt(path):
-            frame, notes = _load(path, options)
-            on_rows(frame.height)
-            read_one = from_frame(frame, options, where=str(path), stem=path.stem)
-            loaded.extend(read_one)
-            loaded.warnings += notes
-            loaded.inputs.append(Input(str(path), NAME, sha256(path), frame.height))
+    told = replace(options, unreadable=Unreadable(), engine=None)
+    with Ahead(options, read_file, {path: (path, told) for path in paths}, paths, on_rows) as ahead:
+        for path in paths:
+            with options.unreadable.attempt(path):
+                loaded.extend(ahead.get(path, path, told))
+    return loaded
+
+
+def read_file(on_rows: Callable[[int], None], path: Path, options: Options) -> Loaded:
+    """Read one table."""
+    frame, notes = _load(path, options)
+    on_rows(frame.height)
+    given = from_frame(frame, options, where=str(path), stem=path.stem)
+    loaded = Loaded(results=given.results, warnings=given.warnings + notes)
+    for rows in given.responses:
+        loaded.keep(rows, options.folder)
+    loaded.inputs.append(Input(str(path), NAME, sha256(path), frame.height))
     return loaded
 
 

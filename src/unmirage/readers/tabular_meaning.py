@@ -83,13 +83,18 @@ def _families(
     """Family, parameters, tokens and compute of known models where the table does not give them."""
     names = frame["model"].unique(maintain_order=True).drop_nulls().to_list()
     known = {name: scale for name in names if (scale := options.families.find(name)) is not None}
-    notes: list[Note] = []
     if "family" not in frame.columns or options.family:
         unknown = families_of([name for name in names if name not in known], stem)
         family = {n: options.family or (known[n].family if n in known else unknown[n]) for n in names}
         frame = frame.with_columns(
             family=pl.col("model").replace_strict(family, default=None, return_dtype=pl.String)
         )
+    return fill_scales(frame, options, where)
+
+
+def fill_scales(frame: pl.DataFrame, options: Options, where: str) -> tuple[pl.DataFrame, list[Note]]:
+    """The rows with parameters, tokens and compute of known models, where they do not give them."""
+    notes: list[Note] = []
     for name in ("n_params", "n_tokens"):
         looked_up = _looked_up(frame, options, name)
         if name not in frame.columns:

@@ -34,6 +34,7 @@ from unmirage.statistics.multiplicity import adjust
 from unmirage.statistics.resampling import percentile_interval, resample_means, resample_weights
 from unmirage.statistics.resolution import floor, items_needed, resolved
 from unmirage.statistics.serial import SerialDependence, serial_dependence
+from unmirage.statistics.sums import resample_sums, stderr_of_sums, unit_weights
 from unmirage.statistics.until import (
     UntilMean,
     until_interval,
@@ -72,13 +73,16 @@ __all__ = [
     "poisson_binomial_pmf",
     "pooled_rate",
     "resample_means",
+    "resample_sums",
     "resample_weights",
     "resolved",
     "row_correlations",
     "serial_dependence",
     "signed_range",
+    "stderr_of_sums",
     "subset_accuracy",
     "thin",
+    "unit_weights",
     "until_interval",
     "until_mean",
     "until_neg_log",

@@ -23,6 +23,9 @@ RARE = 0.01
 # No test set is larger; the answer stays a 64-bit integer.
 MOST_ITEMS = 10**15
 
+# A whole number of items that was computed may come out as much too small.
+_ROUNDING = 1e-12
+
 
 def floor(n: ArrayLike, chance: float = 0.0, alpha: float = 0.05) -> Floats:
     """The smallest rate that n items can tell from zero (chance 0) or from chance.
@@ -44,7 +47,7 @@ def floor(n: ArrayLike, chance: float = 0.0, alpha: float = 0.05) -> Floats:
     some = np.maximum(items, 1.0)
     if chance == 0:
         return np.where(items < 1, np.nan, -np.expm1(math.log(alpha) / some))
-    whole = np.floor(some).astype(np.int64)
+    whole = np.floor(some * (1 + _ROUNDING)).astype(np.int64)
     k = _critical(whole, chance, alpha)
     return np.where((items < 1) | (k > whole), np.nan, k / whole)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from unmirage.engine import Engine
 from unmirage.export import write_table
 from unmirage.result import Progress, silent
 from unmirage.train.family import (
@@ -65,8 +66,8 @@ def train_arithmetic(
     seeds: Sequence[int] = (0, 1, 2),
     steps: int | None = None,
     quick: bool = False,
-    jobs: int = 1,
     device: str = "cpu",
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> tuple[Path, Path]:
     """Train the arithmetic family and collect its responses; the same call goes on after a kill.
@@ -79,8 +80,9 @@ def train_arithmetic(
     seeds: of the models of each width.
     steps: of the training (None: the recipe's).
     quick: two tiny models, few steps and few questions: under a minute, to see that it works.
-    jobs: processes of one thread each.
     device: "cpu" or "cuda".
+    engine: where the models are trained (:func:`unmirage.engine.engine`); None: in this process. The
+        machines of a cluster must see `out`.
     progress: called as steps are done.
 
     Returns
@@ -93,12 +95,14 @@ def train_arithmetic(
     MissingExtraError: PyTorch is not installed. SettingsError: a width, seed or number out of range, no GPU.
     OutputError: the folder holds a family that was trained in another way, or files that cannot be read.
     """
-    recipe, plan = _settings(widths, tuple(seeds), steps, quick, jobs, device)
+    recipe, plan = _settings(widths, tuple(seeds), steps, quick, device, engine)
     keep_settings(out, {"recipe": asdict(recipe), "asked": plan.asked, "asked_before": plan.asked_before})
     # Seed by seed, so that a family of one seed is whole early; the large models first, which take longest.
     models = [(width, seed) for seed in plan.seeds for width in sorted(plan.widths, reverse=True)]
     folders = {key: out / "models" / name(*key) for key in models}
-    train_models(_model, (recipe, plan), folders, device, steps=recipe.steps, jobs=jobs, progress=progress)
+    train_models(
+        _model, (recipe, plan), folders, device, steps=recipe.steps, engine=engine, progress=progress
+    )
     last, along = (
         join((folders[key] / f"{kind}.parquet" for key in sorted(models)), out / f"{kind}.parquet")
         for kind in ("responses", "checkpoints")
@@ -124,8 +128,8 @@ def _settings(
     seeds: tuple[int, ...],
     steps: int | None,
     quick: bool,
-    jobs: int,
     device: str,
+    engine: Engine | None,
 ) -> tuple[Recipe, Plan]:
     needs_torch("train arithmetic")
     from unmirage.train.loop import Recipe
@@ -155,7 +159,7 @@ def _settings(
                 "must be multiples of 16 from 32 on",
             ),
             (recipe.steps >= 1, "--steps", "must be 1 at least"),
-            *common_rules(seeds, jobs, device),
+            *common_rules(seeds, device, engine),
         )
     )
     return recipe, plan

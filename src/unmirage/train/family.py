@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from multiprocessing import Manager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
+from unmirage.engine import Engine, say
+from unmirage.engine.local import Local
 from unmirage.errors import MissingExtraError, OutputError, SettingsError
 from unmirage.export import write_table
-from unmirage.processes import in_processes
 from unmirage.result import Progress
 from unmirage.tables import RESPONSES
 
@@ -24,13 +23,12 @@ Rule = tuple[bool, str, str]  # holds, option, what must hold
 
 @dataclass(frozen=True)
 class Report:
-    """Tells the process that waits how many steps of a model are done; sent to the process that trains."""
+    """Tells whoever waits for a model how many of its steps are done."""
 
-    queue: Any
     key: Hashable
 
     def __call__(self, done: int) -> None:
-        self.queue.put((self.key, done))
+        say((self.key, done))
 
 
 def needs_torch(command: str) -> None:
@@ -54,18 +52,22 @@ def check(rules: Iterable[Rule]) -> None:
             raise SettingsError(rule, where=where)
 
 
-def common_rules(seeds: tuple[int, ...], jobs: int, device: str) -> tuple[Rule, ...]:
+def common_rules(seeds: tuple[int, ...], device: str, engine: Engine | None) -> tuple[Rule, ...]:
     """The rules of the options that all families have."""
     import torch
 
     return (
         (bool(seeds) and min(seeds) >= 0, "--seeds", "there must be one at least, and none below 0"),
         (len(set(seeds)) == len(seeds), "--seeds", "must differ"),
-        (jobs >= 1, "--jobs", "must be 1 at least"),
         (
             device != "cuda" or torch.cuda.is_available(),
             "--device",
             "PyTorch finds no CUDA GPU here; use cpu",
+        ),
+        (
+            device != "cuda" or engine is None or isinstance(engine, Local),
+            "--device",
+            "cuda needs --engine local: calls on a cluster are given no GPU",
         ),
     )
 
@@ -109,7 +111,7 @@ def train_models(
     device: str,
     *,
     steps: int,
-    jobs: int,
+    engine: Engine | None,
     progress: Progress,
 ) -> None:
     """Train each model that has no responses yet: `function(key, *shared, folder, device, report)`.
@@ -122,33 +124,24 @@ def train_models(
     folders: key of a model -> its folder.
     device: "cpu" or "cuda".
     steps: of each model.
-    jobs: processes of one thread each.
+    engine: where the models are trained; None: in this process. Its machines see the folders.
     progress: called as steps and models are done.
     """
     total = len(folders) * steps
     done = dict.fromkeys(folders, 0)
-    with Manager() as manager:
-        queue = manager.Queue()
 
-        def listen() -> None:
-            while (said := queue.get()) is not None:
-                key, step = said
-                done[key] = step
-                progress("training (steps)", sum(done.values()), total)
+    def told(message: tuple[Key, int]) -> None:
+        key, done[key] = message
+        progress("training (steps)", sum(done.values()), total)
 
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
-        calls = {
-            key: (function, key, shared, folder, device, Report(queue, key))
-            for key, folder in folders.items()
-        }
-        try:
-            for finished, (key, _) in enumerate(in_processes(_one, calls, jobs, long=True), start=1):
-                queue.put((key, steps))
-                progress("models", finished, len(folders))
-        finally:
-            queue.put(None)  # the listener ends before its queue does
-            listener.join()
+    calls = {
+        key: (function, key, shared, folder.absolute(), device, Report(key))
+        for key, folder in folders.items()
+    }
+    going = (engine or Local()).map(_one, calls, long=True, told=told)
+    for finished, (key, _) in enumerate(going, start=1):
+        told((key, steps))
+        progress("models", finished, len(folders))
 
 
 def _one(
@@ -169,7 +162,18 @@ def _one(
 
 
 def join(parts: Iterable[Path], out: Path) -> Path:
-    """Write the tables of the models as one; returns its path."""
+    """Write the tables of the models as one; returns its path.
+
+    Raises OutputError where one is missing: it was trained on a machine with another folder of that name.
+    """
+    parts = list(parts)
+    for part in parts:
+        if not part.is_file():
+            raise OutputError(
+                "is not here, though its model is trained",
+                where=str(part),
+                hint="The machines of a cluster must share the folder of --out.",
+            )
     write_table(pl.concat([pl.read_parquet(part) for part in parts]), out, "parquet")
     return out
 

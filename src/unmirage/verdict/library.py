@@ -271,8 +271,11 @@ def _shapes(
     bases: tuple[Floats, ...], made: list[tuple[int, str, Floats]], w: Floats, *, steps: bool = False
 ) -> Shapes:
     kept: list[int] = []
-    directions: list[Floats] = []
     lengths: list[float] = []
+    # The directions of each base so far, in the first rows of an array.
+    near = [np.empty((len(made), w.size)) for _ in bases]
+    found = [0] * len(bases)
+    directions: list[Floats] = []
     for i, (base, _, curve) in enumerate(made):
         q = bases[base]
         raw = curve * w
@@ -283,9 +286,11 @@ def _shapes(
             continue
         direction = rest / length
         # Members of one dimension have one base, so their directions alone tell how far apart they are.
-        near = [d for j, d in zip(kept, directions, strict=True) if made[j][0] == base]
-        if near and not steps and float(np.max(np.square(near @ direction))) > 1 - _ANGLE**2:
+        known = near[base][: found[base]]
+        if len(known) and not steps and float(np.max(np.square(known @ direction))) > 1 - _ANGLE**2:
             continue
+        near[base][found[base]] = direction
+        found[base] += 1
         kept.append(i)
         directions.append(direction)
         lengths.append(length)

@@ -21,7 +21,10 @@ from unmirage.train.vision.train import train  # noqa: E402
 def family(tmp_path_factory):
     """A quick family of one seed, from the command line."""
     out = tmp_path_factory.mktemp("autoencoder")
-    assert main(["train", "autoencoder", "--quick", "--seeds", "1", "--out", str(out), "--quiet"]) == 0
+    assert (
+        main(["train", "autoencoder", "--quick", "--jobs", "1", "--seeds", "1", "--out", str(out), "--quiet"])
+        == 0
+    )
     return out
 
 

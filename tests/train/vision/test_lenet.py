@@ -14,6 +14,7 @@ import pytest
 
 import unmirage
 from unmirage.cli import main
+from unmirage.engine import engine
 from unmirage.errors import OutputError, SettingsError, SourceError
 
 torch = pytest.importorskip("torch")
@@ -138,7 +139,7 @@ def test_a_model_goes_on_from_its_state(family, tmp_path, monkeypatch):
 
 
 def test_seeds_differ_and_processes_do_not(family, tmp_path):
-    train("lenet", tmp_path, quick=True, seeds=[0, 1], sizes=[2], jobs=2)
+    train("lenet", tmp_path, quick=True, seeds=[0, 1], sizes=[2], engine=engine(jobs=2))
     first, second = pl.read_parquet(tmp_path / "responses.parquet").partition_by("model", maintain_order=True)
     assert (first["model"][0], second["model"][0]) == ("lenet-k2-seed0", "lenet-k2-seed1")
     assert first["choice_logprobs"].to_list() != second["choice_logprobs"].to_list()
@@ -166,7 +167,6 @@ def test_the_rate_rises_and_falls_to_zero():
         ({"seeds": []}, "--seeds"),
         ({"seeds": [1, 1]}, "--seeds"),
         ({"steps": 0}, "--steps"),
-        ({"jobs": 0}, "--jobs"),
     ],
 )
 def test_settings_out_of_range_are_refused_before_anything_is_written(tmp_path, options, where):

@@ -25,7 +25,7 @@ def family(tmp_path_factory):
     """A quick family of the two smallest widths, from the command line."""
     out = tmp_path_factory.mktemp("omniglot")
     options = ["--sizes", "8", "--sizes", "10", "--seeds", "1", "--steps", "60"]
-    assert main(["train", "omniglot", "--quick", *options, "--out", str(out), "--quiet"]) == 0
+    assert main(["train", "omniglot", "--quick", "--jobs", "1", *options, "--out", str(out), "--quiet"]) == 0
     return out
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unmirage.engine import Engine
 from unmirage.errors import OutputError
 from unmirage.result import Progress, silent
 from unmirage.train.family import check, common_rules, join, keep_settings, needs_torch, train_models
@@ -64,8 +65,8 @@ def train(
     seeds: Sequence[int] = (0, 1, 2),
     steps: int | None = None,
     quick: bool = False,
-    jobs: int = 1,
     device: str = "cpu",
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> Path:
     """Train a family of networks and collect its responses; the same call goes on after a kill.
@@ -81,8 +82,9 @@ def train(
     seeds: of the models of each size.
     steps: of the training (None: the recipe's).
     quick: few sizes and few steps: seconds on the digits, to see that it works.
-    jobs: processes of one thread each.
     device: "cpu" or "cuda".
+    engine: where the models are trained (:func:`unmirage.engine.engine`); None: in this process. The
+        machines of a cluster must see `out`.
     progress: called as steps are done.
 
     Returns
@@ -109,7 +111,7 @@ def train(
                 f"must be of {', '.join(map(str, about.sizes))}",
             ),
             (recipe.steps >= 1, "--steps", "must be 1 at least"),
-            *common_rules(tuple(seeds), jobs, device),
+            *common_rules(tuple(seeds), device, engine),
         )
     )
     source = read_source(data)
@@ -123,7 +125,7 @@ def train(
     models = [(size, seed) for seed in seeds for size in sorted(wanted, reverse=True)]
     folders = {key: out / "models" / about.name(*key) for key in models}
     train_models(
-        about.train, (prepared, recipe), folders, device, steps=recipe.steps, jobs=jobs, progress=progress
+        about.train, (prepared, recipe), folders, device, steps=recipe.steps, engine=engine, progress=progress
     )
     parts = (folders[key] / "responses.parquet" for key in sorted(models))
     return join(parts, out / "responses.parquet")
