@@ -18,6 +18,8 @@ from typing import Any
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
 PACKAGES = ("unmirage", "numpy", "polars", "scipy", "rapidfuzz", "pandas", "lm_eval", "torch")
+# As most users run it: compiled modules are kept.
+KEPT = {"PYTHONDONTWRITEBYTECODE": ""}
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -45,7 +47,7 @@ def run(command: Sequence[str], **environment: str) -> Run:
     child = subprocess.Popen(
         [sys.executable, *command],
         stdout=subprocess.PIPE,
-        env={**os.environ, **ONE_THREAD, "PYTHONPATH": path, **environment},
+        env={**os.environ, **KEPT, **ONE_THREAD, "PYTHONPATH": path, **environment},
     )
     assert child.stdout is not None
     out = child.stdout.read().decode()

@@ -27,9 +27,10 @@ def ours(path: Path, out: Path) -> Run:
     return run(["-m", "unmirage", "curves", str(path), *asked, *options])
 
 
-def measure(sizes: list[int], harness: int, bootstrap: int) -> None:
-    """Print the tables. The slow peers are measured up to `harness` and `bootstrap` rows."""
-    print(f"## Whole path: {len(METRICS)} metrics, {REPLICATES:,} replicates, 400 curves' points\n")
+def measure(sizes: list[int], tasks: int, harness: int, bootstrap: int) -> None:
+    """Print the tables: ten models of two families on so many tasks. The slow peers are measured up to
+    `harness` and `bootstrap` rows."""
+    print(f"## Whole path: {len(METRICS)} metrics, {REPLICATES:,} replicates, {20 * tasks} models' tasks\n")
     print(ABOUT)
     mine: dict[int, Run] = {}
     plain: dict[int, float] = {}
@@ -39,7 +40,7 @@ def measure(sizes: list[int], harness: int, bootstrap: int) -> None:
         rows_out = []
         for size in sizes:
             path, out = folder / f"{size}.parquet", folder / f"{size}_ours.parquet"
-            run([str(BENCHMARKS / "big_responses.py"), str(size), str(path)])
+            run([str(BENCHMARKS / "big_responses.py"), str(size), str(path), "--tasks", str(tasks)])
             mine[size] = ours(path, out)
             found, decoding = part("peers", "decode", path)
             rows, plain[size] = found["rows"], found["decode"]
