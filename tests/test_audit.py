@@ -242,6 +242,27 @@ def test_a_recorded_score_without_a_chance_level_says_how_to_give_it():
     assert not any("--chance" in line for line in known["would_settle"])
 
 
+def test_a_score_that_only_the_log_knows_can_be_asked_for():
+    rows = [
+        {
+            "family": "f",
+            "model": f"m{size}",
+            "n_params": 10.0**size,
+            "task": "t",
+            "kind": "score",
+            "item_id": str(item),
+            "recorded": [{"metric": "style", "value": (size + item) / 20}],
+        }
+        for size in range(5)
+        for item in range(6)
+    ]
+    found = unmirage.audit(
+        pl.DataFrame(rows, schema_overrides={"recorded": tables.RECORDED}), metrics=["style"]
+    )
+    assert found.curves["metric"].unique().to_list() == ["style"]
+    assert found.curves["mean"].to_list() == pytest.approx([(size + 2.5) / 20 for size in range(5)])
+
+
 def test_headline_and_companion_can_be_named(addition_logs):
     a = unmirage.audit(addition_logs, headline="token_accuracy", companion="token_edit_distance")
     assert verdict_of(a, "add2_gen")["headline"] == "token_accuracy"

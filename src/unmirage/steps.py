@@ -126,8 +126,16 @@ def gathered(kept: Kept, scores: ScoreResult, settings: Settings) -> Iterator[Ce
         order=kept.families,
         falling=settings.axis in FALLING,
         chance=settings.chance,
-        wanted=None if wanted is None else [name for name in wanted if metric(name).combine is not None],
+        wanted=None if wanted is None else [name for name in wanted if _combines(name)],
     )
+
+
+def _combines(name: str) -> bool:
+    """Whether a metric is an aggregate. A name that no list has is a recorded score of items."""
+    try:
+        return metric(name).combine is not None
+    except MetricError:
+        return False
 
 
 def generator(cell: Cell, settings: Settings) -> np.random.Generator:
