@@ -301,6 +301,8 @@ def retyped(data: bytes, chance: random.Random) -> bytes:
         frame = pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError, ValueError, pl.exceptions.PanicException):
         return replaced(data, chance)
+    if not frame.columns:
+        return replaced(data, chance)
     name = chance.choice(frame.columns)
     others = (
         pl.lit(None), pl.lit("<script>"), pl.lit(float("nan")), pl.lit(float("inf")), pl.lit(-1),
