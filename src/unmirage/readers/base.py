@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import msgspec
 import polars as pl
 
 from unmirage.consistency import Setup
@@ -266,6 +267,23 @@ def lenient_json(text: bytes) -> bytes:
     return json.dumps(json.loads(text, parse_constant=str)).encode()
 
 
+_T = TypeVar("_T")
+
+
+def json_file(path: Path, kind: type[_T], title: str) -> _T:
+    """A JSON file of this type, NaN and Infinity in it too; SourceError says that it is not `title`."""
+    try:
+        content = path.read_bytes()
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except msgspec.DecodeError:
+            return msgspec.json.decode(lenient_json(content), type=kind)
+    except OSError as problem:
+        raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
+        raise SourceError(f"is not {title}: {problem}", where=str(path)) from None
+
+
 def parquet_columns(path: Path) -> list[str]:
     """The names of a Parquet file's columns; SourceError where it cannot be read."""
     return _parquet(lambda: pl.scan_parquet(path).collect_schema().names(), path)
@@ -274,9 +292,6 @@ def parquet_columns(path: Path) -> list[str]:
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """A Parquet file, or some columns of it; SourceError where it cannot be read."""
     return _parquet(lambda: pl.read_parquet(path, columns=None if columns is None else list(columns)), path)
-
-
-_T = TypeVar("_T")
 
 
 def _parquet(read: Callable[[], _T], path: Path) -> _T:

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from unmirage.errors import SourceError
-from unmirage.readers.base import Stated, head, lenient_json
+from unmirage.readers.base import Stated, head, json_file
 
 STATS, SPEC = "stats.json", "run_spec.json"
 STATES, ITEM_STATS = "scenario_state.json", "per_instance_stats.json"
@@ -123,14 +123,14 @@ class Run:
 
     def stats(self) -> list[Stat]:
         """The statistics of the run; SourceError where they cannot be read."""
-        return _decode(self.folder / STATS, list[Stat])
+        return json_file(self.folder / STATS, list[Stat], f"a {STATS} of HELM")
 
 
 def states(path: Path) -> Stated:
     """The number of examples in the prompt that a run states; HELM writes no version of itself."""
     if path.name != SPEC:
         return Stated()
-    spec = _decode(path, Spec)
+    spec = json_file(path, Spec, f"a {path.name} of HELM")
     return Stated(shots={spec.task: spec.adapter.max_train_instances})
 
 
@@ -164,21 +164,5 @@ def runs_of(paths: Iterable[Path]) -> tuple[list[Run], list[Path]]:
                 where=str(stats),
                 hint="Give the whole folder of the run, as HELM wrote it.",
             )
-        runs.append(Run(folder, _decode(spec, Spec)))
+        runs.append(Run(folder, json_file(spec, Spec, f"a {SPEC} of HELM")))
     return runs, unfinished
-
-
-_T = TypeVar("_T")
-
-
-def _decode(path: Path, kind: type[_T]) -> _T:
-    try:
-        content = path.read_bytes()
-        try:
-            return msgspec.json.decode(content, type=kind)
-        except msgspec.DecodeError:
-            return msgspec.json.decode(lenient_json(content), type=kind)
-    except OSError as problem:
-        raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
-    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
-        raise SourceError(f"is not a {path.name} of HELM: {problem}", where=str(path)) from None

@@ -14,8 +14,7 @@ from typing import Any
 
 import msgspec
 
-from unmirage.errors import SourceError
-from unmirage.readers.base import Stated, head, lenient_json
+from unmirage.readers.base import Stated, head, json_file
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?"
 DETAILS = re.compile(rf"^details_(?P<task>.+)_(?P<time>{TIME})\.parquet$", re.DOTALL)
@@ -126,7 +125,7 @@ def states(path: Path) -> Stated:
     """The commit of lighteval that a results file states, and its tasks' numbers of shots."""
     if path.suffix != ".json" or not claims(path):
         return Stated()
-    results = _decode(path)
+    results = _results(path)
     shots = dict(shots_of(name) for name in results.results)
     version = results.general.version
     return Stated(
@@ -174,7 +173,7 @@ def runs_of(paths: Iterable[Path]) -> list[Run]:
     runs: list[Run] = []
     for path in sorted(results):
         match = RESULTS.match(path.name)
-        run = Run(match["time"] if match else "", path, _decode(path))
+        run = Run(match["time"] if match else "", path, _results(path))
         # Versions to 0.5 put a copy beside the details.
         if all((run.time, run.results) != (other.time, other.results) for other in runs):
             runs.append(run)
@@ -221,14 +220,5 @@ def _results_of(details: Path) -> Path | None:
     return found if found.is_file() and claims(found) else None
 
 
-def _decode(path: Path) -> Results:
-    try:
-        content = path.read_bytes()
-        try:
-            return msgspec.json.decode(content, type=Results)
-        except msgspec.DecodeError:
-            return msgspec.json.decode(lenient_json(content), type=Results)
-    except OSError as problem:
-        raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
-    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
-        raise SourceError(f"is not a results file of lighteval: {problem}", where=str(path)) from None
+def _results(path: Path) -> Results:
+    return json_file(path, Results, "a results file of lighteval")

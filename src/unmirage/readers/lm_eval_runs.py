@@ -14,8 +14,7 @@ from typing import Any
 
 import msgspec
 
-from unmirage.errors import SourceError
-from unmirage.readers.base import Stated, Unreadable, head, lenient_json, reached
+from unmirage.readers.base import Stated, Unreadable, head, json_file, reached
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?"
 SAMPLES = re.compile(rf"^samples_(?P<task>.+)_(?P<time>{TIME})\.jsonl$")
@@ -227,19 +226,8 @@ def _named(stem: str, task: str | None) -> dict[str, str]:
 
 
 def _decode(path: Path) -> Results:
-    try:
-        content = path.read_bytes()
-        reached(path)
-        try:
-            results = msgspec.json.decode(content, type=Results)
-        except msgspec.DecodeError:
-            results = msgspec.json.decode(lenient_json(content), type=Results)
-    except OSError as problem:
-        raise SourceError(f"cannot be read: {problem.strerror}", where=str(path)) from None
-    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
-        raise SourceError(
-            f"is not a results file of lm-evaluation-harness: {problem}", where=str(path)
-        ) from None
+    results = json_file(path, Results, "a results file of lm-evaluation-harness")
+    reached(path)
     results.configs = {
         task: {key: config[key] for key in CONFIG if key in config}
         for task, config in results.configs.items()
