@@ -23,7 +23,8 @@ def response_rules(frame: pl.DataFrame | None = None) -> list[tuple[str, pl.Expr
     Parameters: `frame` leaves out the rules that none of its rows can break: those of kinds that do not
     occur, and those on values where all are null.
     """
-    kinds, given = set(NEEDS), None
+    kinds = set(NEEDS)
+    given: set[str] | None = None
     if frame is not None:
         kinds = set(frame["kind"].drop_nulls().unique())
         nulls = frame.null_count().row(0)
