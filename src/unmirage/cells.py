@@ -16,6 +16,7 @@ import polars as pl
 from unmirage.metrics import Metric, aggregate_names, recorded_metrics
 from unmirage.metrics.inputs import allowed
 from unmirage.metrics.registry import resolve
+from unmirage.parting import parts
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -109,11 +110,12 @@ def cells(
     wanted: names of aggregate metrics to add, or None for those that the rows allow.
     """
     place = {name: i for i, name in enumerate(order)}
-    groups = {
-        (str(f), str(t)): rows for (f, t), rows in responses.group_by(["family", "task"], maintain_order=True)
-    }
+    groups = parts(responses, ("family", "task"))
+    scored: dict[tuple[str, str], dict[str, pl.DataFrame]] = {}
+    for (family, task, metric), rows in parts(scores, ("family", "task", "metric")).items():
+        scored.setdefault((family, task), {})[metric] = rows
     for family, task in sorted(groups, key=lambda pair: (place[pair[0]], pair[1])):
-        mine = scores.filter(pl.col("family") == family, pl.col("task") == task)
+        mine = scored.get((family, task), {})
         yield _cell(family, task, groups[family, task], mine, falling, chance, wanted)
 
 
@@ -121,7 +123,7 @@ def _cell(
     family: str,
     task: str,
     rows: pl.DataFrame,
-    scores: pl.DataFrame,
+    scores: Mapping[str, pl.DataFrame],
     falling: bool,
     chance: Mapping[str, float],
     wanted: Sequence[str] | None,
@@ -149,9 +151,8 @@ def _cell(
     answered = dict(rows.group_by("model").len().iter_rows())
     asked = np.array([float(answered[model]) for model in models])
     recorded = recorded_metrics(rows)
-    by_metric = {str(name[0]): part for name, part in scores.group_by(["metric"], maintain_order=True)}
     given = chance.get(task, chance.get("*"))
-    for name, part in by_metric.items():
+    for name, part in scores.items():
         known = resolve(name, recorded.get)
         components, present = _cube(part, places, ["score"])
         values = components[:, present, 0]
@@ -166,9 +167,9 @@ def _cell(
         able, _ = allowed(known, rows)
         if able.height == 0:
             continue
-        parts = known.components(able)
-        columns = [f"c{j}" for j in range(parts.shape[1])]
-        frame = able.select("model", "item_id").hstack(pl.DataFrame(parts, schema=columns))
+        sums = known.components(able)
+        columns = [f"c{j}" for j in range(sums.shape[1])]
+        frame = able.select("model", "item_id").hstack(pl.DataFrame(sums, schema=columns))
         components, present = _cube(frame, places, columns)
         cell.layers[name] = Layer(known, components, present, None)
     return cell
@@ -186,50 +187,49 @@ def _attempts(cell: Cell) -> Floats | None:
 
 
 class _Places:
-    """Where rows go in an array over the items and models of a cell."""
+    """Where rows go in an array over the items and models of a cell, laid flat; rows of others go to its end.
+
+    `shape` is (items, models), `once` whether no model has two of the rows for one item.
+    """
 
     def __init__(self, rows: pl.DataFrame, models: Sequence[str], items: Sequence[str]) -> None:
         self._kinds = pl.Enum(items), pl.Enum(models)
         self.shape = len(items), len(models)
         self._keys = rows.select("item_id", "model")
         self._of_rows = self._codes(self._keys)
+        self.once = bool(self._of_rows[1].max() <= 1)
 
-    @property
-    def once(self) -> bool:
-        """Whether no model has two of the rows for one item."""
-        return bool(np.bincount(self._of_rows, minlength=1).max() <= 1)
-
-    def of(self, frame: pl.DataFrame) -> Ints:
-        """(rows,) places in an (items, models) array laid flat; -1 for a row of another item or model."""
+    def of(self, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+        """(rows,) the places of the rows, and (items·models,) how many rows each place has."""
         keys = frame.select("item_id", "model")
         return self._of_rows if keys.equals(self._keys) else self._codes(keys)
 
-    def _codes(self, keys: pl.DataFrame) -> Ints:
+    def _codes(self, keys: pl.DataFrame) -> tuple[Ints, Ints]:
         item, model = (
             keys[name].cast(kind, strict=False).to_physical().cast(pl.Int64)
             for name, kind in zip(keys.columns, self._kinds, strict=True)
         )
-        return (item * self.shape[1] + model).fill_null(-1).to_numpy()
+        size = self.shape[0] * self.shape[1]
+        at = (item * self.shape[1] + model).fill_null(size).to_numpy()
+        return at, np.bincount(at, minlength=size + 1)[:size]
 
 
 def _cube(
     frame: pl.DataFrame, places: _Places, columns: list[str], *, summed: bool = False
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """(items, models, d) means (or sums) over epochs, NaN without a row; which models have every item."""
-    at = places.of(frame)
-    known = at >= 0
-    items, models = places.shape
-    rows = np.bincount(at[known], minlength=items * models)
-    cube = np.full((items * models, len(columns)), np.nan)
+    at, rows = places.of(frame)
+    cube = np.full((rows.size + 1, len(columns)), np.nan)
     for k, name in enumerate(columns):
-        values = frame[name].cast(pl.Float64).to_numpy()[known]
+        values = frame[name].cast(pl.Float64).to_numpy()
         if rows.max(initial=0) <= 1:
-            cube[at[known], k] = values
+            cube[at, k] = values
             continue
-        sums = np.bincount(at[known], values, minlength=items * models)
-        cube[rows > 0, k] = sums[rows > 0] / (1 if summed else rows[rows > 0])
-    out = cube.reshape(items, models, len(columns))
-    return out, ~np.isnan(out).any(axis=(0, 2))
+        some = np.flatnonzero(rows)
+        sums = np.bincount(at, values, minlength=rows.size)[some]
+        cube[some, k] = sums / (1 if summed else rows[some])
+    out = cube[:-1].reshape(*places.shape, len(columns))
+    return out, ~np.isnan(out).any(axis=2).any(axis=0)
 
 
 def _counts(rows: pl.DataFrame, places: _Places) -> tuple[Ints | None, Ints | None]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from unmirage import tables
 from unmirage.counts import listed, size_label
 from unmirage.errors import ScaleError, SettingsError, TableError
 from unmirage.families import suggestion
+from unmirage.parting import parts
 
 Note = dict[str, object]
 # "until", the passes that ended the attempts at an item, is a setting and no scale.
@@ -135,9 +137,11 @@ def on_axis(rows: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
         named,
         left_on=["family", "model"],
         right_on=["source_family", "model"],
-        how="inner",
+        how="left",
         maintain_order="left",
     )
+    if joined["__family"].has_nulls():
+        joined = joined.filter(pl.col("__family").is_not_null())
     return joined.with_columns(family="__family").drop("__family")
 
 
@@ -325,35 +329,41 @@ def common_items(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
     TableError
         No task has an item that all its models answered.
     """
-    group = ["family", "task"]
-    pairs = responses.select(*group, "model", "item_id").unique(maintain_order=True)
-    counts = pairs.group_by(*group, "model", maintain_order=True).len("answered")
-    models = counts.group_by(group, maintain_order=True).agg(models=pl.len(), most=pl.col("answered").max())
-    shared = pairs.group_by(*group, "item_id", maintain_order=True).len("by").join(models, on=group)
-    shared = shared.filter(pl.col("by") == pl.col("models")).select(
-        *group, "item_id", shared=pl.lit(value=True)
-    )
-    sizes = models.join(shared.group_by(group).len("common"), on=group, how="left", maintain_order="left")
+    names = ("family", "task")
+    found: list[pl.DataFrame] = []
     notes: list[Note] = []
-    for row in sizes.with_columns(pl.col("common").fill_null(0)).iter_rows(named=True):
-        mine = counts.filter(pl.col("family") == row["family"], pl.col("task") == row["task"])
-        fewest = mine.sort("answered", maintain_order=True).row(0, named=True)
-        if row["common"] == row["most"] == fewest["answered"]:
+    dropped = 0
+    for (family, task), rows in parts(responses.select(*names, "model", "item_id"), names).items():
+        items, models = (rows[name].unique(maintain_order=True) for name in ("item_id", "model"))
+        item, model = (
+            rows[name].cast(pl.Enum(there)).to_physical().to_numpy()
+            for name, there in (("item_id", items), ("model", models))
+        )
+        answered = np.zeros((len(items), len(models)), dtype=np.bool_)
+        answered[item, model] = True
+        common = answered.all(axis=1)
+        found.append(rows.select(names).head(1).join(pl.DataFrame({"item_id": items.filter(common)}), how="cross"))
+        dropped += len(items) - found[-1].height
+        many = answered.sum(axis=0)
+        fewest, most = int(many.argmin()), int(many.max())
+        if found[-1].height == most == many[fewest]:
             continue
         notes.append(
             other_items(
-                row["family"],
-                row["task"],
-                models=row["models"],
-                fewest=(fewest["model"], fewest["answered"]),
-                most=row["most"],
-                common=row["common"],
+                family,
+                task,
+                models=len(models),
+                fewest=(models[fewest], int(many[fewest])),
+                most=most,
+                common=found[-1].height,
             )
         )
+    shared = pl.concat(found)
     if shared.height == 0:
         raise no_common_item()
-    kept = responses.join(shared, on=[*group, "item_id"], how="inner", maintain_order="left").drop("shared")
-    return kept, notes
+    if not dropped:
+        return responses, notes
+    return responses.join(shared, on=[*names, "item_id"], how="semi", maintain_order="left"), notes
 
 
 def other_items(

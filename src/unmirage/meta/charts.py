@@ -11,6 +11,7 @@ import polars as pl
 from unmirage.meta.found import Meta
 from unmirage.meta.shapes import RULES
 from unmirage.report.panels import ticks
+from unmirage.report.themes import SCHEMA
 from unmirage.report.words import axis_title, number, p_said, p_value, printable
 from unmirage.scales import FALLING
 
@@ -336,10 +337,8 @@ def _panel(layers: Sequence[Layer], rows: int) -> Layer:
 
 
 def _sheet(panels: Sequence[Layer], title: str, columns: int) -> dict[str, Any]:
-    import altair as alt
-
     return {
-        "$schema": alt.SCHEMA_URL,
+        "$schema": SCHEMA,
         "title": {"text": title, "limit": columns * WIDTH},
         "description": title,
         "columns": columns,

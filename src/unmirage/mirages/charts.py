@@ -9,6 +9,7 @@ import polars as pl
 
 from unmirage.paper.drawing import GREY, bars, line, points
 from unmirage.report.panels import ticks
+from unmirage.report.themes import SCHEMA
 from unmirage.report.words import axis_title, number, printable
 from unmirage.scales import FALLING
 
@@ -170,10 +171,8 @@ def _panel(
 def _sheet(
     panels: Sequence[dict[str, Any]], title: str, subtitle: Sequence[str], columns: int
 ) -> dict[str, Any]:
-    from altair import SCHEMA_URL
-
     return {
-        "$schema": SCHEMA_URL,
+        "$schema": SCHEMA,
         "title": {"text": title, "subtitle": list(subtitle), "limit": columns * (WIDTH + ROOM + 34)},
         "columns": columns,
         "concat": list(panels),

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from unmirage.report.themes import SCHEMA
+
 Row = Mapping[str, Any]
 Layer = dict[str, Any]
 
@@ -99,8 +101,6 @@ def grid(
     height: int = 170,
 ) -> dict[str, Any]:
     """The definition of a chart of panels with one legend; `series` are in the order of `colours`."""
-    from altair import SCHEMA_URL
-
     colour = {
         "field": "series",
         "type": "nominal",
@@ -114,7 +114,7 @@ def grid(
         },
     }
     return {
-        "$schema": SCHEMA_URL,
+        "$schema": SCHEMA,
         "title": {"text": title, "subtitle": list(subtitle), "limit": columns * (width + AXIS_ROOM + 34)},
         "columns": columns,
         "concat": [_panel(one, colour, width, height) for one in panels],

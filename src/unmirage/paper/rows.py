@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unmirage.paper.drawing import GREY, Layer, Row
+from unmirage.report.themes import SCHEMA
 
 ROW = 26
 OFFSETS = {"type": "band", "paddingInner": 0.1, "paddingOuter": 0.25}
@@ -97,13 +98,11 @@ def column(panels: Sequence[Layer]) -> Layer:
 
 def sheet(rows: Sequence[Sequence[Layer]], title: str, subtitle: Sequence[str]) -> dict[str, Any]:
     """Panels below and beside one another; each row takes the room that it needs."""
-    from altair import SCHEMA_URL
-
     lines = [
         {"hconcat": list(line), "spacing": 30, "resolve": {"scale": {"color": "shared"}}} for line in rows
     ]
     return {
-        "$schema": SCHEMA_URL,
+        "$schema": SCHEMA,
         "title": {"text": title, "subtitle": list(subtitle), "limit": 1000},
         "vconcat": lines,
         "spacing": 26,

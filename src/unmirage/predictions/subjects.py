@@ -16,6 +16,7 @@ from unmirage.choosing import COMPANIONS, HEADLINES
 from unmirage.errors import SettingsError
 from unmirage.judge import Case, prepare
 from unmirage.metrics import names
+from unmirage.parting import parts
 from unmirage.result import Audit
 from unmirage.scales import FALLING
 from unmirage.verdict.thresholds import Thresholds
@@ -105,7 +106,7 @@ def subjects(audit: Audit, named: Collection[str] = ()) -> list[Subject]:
 
 def paired(cases: Sequence[tuple[Cell, Case]], rows: pl.DataFrame) -> list[Subject]:
     """Cells and their cases with the responses that they were made from."""
-    groups = rows.partition_by("family", "task", maintain_order=True, as_dict=True)
+    groups = parts(rows, ("family", "task"))
     return [
         Subject(cell.family, cell.task, case, cell, groups[cell.family, cell.task]) for cell, case in cases
     ]

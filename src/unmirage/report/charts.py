@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from unmirage.errors import SettingsError, TableError
 from unmirage.report import slices, words
 from unmirage.report.panels import Panel, Row, even_ticks, panel, panels, span, ticks
-from unmirage.report.themes import theme
+from unmirage.report.themes import SCHEMA, theme
 from unmirage.result import Audit
 from unmirage.scales import FALLING
-
-if TYPE_CHECKING:
-    import altair as alt
 
 __all__ = ["FORMATS", "panels", "render", "task_chart", "theme"]
 
@@ -46,8 +43,6 @@ def task_chart(audit: Audit, family: str, task: str) -> dict[str, Any]:
     TableError
         The audit has no such task, or none of its curves has a point to draw.
     """
-    import altair as alt
-
     names = panels(audit, family, task)
     if not names:
         raise TableError("no curve has a point to draw", where=f"task {task} of family {family}")
@@ -55,10 +50,8 @@ def task_chart(audit: Audit, family: str, task: str) -> dict[str, Any]:
     shown = [panel(audit, family, task, name) for name in names]
     x = _x(shown, row["axis"])
     datasets: dict[str, list[Row]] = {}
-    # Altair's own concatenation and layering copy every part several times over, which takes most of a second
-    # for ten charts; its parts are put together here instead. The tests check the whole against its schema.
     return {
-        "$schema": alt.SCHEMA_URL,
+        "$schema": SCHEMA,
         "title": _title(shown, row),
         "description": _description(shown, row),
         "columns": _COLUMNS[len(shown)],
@@ -134,27 +127,22 @@ def _description(shown: Sequence[Panel], row: Row) -> str:
     )
 
 
-def _x(shown: list[Panel], axis: str) -> alt.X:
-    import altair as alt
-
+def _x(shown: list[Panel], axis: str) -> Row:
     logarithmic = all(point["x"] > 0 for one in shown for point in one.points)
     low, high = span(shown, logarithmic=logarithmic)
-    return alt.X(
-        "x:Q",
-        scale=alt.Scale(
-            type="log" if logarithmic else "linear",
-            domain=[low, high],
-            nice=False,
-            zero=alt.Undefined if logarithmic else False,
-            reverse=axis in FALLING,
-        ),
-        axis=alt.Axis(
-            title=words.axis_title(axis),
-            values=ticks(low, high) if logarithmic else even_ticks(low, high),
-            labelExpr=_label(axis, high),
-            labelFlush=False,
-        ),
-    )
+    scale: Row = {"domain": [low, high], "nice": False, "reverse": axis in FALLING}
+    scale |= {"type": "log"} if logarithmic else {"type": "linear", "zero": False}
+    return {
+        "axis": {
+            "labelExpr": _label(axis, high),
+            "labelFlush": False,
+            "title": words.axis_title(axis),
+            "values": ticks(low, high) if logarithmic else even_ticks(low, high),
+        },
+        "field": "x",
+        "scale": scale,
+        "type": "quantitative",
+    }
 
 
 def _label(axis: str, high: float) -> str:
@@ -165,59 +153,55 @@ def _label(axis: str, high: float) -> str:
     return "format(datum.value, '~g')"
 
 
-def _layers(one: Panel, x: alt.X, datasets: dict[str, list[Row]]) -> list[dict[str, Any]]:
-    import altair as alt
+def _layers(one: Panel, x: Row, datasets: dict[str, list[Row]]) -> list[Row]:
+    def y(field: str) -> Row:
+        scale: Row = {} if one.domain is None else {"domain": list(one.domain)}
+        return {
+            "axis": {
+                "maxExtent": AXIS_ROOM,
+                "minExtent": AXIS_ROOM,
+                "title": one.title,
+                "titleAlign": "left",
+                "titleAnchor": "end",
+                "titleAngle": 0,
+                "titleBaseline": "bottom",
+                "titleX": -AXIS_ROOM + 4,
+                "titleY": -10 - 14 * (len(one.title) - 1),
+            },
+            "field": field,
+            "scale": {**scale, "nice": one.domain is None, "zero": False},
+            "type": "quantitative",
+        }
 
-    def data(part: str, rows: list[Row]) -> alt.Chart:
-        # Data goes in by name, past Altair, which would copy it again and again and stop at 5,000 rows.
-        datasets[f"{one.metric}/{part}"] = rows
-        return alt.Chart(alt.NamedData(f"{one.metric}/{part}"))
+    layers: list[Row] = []
 
-    def y(field: str) -> alt.Y:
-        bounds = alt.Undefined if one.domain is None else list(one.domain)
-        return alt.Y(
-            f"{field}:Q",
-            scale=alt.Scale(domain=bounds, zero=False, nice=one.domain is None),
-            axis=alt.Axis(
-                title=one.title,
-                titleAngle=0,
-                titleAlign="left",
-                titleAnchor="end",
-                titleBaseline="bottom",
-                titleX=-AXIS_ROOM + 4,
-                titleY=-10 - 14 * (len(one.title) - 1),
-                minExtent=AXIS_ROOM,
-                maxExtent=AXIS_ROOM,
-            ),
-        )
+    def add(part: str, rows: list[Row], mark: Row, encoding: Row) -> None:
+        name = f"{one.metric}/{part}"
+        datasets[name] = rows
+        layers.append({"data": {"name": name}, "mark": mark, "encoding": encoding})
 
-    layers: list[alt.Chart] = []
     # The floor lies above chance: where the two are close its label moves up and that of chance stays.
     for name, levels, lift in (("chance", one.chance, 0), ("floor", one.floor, -9 if one.crowded else 0)):
         if len(levels) == 1:
-            layers.append(data(name, levels).mark_rule(style=f"{name}-line").encode(y=y("y")))
+            add(name, levels, {"type": "rule", "style": f"{name}-line"}, {"y": y("y")})
         elif levels:
-            line = data(name, levels).mark_line(style=f"{name}-line", interpolate="step")
-            layers.append(line.encode(x=x, y=y("y")))
+            line = {"type": "line", "interpolate": "step", "style": f"{name}-line"}
+            add(name, levels, line, {"x": x, "y": y("y")})
         if levels:
-            label = data(f"{name}-label", levels[-1:]).mark_text(
-                style="line-label", text=name, align="left", baseline="middle", dx=4, dy=lift
-            )
-            layers.append(label.encode(x=alt.value("width"), y=y("y")))
-    tooltip = [alt.Tooltip(f"{field}:N", title=field) for field in _TOOLTIP]
+            label = {"type": "text", "align": "left", "baseline": "middle", "dx": 4, "dy": lift}
+            label |= {"style": "line-label", "text": name}
+            add(f"{name}-label", levels[-1:], label, {"x": {"value": "width"}, "y": y("y")})
     with_interval = [point for point in one.points if point["low"] is not None]
     if with_interval:
-        rules = data("interval", with_interval).mark_rule(style=f"{one.role}-interval")
-        layers.append(rules.encode(x=x, y=y("low"), y2=alt.Y2("high:Q")))
+        rule = {"type": "rule", "style": f"{one.role}-interval"}
+        add("interval", with_interval, rule, {"x": x, "y": y("low"), "y2": {"field": "high"}})
     if one.fit:
-        layers.append(data("fit", one.fit).mark_line(style="fit-line").encode(x=x, y=y("y")))
-    layers.append(data("line", one.line).mark_line(style=f"{one.role}-line").encode(x=x, y=y("y")))
+        add("fit", one.fit, {"type": "line", "style": "fit-line"}, {"x": x, "y": y("y")})
+    add("line", one.line, {"type": "line", "style": f"{one.role}-line"}, {"x": x, "y": y("y")})
+    tooltip = [{"field": field, "title": field, "type": "nominal"} for field in _TOOLTIP]
     for shape, resolved in (("point", True), ("hollow", False)):
         points = [point for point in one.points if point["resolved"] is resolved]
         if points:
-            marks = data(shape, points).mark_point(style=f"{one.role}-{shape}", filled=True)
-            layers.append(marks.encode(x=x, y=y("y"), tooltip=tooltip))
-    made = [layer.to_dict(validate=False) for layer in layers]
-    # What stands once for the whole chart, or (config) is a theme of the caller's session, is no part of a
-    # layer.
-    return [{key: layer[key] for key in ("data", "mark", "encoding")} for layer in made]
+            mark = {"type": "point", "filled": True, "style": f"{one.role}-{shape}"}
+            add(shape, points, mark, {"tooltip": tooltip, "x": x, "y": y("y")})
+    return layers

@@ -1,8 +1,9 @@
 """Pages: one file that works offline, in light and dark, on a phone and on paper.
 
-The templates and their style and script lie beside this module. Every name and text of a log goes through the
-template's escaping; chart definitions are JSON blocks in which "<" cannot occur, and no script runs but the
-two whose hashes the page's own policy lists.
+The templates and their style and scripts lie beside this module. `vega.js` is what draws the charts, as
+`scripts/embed_vega.py` makes it; so a page is the same whatever is installed. Every name and text of a log
+goes through the template's escaping; chart definitions are JSON blocks in which "<" cannot occur, and no
+script runs but the two whose hashes the page's own policy lists.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def render(template: str, **context: Any) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    scripts = [_library(), (_HERE / "page.js").read_text(encoding="utf-8")]
+    scripts = [(_HERE / name).read_text(encoding="utf-8") for name in ("vega.js", "page.js")]
     return environment.get_template(template).render(
         version=version(),
         policy=_policy(scripts),
@@ -42,18 +42,6 @@ def render(template: str, **context: Any) -> str:
         config=json_block(themes.page_theme()),
         **context,
     )
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script."""
-    import vl_convert
-
-    # Inside a script element only "</script" and "<!--" are special; within the strings of JavaScript a
-    # backslash changes neither. A lone carriage return would be changed by the browser and break the hash of
-    # the policy.
-    bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--").replace("\r", "\n")
 
 
 def _policy(scripts: list[str]) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from unmirage.errors import SettingsError
 
+# The Vega-Lite that charts are written in.
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.4.1.json"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 
 # Vermilion and blue stay apart for colour-blind readers and never share a panel, so grey print loses nothing.
