@@ -17,6 +17,4 @@ def parts(frame: pl.DataFrame, names: Sequence[str]) -> dict[tuple[str, ...], pl
     if len(set(keys)) < len(keys):
         return frame.partition_by(names, maintain_order=True, as_dict=True)
     ends = [*starts[1:], frame.height]
-    return {
-        key: frame.slice(start, end - start) for key, start, end in zip(keys, starts, ends, strict=True)
-    }
+    return {key: frame.slice(start, end - start) for key, start, end in zip(keys, starts, ends, strict=True)}

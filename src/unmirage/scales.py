@@ -342,7 +342,9 @@ def common_items(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
         answered = np.zeros((len(items), len(models)), dtype=np.bool_)
         answered[item, model] = True
         common = answered.all(axis=1)
-        found.append(rows.select(names).head(1).join(pl.DataFrame({"item_id": items.filter(common)}), how="cross"))
+        found.append(
+            rows.select(names).head(1).join(pl.DataFrame({"item_id": items.filter(common)}), how="cross")
+        )
         dropped += len(items) - found[-1].height
         many = answered.sum(axis=0)
         fewest, most = int(many.argmin()), int(many.max())

@@ -5,7 +5,7 @@ from scipy import stats
 
 from unmirage import bigbench
 from unmirage.errors import SettingsError
-from unmirage.meta.base_rate import COLUMNS, base_rates, hypergeometric_tail, preferring
+from unmirage.meta.base_rate import COLUMNS, base_rates, preferring
 from unmirage.paper import published
 
 GRADE, MATCH = "multiple_choice_grade", "exact_str_match"
@@ -67,15 +67,6 @@ def test_the_named_tasks_are_some_of_all():
     assert found.schema == COLUMNS
 
 
-@pytest.mark.parametrize(
-    ("draws", "successes", "population"), [(67, 157, 209), (5, 3, 10), (9, 4, 10), (0, 2, 5)]
-)
-def test_the_hypergeometric_tail_is_scipys(draws, successes, population):
-    for k in range(-1, min(draws, successes) + 2):
-        wanted = stats.hypergeom.sf(k - 1, population, successes, draws)
-        assert hypergeometric_tail(k, draws, successes, population) == pytest.approx(wanted, rel=1e-9, abs=0)
-
-
 def test_a_metric_that_no_task_uses_has_no_enrichment():
     row = base_rates({"x": 0}, {"x": 0}, claimed_tasks=3, all_tasks=9).row(0, named=True)
     assert row["enrichment"] is None
@@ -101,8 +92,3 @@ def test_preferring():
 def test_impossible_counts(claimed, everything, n, total, message):
     with pytest.raises(SettingsError, match=message):
         base_rates(claimed, everything, claimed_tasks=n, all_tasks=total)
-
-
-def test_impossible_draws():
-    with pytest.raises(SettingsError, match="6 draws, 2 successes in 5"):
-        hypergeometric_tail(1, 6, 2, 5)

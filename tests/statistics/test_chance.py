@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import betainc
-from scipy.stats import binom
+from scipy.stats import binom, hypergeom
 
 from unmirage.errors import SettingsError
-from unmirage.statistics import binomial_tail, p_above_chance, poisson_binomial_pmf
+from unmirage.statistics import binomial_tail, hypergeometric_tail, p_above_chance, poisson_binomial_pmf
 from unmirage.statistics.chance import DIRECT_ITEMS
 
 
@@ -49,6 +49,20 @@ def test_varying_chance_keeps_its_digits_far_in_the_tail():
     expected = _dynamic(chance)[450:].sum()
     assert 0 < expected < 1e-60
     assert p_above_chance(450, chance) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n", "p"), [(5000, 0.3), (12_000, 0.5), (2000, 1e-4), (3000, 0.999), (1500, 1e-250)]
+)
+def test_equal_chances_are_the_binomial(n, p):
+    expected = binom.pmf(np.arange(n + 1), n, p)
+    np.testing.assert_allclose(poisson_binomial_pmf(np.full(n, p)), expected, rtol=3e-12, atol=1e-295)
+
+
+def test_what_is_never_seen_is_left_out_and_the_rest_keeps_its_digits():
+    chance = np.repeat([0.001, 0.02, 0.6], [4000, 6000, 5000])
+    whole = _dynamic(chance)
+    np.testing.assert_allclose(poisson_binomial_pmf(chance), whole, rtol=1e-9, atol=1e-290)
 
 
 def test_probabilities_next_to_the_smallest_float():
@@ -134,3 +148,18 @@ def test_impossible_arguments_are_refused(arguments, options):
 def test_pmf_refuses_a_matrix():
     with pytest.raises(SettingsError, match="shape"):
         poisson_binomial_pmf([[0.5]])
+
+
+@pytest.mark.parametrize(
+    ("draws", "successes", "population"),
+    [(67, 157, 209), (5, 3, 10), (9, 4, 10), (0, 2, 5), (1000, 60, 10_000)],
+)
+def test_the_hypergeometric_tail_is_scipys(draws, successes, population):
+    for k in range(-1, min(draws, successes) + 2):
+        wanted = hypergeom.sf(k - 1, population, successes, draws)
+        assert hypergeometric_tail(k, draws, successes, population) == pytest.approx(wanted, rel=1e-9, abs=0)
+
+
+def test_impossible_draws():
+    with pytest.raises(SettingsError, match="6 draws, 2 successes in 5"):
+        hypergeometric_tail(1, 6, 2, 5)

@@ -80,37 +80,9 @@ def base_rates(
         low, high = (float(end) for end in statistics.clopper_pearson(k, claimed_tasks, confidence))
         ratios = [x / rate if total else None for x in (share, low, high)]
         tail = float(statistics.binomial_tail(k, claimed_tasks, rate))
-        without = hypergeometric_tail(k, claimed_tasks, total, all_tasks)
+        without = statistics.hypergeometric_tail(k, claimed_tasks, total, all_tasks)
         rows.append((name, k, share, low, high, total, rate, *ratios, tail, without))
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
-
-
-def hypergeometric_tail(k: int, draws: int, successes: int, population: int) -> float:
-    """P(X >= k) for the number X of successes in draws without putting back.
-
-    Equal to ``scipy.stats.hypergeom.sf(k - 1, population, successes, draws)``; relative precision is kept far
-    into the tail.
-
-    Parameters: whole numbers, draws and successes in [0, population].
-    Raises SettingsError on values outside these ranges.
-    """
-    from scipy.special import gammaln
-
-    if not (0 <= draws <= population and 0 <= successes <= population):
-        raise SettingsError(
-            f"{draws} draws, {successes} successes in {population} are impossible",
-            where="hypergeometric_tail",
-        )
-    least, most = max(0, draws + successes - population), min(draws, successes)
-    if k <= least:
-        return 1.0
-    x = np.arange(k, most + 1, dtype=np.float64)
-
-    def log_choose(n: int, r: Floats) -> Floats:
-        return np.asarray(gammaln(n + 1.0) - gammaln(r + 1.0) - gammaln(n - r + 1.0))
-
-    logs = log_choose(successes, x) + log_choose(population - successes, draws - x)
-    return float(min(1.0, np.exp(logs - log_choose(population, np.asarray(float(draws)))).sum()))
 
 
 def preferring(tasks: Iterable[Collection[str]], metrics: Collection[str], *, any_of: bool = False) -> int:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unmirage import bigbench
+from unmirage import bigbench, statistics
 from unmirage.bigbench.scores import GRADE, NORMALISED
-from unmirage.meta.base_rate import COLUMNS, base_rates, hypergeometric_tail, preferring
+from unmirage.meta.base_rate import COLUMNS, base_rates, preferring
 from unmirage.paper import published
 from unmirage.report.words import number
 
@@ -129,7 +129,7 @@ def _spread(
     size = len(tasks)
     names = sorted({metric for some in tasks for metric in some})
     judged = np.array([[metric in some for metric in names] for some in tasks], dtype=np.float32)
-    expected = sum(hypergeometric_tail(1, drawn, int(k), size) for k in judged.sum(axis=0))
+    expected = sum(statistics.hypergeometric_tail(1, drawn, int(k), size) for k in judged.sum(axis=0))
     picks = rng.random((DRAWS, size)).argpartition(drawn, axis=1)[:, :drawn]
     flags = np.zeros((DRAWS, size), dtype=np.float32)
     np.put_along_axis(flags, picks, np.float32(1), axis=1)

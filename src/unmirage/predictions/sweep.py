@@ -73,8 +73,6 @@ def sweep(
     SettingsError
         A value outside its range.
     """
-    from scipy.stats import hypergeom
-
     right = np.asarray(successes, dtype=np.float64)
     asked = np.unique(np.asarray(sizes, dtype=np.int64))
     if n < 1 or right.ndim != 1 or not ((right >= 0) & (right <= n) & (right == np.rint(right))).all():
@@ -91,7 +89,13 @@ def sweep(
     needed = np.where(np.isfinite(floor), np.rint(floor * kept), kept + 1.0)
     if chance == 0:
         needed = np.full(kept.shape, float(min_successes))
-    whole, drawn = right.astype(np.int64)[None], kept[:, None]
+    whole = right.astype(np.int64).tolist()
+    # None of those drawn is right where all of them are wrong.
+    none = [[statistics.hypergeometric_tail(m, m, n - k, n) for k in whole] for m in kept.tolist()]
+    enough = [
+        [statistics.hypergeometric_tail(least, m, k, n) for k in whole]
+        for m, least in zip(kept.tolist(), needed.astype(np.int64).tolist(), strict=True)
+    ]
     missed = np.array(
         [np.nan if np.isnan(r) else 1 - float(statistics.binomial_tail(needed[-1], n, r)) for r in rates]
     )
@@ -101,8 +105,8 @@ def sweep(
         needed,
         floor,
         kept[:, None] * right / n,
-        np.asarray(hypergeom.pmf(0, n, whole, drawn)),
-        np.asarray(hypergeom.sf(needed[:, None] - 1, n, whole, drawn)),
+        np.array(none),
+        np.array(enough),
         np.asarray(tail),
         1 - statistics.binomial_tail(right + 1, n, chance) if chance > 0 else np.ones(right.shape),
         np.asarray(missed),

@@ -3,7 +3,12 @@
 Not for tables: names of models and tasks stay with the caller, and nothing here knows polars.
 """
 
-from unmirage.statistics.chance import binomial_tail, p_above_chance, poisson_binomial_pmf
+from unmirage.statistics.chance import (
+    binomial_tail,
+    hypergeometric_tail,
+    p_above_chance,
+    poisson_binomial_pmf,
+)
 from unmirage.statistics.clustered import (
     PairedDifference,
     clustered_stderr,
@@ -60,6 +65,7 @@ __all__ = [
     "effective_items",
     "emergence_scores",
     "floor",
+    "hypergeometric_tail",
     "items_needed",
     "joint_accuracy",
     "korn_graubard",

@@ -16,6 +16,8 @@ from unmirage.statistics._arrays import Floats, probabilities
 DIRECT_ITEMS = 30_000
 DIRECT_TERMS = (DIRECT_ITEMS // 2 + 1) ** 2
 FFT_FLOOR = 1e-13
+# A probability that is never seen in a sum.
+NEVER = 1e-300
 
 
 def p_above_chance(successes: float, chance: ArrayLike, *, effective_n: float | None = None) -> float:
@@ -81,20 +83,41 @@ def poisson_binomial_pmf(p: ArrayLike) -> Floats:
 
 def _convolved(probability: Floats) -> Floats:
     """The distribution before its Fourier rounding is cut at 0: cutting would bias the sum of a tail."""
-    from scipy.stats import binom
-
-    # scipy's binomial overflows on probabilities next to the smallest float; 1e-300 is never seen in a sum.
-    values, sizes = np.unique(np.where(probability < 1e-300, 0.0, probability), return_counts=True)
-    parts: list[Floats] = [np.ones(1)]
-    for value, size in zip(values, sizes, strict=True):
-        # A single item needs no call of scipy, which would be most of the time when all items differ.
-        one = np.array([1 - value, value])
-        parts.append(one if size == 1 else np.asarray(binom.pmf(np.arange(size + 1), size, value)))
+    values, sizes = np.unique(np.where(probability < NEVER, 0.0, probability), return_counts=True)
+    parts = [(0, np.ones(1))]  # the first number of successes, and the distribution from there on
+    for value, size in zip(values.tolist(), sizes.tolist(), strict=True):
+        one = np.array([1 - value, value]) if size == 1 else _binomial(size, value)
+        parts.append(_without_ends(0, one))
     while len(parts) > 1:
-        parts.sort(key=len)
-        pairs = [_convolve(a, b) for a, b in zip(parts[0:-1:2], parts[1::2], strict=True)]
+        parts.sort(key=lambda part: len(part[1]))
+        pairs = [
+            _without_ends(start + later, _convolve(a, b))
+            for (start, a), (later, b) in zip(parts[0:-1:2], parts[1::2], strict=True)
+        ]
         parts = pairs + parts[2 * len(pairs) :]
-    return parts[0]
+    start, found = parts[0]
+    return np.pad(found, (start, probability.size + 1 - start - found.size))
+
+
+def _without_ends(start: int, pmf: Floats) -> tuple[int, Floats]:
+    """A distribution without what is never seen in a sum at its ends; not worth it for a short one."""
+    if pmf.size < 1000:
+        return start, pmf
+    seen = np.flatnonzero(pmf > NEVER)
+    return start + int(seen[0]), pmf[seen[0] : seen[-1] + 1]
+
+
+def _binomial(n: int, p: float) -> Floats:
+    """(n+1,) the binomial distribution, to some 1e-13 of each entry."""
+    mode = min(int((n + 1) * p), n)
+    more, fewer = np.arange(mode, n), np.arange(mode, 0, -1)
+    return _from_mode((n - more) * p / ((more + 1) * (1 - p)), fewer * (1 - p) / ((n - fewer + 1) * p))
+
+
+def _from_mode(up: Floats, down: Floats) -> Floats:
+    """A distribution from the ratios of each entry to the one before it, away from the mode on both sides."""
+    weights = np.concatenate([np.cumprod(down)[::-1], [1.0], np.cumprod(up)])
+    return np.asarray(weights / weights.sum())
 
 
 def _convolve(a: Floats, b: Floats) -> Floats:
@@ -117,3 +140,30 @@ def binomial_tail(k: ArrayLike, n: ArrayLike, p: float) -> Floats:
     inside = (successes > 0) & (successes <= items)
     tail = betainc(np.where(inside, successes, 1.0), np.where(inside, items - successes + 1, 1.0), p)
     return np.where(inside, tail, np.where(successes <= 0, 1.0, 0.0))
+
+
+def hypergeometric_tail(k: int, draws: int, successes: int, population: int) -> float:
+    """P(X >= k) for the number X of successes in draws without putting back.
+
+    Equal to ``scipy.stats.hypergeom.sf(k - 1, population, successes, draws)``; relative precision is kept far
+    into the tail.
+
+    Parameters: whole numbers, draws and successes in [0, population].
+    Raises SettingsError on values outside these ranges.
+    """
+    if not (0 <= draws <= population and 0 <= successes <= population):
+        raise SettingsError(
+            f"{draws} draws, {successes} successes in {population} are impossible",
+            where="hypergeometric_tail",
+        )
+    least, most = max(0, draws + successes - population), min(draws, successes)
+    if k <= least:
+        return 1.0
+    mode = (draws + 1) * (successes + 1) // (population + 2)
+    others = population - draws - successes
+    more, fewer = np.arange(mode, most, dtype=np.float64), np.arange(mode, least, -1, dtype=np.float64)
+    pmf = _from_mode(
+        (successes - more) * (draws - more) / ((more + 1) * (others + more + 1)),
+        fewer * (others + fewer) / ((successes - fewer + 1) * (draws - fewer + 1)),
+    )
+    return min(1.0, float(pmf[k - least :].sum()))
