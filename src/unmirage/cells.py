@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,7 @@ class Layer:
     trials: Floats | None = None
     attempted: bool = False
 
-    @property
+    @cached_property
     def finite(self) -> npt.NDArray[np.bool_]:
         """(models,) whether the model has a finite score on every item."""
         return self.present & np.isfinite(self.components).all(axis=(0, 2))

@@ -21,6 +21,7 @@ from unmirage.result import Settings
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+_NEEDED = ("task", "model", "item_id", "target", "output", "target_tokens", "output_tokens", "target_logprobs")
 # A rate known from fewer items says nothing of a length.
 LEAST_ITEMS = 10
 # Longer targets are texts: no one asks how the share of those that are right falls with another token.
@@ -87,7 +88,7 @@ def by_length(subject: Subject, settings: Settings) -> ByLength | str:
     if not models.size:
         return f"no model has {name} on every item"
     rule = settings.tokens.get(subject.task) if isinstance(settings.tokens, Mapping) else settings.tokens
-    rows = tokenise(subject.rows, rule)
+    rows = tokenise(subject.rows.select(_NEEDED), rule)
     firsts = rows.unique(subset="item_id", keep="first", maintain_order=True)
     if firsts["target_tokens"].null_count():
         return "the targets are not cut into tokens"
@@ -181,20 +182,23 @@ def _products(
     logged = bool((rows["target_logprobs"].list.len() == rows["target_tokens"].list.len()).all()) and (
         rows["target_logprobs"].null_count() == 0
     )
+    flat: list[pl.Expr] = []
     asked: list[pl.Expr] = []
     for j in range(int(tokens[-1])):
         if outputs:
             right = pl.col("target_tokens").list.get(j, null_on_oob=True) == pl.col("output_tokens").list.get(
                 j, null_on_oob=True
             )
-            asked.append(right.fill_null(value=False).mean().alias(f"match{j}"))
+            flat.append(right.fill_null(value=False).alias(f"match{j}"))
+            asked.append(pl.col(f"match{j}").mean())
         if logged:
-            p = pl.col("target_logprobs").list.get(j, null_on_oob=True).exp()
-            asked += [p.mean().alias(f"p{j}"), p.std().alias(f"s{j}")]
+            flat.append(pl.col("target_logprobs").list.get(j, null_on_oob=True).exp().alias(f"p{j}"))
+            asked += [pl.col(f"p{j}").mean(), pl.col(f"p{j}").std().alias(f"s{j}")]
     if not asked:
         return None, None
     told = (
-        rows.join(place, on="item_id")
+        rows.select("model", "item_id", *flat)
+        .join(place, on="item_id")
         .filter(pl.col("model").is_in(names))
         .group_by("model", "group")
         .agg(pl.len().alias("n"), *asked)

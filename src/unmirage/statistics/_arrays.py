@@ -127,6 +127,8 @@ def cluster_codes(clusters: ArrayLike | None, n: int) -> Ints:
 
 def cluster_sums(values: Floats, codes: Ints) -> Floats:
     """Sums of the rows of `values` (n, m) over each cluster: (C, m)."""
+    if np.array_equal(codes, np.arange(codes.size)):
+        return np.ascontiguousarray(values)  # every item stands for itself
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(codes.max() + 1))
     return np.asarray(np.add.reduceat(values[order], starts, axis=0), dtype=np.float64)
