@@ -166,7 +166,7 @@ def rates_by_length(
         high,
         first,
         positions,
-        _against(seen, np.broadcast_to(q**size, (DRAWS, size.size)), alpha, limit),
+        _against(seen, q ** size[None], alpha, limit),
         q,
         float((1 + (deviances >= mine - 1e-9).sum()) / 1000),
         float(np.median(slope)),
@@ -237,7 +237,7 @@ class _Draws:
 
 
 def _against(seen: _Draws, predicted: Floats, alpha: float, limit: float) -> Against:
-    """Draws of both (B, K) -> what they say of each length."""
+    """Draws of both (B, K), or what is predicted for sure (1, K) -> what they say of each length."""
     expected = np.clip(predicted, np.finfo(float).tiny, 1 - 1e-16)
     odds = expected / (1 - expected)
     low = np.minimum(_rate(odds / TOLERANCE), np.maximum(expected / TOLERANCE, expected - POINTS))
