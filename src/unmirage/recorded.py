@@ -46,7 +46,8 @@ def entries(rows: pl.DataFrame) -> pl.DataFrame:
 
     Parameters: rows with kind, length_unit and recorded; further columns stay.
     """
-    rows = rows.filter(pl.col("kind") != "score").explode("recorded").drop_nulls("recorded")
+    rows = rows.filter(pl.col("kind") != "score", pl.col("recorded").is_not_null())
+    rows = rows.explode("recorded").drop_nulls("recorded")
     rows = rows.unnest("recorded").rename({"metric": "recorded_as"})
     # The harness normalises acc_bytes by bytes; where our lengths are characters that is another metric.
     by_bytes = (pl.col("recorded_as") == "acc_bytes") & (pl.col("length_unit") != "bytes")

@@ -172,6 +172,7 @@ def test_every_axis_validates_and_has_its_title(audit: Audit, axis: str) -> None
 def test_every_chart_validates(audit: Audit, task: str) -> None:
     import altair as alt
 
+    assert charts.SCHEMA == alt.SCHEMA_URL
     for family in ("arith", "=HYPERLINK(1)"):
         chart = alt.ConcatChart.from_dict(charts.task_chart(audit, family, task), validate=True)
         assert len(chart.concat) == 3

@@ -21,7 +21,16 @@ from unmirage.result import Settings
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_NEEDED = ("task", "model", "item_id", "target", "output", "target_tokens", "output_tokens", "target_logprobs")
+_NEEDED = (
+    "task",
+    "model",
+    "item_id",
+    "target",
+    "output",
+    "target_tokens",
+    "output_tokens",
+    "target_logprobs",
+)
 # A rate known from fewer items says nothing of a length.
 LEAST_ITEMS = 10
 # Longer targets are texts: no one asks how the share of those that are right falls with another token.
