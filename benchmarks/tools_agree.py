@@ -10,8 +10,8 @@ write the answer, with two worked examples in the question, and to choose among 
 log-probabilities (lm-eval and HELM; inspect_ai asks for a letter, which these models have no token for). The
 logs are read by `unmirage.read`, matched by the item's name, and compared row by row: output, target,
 recorded scores, log-probabilities of the choices, and the scores that we compute. The exit code is 1 where
-anything differs, log-probabilities by more than 3e-5 nats: float32 steps by 2e-6 at 20 nats, and sums are of
-other batches.
+anything differs, log-probabilities by more than 1e-4 nats: the models run in float32, in batches of other
+shapes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from unmirage.train.problems import TASKS, questions, text
 TOOLS = ("lm-eval", "inspect", "helm")
 MODELS = 8
 MOST = 6  # tokens of an output
-CLOSE = 3e-5  # nats
+CLOSE = 1e-4  # nats
 KEY = ["model", "item_id"]
 OURS = {"written": ("exact_match", "token_edit_distance"), "chosen": ("acc_norm", "brier_sum", "choice_prob")}
 RECORDED = ("exact_match", "exact_match_normalised", "acc_norm")  # the tools' own, under our names
@@ -80,7 +80,8 @@ from inspect_ai.solver import generate
 def written():
     rows = [json.loads(line) for line in open("items.jsonl")]
     samples = [Sample(id=row["id"], input=row["question"], target=row["answer"]) for row in rows]
-    config = GenerateConfig(max_tokens=MOST, stop_seqs=["\\n"], temperature=0.0001)
+    # The end of a line is these models' end of text; their tokenizer has no letters, which stop_seqs need.
+    config = GenerateConfig(max_tokens=MOST, temperature=0.0001)
     return Task(dataset=MemoryDataset(samples), solver=generate(), scorer=exact(), config=config)
 """
 HELM = """
@@ -155,22 +156,31 @@ def ask(folder: Path, models: dict[str, Path], python: argparse.Namespace) -> No
         place.symlink_to(checkpoint.resolve())
         told = "run --model hf --include_path tasks --tasks written,chosen --device cpu --batch_size 32"
         told += f" --log_samples --output_path lm-eval --model_args pretrained={place},dtype=float32"
-        run(folder, python.lm_eval, "lm_eval", *told.split(), "logits_cache=False")
+        run(folder, name, python.lm_eval, "lm_eval", *told.split(), "logits_cache=False")
         told = f"eval asked_by_inspect.py --display plain --log-dir inspect --model hf/{name} -M device=cpu"
-        shown = ("-M", f"model_path={place}", "-M", "chat_template={{ messages[0].content }}")
-        run(folder, python.inspect, "inspect_ai", *told.split(), *shown)
+        shown = ("-M", f"model_path={place}", "-M", "chat_template='{{ messages[0].content }}'")
+        run(folder, name, python.inspect, "inspect_ai", *told.split(), *shown)
     asked = [f"{task}:model=huggingface/{name}" for task in ("written", "chosen") for name in models]
     told = "--plugins asked_by_helm --suite helm --num-threads 1 --disable-cache --max-eval-instances 100000"
     local = ["--enable-local-huggingface-models", *(str(folder / name) for name in models)]
-    run(folder, python.helm, "helm.benchmark.run", *told.split(), *local, "--run-entries", *asked)
+    run(
+        folder,
+        "all models",
+        python.helm,
+        "helm.benchmark.run",
+        *told.split(),
+        *local,
+        "--run-entries",
+        *asked,
+    )
     (folder / "helm").symlink_to(folder / "benchmark_output" / "runs" / "helm")
 
 
-def run(folder: Path, python: Path, module: str, *told: str) -> None:
+def run(folder: Path, name: str, python: Path, module: str, *told: str) -> None:
     """One command of a tool; what it said, where it failed."""
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "PYTHONPATH": str(folder)}
     command = [str(python), "-m", module, *told]
-    print(module, told[-1], file=sys.stderr, flush=True)
+    print(name, module, file=sys.stderr, flush=True)
     done = subprocess.run(command, cwd=folder, env=os.environ | offline, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
@@ -223,6 +233,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="what `unmirage train arithmetic` made")
     for tool in TOOLS:
         parser.add_argument(f"--{tool}", type=Path, required=True, metavar="PYTHON", help="has the tool")
+    parser.add_argument("--logs", type=Path, help="an empty folder, where the logs are kept")
     parser.add_argument("--items", type=int, default=120)
     options = parser.parse_args()
     found = sorted((options.folder / "models").glob("arithmetic-d*-seed1"), key=width)
@@ -230,7 +241,8 @@ def main() -> int:
     models = {path.name: sorted(path.glob("step-*"))[-1] for path in found}
     warnings.simplefilter("ignore", unmirage.UnmirageWarning)
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+        folder = options.logs or Path(place)
+        folder.mkdir(parents=True, exist_ok=True)
         rows = items(options.items)
         (folder / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         ask(folder, models, options)
