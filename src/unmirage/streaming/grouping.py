@@ -1,6 +1,8 @@
-"""Rows of a batch by unit and by model: the codes and sums that totals are made of."""
+"""Rows of a batch by unit and in runs: the places and sums that totals are made of."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,70 @@ Bools = npt.NDArray[np.bool_]
 # The first bits of a hash find its place in a batch; the last ones are the bucket of a folded unit.
 _BITS = 16
 _FEW = 2048
+# Rows of a run on average, below which rows are put in order.
+_SHORT = 64
+# Of so many rows of a task at most the hashes are kept.
+_KEPT = 2**14
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which model answered which item, when: (n,) arrays.
+
+    Attributes
+    ----------
+    models: places in a cell's models, -1 where there is no curve.
+    items, units: hashes of the items' names, and of what is resampled.
+    epochs: whole numbers.
+    """
+
+    models: Ints
+    items: Hashes
+    units: Hashes
+    epochs: Ints
+
+    def take(self, rows: Ints | slice) -> Answers:
+        """Some of the rows."""
+        return Answers(self.models[rows], self.items[rows], self.units[rows], self.epochs[rows])
+
+
+class Lately:
+    """Hashes of each task that were met before: models that follow each other often have the same."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, Hashes] = {}
+
+    def again(self, cell: int, hashes: Hashes) -> slice | None:
+        """Which of the hashes that were kept are the same as these (n,), n at least 1; None if none are."""
+        last = self._last.get(cell)
+        if last is None or len(hashes) > len(last):
+            return None
+        for start in {0, len(last) - len(hashes)}:
+            cut = slice(start, start + len(hashes))
+            if last[start] == hashes[0] and np.array_equal(last[cut], hashes):
+                return cut
+        return None
+
+    def keep(self, cell: int, hashes: Hashes) -> bool:
+        """Keep these hashes, unless they are too many, or few beside those that are kept."""
+        wanted = len(self._last.get(cell, ())) // 2 <= len(hashes) <= _KEPT
+        if wanted:
+            self._last[cell] = hashes.copy()
+        return wanted
+
+
+def stretches(codes: Ints) -> tuple[Ints, Ints | None]:
+    """Where stretches of equal codes (n,) begin, and an order (n,) of the rows in which they are long; None
+    where they lie so."""
+    starts = _changes(codes)
+    if len(starts) * _SHORT <= len(codes):
+        return starts, None
+    order = np.argsort(codes, kind="stable")
+    return _changes(codes[order]), order
+
+
+def _changes(codes: Ints) -> Ints:
+    return np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
 
 
 def distinct(hashes: Hashes, most: int) -> Hashes | None:
@@ -54,30 +120,23 @@ def scatter(into: Ints, at: Ints, values: Floats, quantum: float) -> None:
     flat += (sums * (1 / quantum)).astype(np.int64)
 
 
-def count(into: Ints, at: Ints) -> None:
-    """Add 1 at flat places (n,) of a table."""
-    flat = into.reshape(-1)
-    if flat.size > 4 * len(at):
-        np.add.at(flat, at, np.int64(1))
-    else:
-        flat += np.bincount(at, minlength=flat.size)
-
-
 class Runs:
-    """Rows in order of their model: each model's rows are one run.
+    """Rows in runs of one model of one task each.
 
     Attributes
     ----------
-    codes: (n,) the model of each row, ascending. models: (R,) those that have rows.
-    starts, sizes: (R,) of their runs.
+    starts, sizes: (R,) of the runs, none of them empty. numbers: (R,) by which they are known.
     """
 
-    def __init__(self, codes: Ints) -> None:
-        """Parameters: codes (n,), ascending, n at least 1."""
-        self.codes = codes
-        self.starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
-        self.models = codes[self.starts]
-        self.sizes = np.diff(self.starts, append=len(codes))
+    def __init__(self, starts: Ints, rows: int, numbers: Ints | None = None) -> None:
+        self.starts, self.sizes = starts, np.diff(starts, append=rows)
+        self.numbers = np.arange(len(starts)) if numbers is None else numbers
+
+    def among(self, kept: Ints) -> Runs:
+        """The runs of some of the rows (k,), which are ascending."""
+        starts = np.searchsorted(kept, self.starts)
+        some = np.flatnonzero(np.diff(starts, append=len(kept)))
+        return Runs(starts[some], len(kept), self.numbers[some])
 
     def sums(self, values: Floats, quantum: float = 1.0) -> Ints:
         """(R,) sums of multiples of a quantum (n,), in quanta."""
