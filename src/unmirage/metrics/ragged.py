@@ -12,7 +12,7 @@ from unmirage.metrics.cards import FloatArray, IntArray
 from unmirage.metrics.shared import Rows
 
 # Rows at once: few enough for the processor's cache.
-_ROWS = 16_384
+_ROWS = 8_192
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Ragged:
         return cls(flat, np.cumsum(counts) - counts, counts)
 
     def by_length(self) -> Iterator[Rows]:
-        """The rows (n,) of each length above 0, n at most 16,384."""
+        """The rows (n,) of each length above 0, n at most 8,192."""
         if not len(self.counts):
             return
         shortest, longest = int(self.counts.min()), int(self.counts.max())

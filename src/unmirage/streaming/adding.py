@@ -43,7 +43,7 @@ class Adder:
 
     def __init__(self, totals: Callable[[int], Totals], models: Callable[[int], Sequence[str]]) -> None:
         self._totals, self._models = totals, models
-        self._units = Lately()
+        self._units = Lately[Hashes](np.array_equal)
         self._placed: dict[int, tuple[Hashes, Ints]] = {}
 
     def add(self, cells: Ints, answers: Answers, scores: Mapping[str, Floats]) -> None:
@@ -102,7 +102,7 @@ class Adder:
         if again is not None:
             return self._placed[cell][1][again]
         at = places(units, totals.units)
-        if self._units.keep(cell, units):
+        if self._units.keep(cell, units.copy()):
             self._placed[cell] = totals.units, at
         return at
 
@@ -143,7 +143,11 @@ class Placed:
 
     def put(self, run: int, into: Ints, sums: Ints) -> None:
         """Add a run's part of such sums to a table (U,) of its totals."""
-        into[self._units[run]] += sums[self._cuts[run]]
+        units, part = self._units[run], sums[self._cuts[run]]
+        if isinstance(units, slice):
+            np.add(into, part, out=into)
+        else:
+            into[units] += part
 
     def part(self, run: int, sums: Ints) -> Ints:
         """A run's part of such sums."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ _BITS = 16
 _FEW = 2048
 # Rows of a run on average, below which rows are put in order.
 _SHORT = 64
-# Of so many rows of a task at most the hashes are kept.
+# Of so many rows of a task at most it is kept what they held.
 _KEPT = 2**14
 
 
@@ -42,42 +44,60 @@ class Answers:
         return Answers(self.models[rows], self.items[rows], self.units[rows], self.epochs[rows])
 
 
-class Lately:
-    """Hashes of each task that were met before: models that follow each other often have the same."""
+class _Cut(Protocol):
+    def __len__(self) -> int: ...
 
-    def __init__(self) -> None:
-        self._last: dict[int, Hashes] = {}
+    def __getitem__(self, cut: slice, /) -> Any: ...
 
-    def again(self, cell: int, hashes: Hashes) -> slice | None:
-        """Which of the hashes that were kept are the same as these (n,), n at least 1; None if none are."""
-        last = self._last.get(cell)
-        if last is None or len(hashes) > len(last):
+
+T = TypeVar("T", bound=_Cut)
+
+
+class Lately(Generic[T]):
+    """What rows of each task held before: models that follow each other often have the same items.
+
+    Parameters: same: whether two pieces of equal length hold the same.
+    """
+
+    def __init__(self, same: Callable[[T, T], bool]) -> None:
+        self._same = same
+        self._last: dict[int, T] = {}
+
+    def again(self, cell: int, rows: T) -> slice | None:
+        """Which of the rows that are kept hold the same as these (n,), n at least 1; None if none do."""
+        last, n = self._last.get(cell), len(rows)
+        if last is None or n > len(last):
             return None
-        for start in {0, len(last) - len(hashes)}:
-            cut = slice(start, start + len(hashes))
-            if last[start] == hashes[0] and np.array_equal(last[cut], hashes):
-                return cut
+        for start in {0, len(last) - n}:
+            if self._same(last[start : start + n], rows):
+                return slice(start, start + n)
         return None
 
-    def keep(self, cell: int, hashes: Hashes) -> bool:
-        """Keep these hashes, unless they are too many, or few beside those that are kept."""
-        wanted = len(self._last.get(cell, ())) // 2 <= len(hashes) <= _KEPT
+    def keep(self, cell: int, rows: T) -> bool:
+        """Keep these rows, unless they are too many, or few beside those that are kept."""
+        wanted = len(self._last.get(cell, ())) // 2 <= len(rows) <= _KEPT
         if wanted:
-            self._last[cell] = hashes.copy()
+            self._last[cell] = rows
         return wanted
 
 
 def stretches(codes: Ints) -> tuple[Ints, Ints | None]:
     """Where stretches of equal codes (n,) begin, and an order (n,) of the rows in which they are long; None
     where they lie so."""
-    starts = _changes(codes)
-    if len(starts) * _SHORT <= len(codes):
+    starts = changes(codes)
+    if long(starts, len(codes)):
         return starts, None
     order = np.argsort(codes, kind="stable")
-    return _changes(codes[order]), order
+    return changes(codes[order]), order
 
 
-def _changes(codes: Ints) -> Ints:
+def long(starts: Ints, rows: int) -> bool:
+    """Whether runs of rows are long enough on average to be taken one by one."""
+    return len(starts) * _SHORT <= rows
+
+
+def changes(codes: Ints) -> Ints:
+    """Where stretches of equal codes (n,) begin, n at least 1."""
     return np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
 
 

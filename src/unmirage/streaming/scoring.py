@@ -19,8 +19,9 @@ from unmirage.rules import kept, response_rules
 from unmirage.streaming.adding import Adder
 from unmirage.streaming.comparing import Compared
 from unmirage.streaming.facts import Facts, facts_of
-from unmirage.streaming.grouping import Answers
-from unmirage.streaming.hashing import Hashes, hash_names, joined
+from unmirage.streaming.grouping import Answers, Lately
+from unmirage.streaming.hashing import Hashes, joined
+from unmirage.streaming.naming import Names
 from unmirage.streaming.plan import Plan
 from unmirage.streaming.survey import KEYS, runs
 from unmirage.streaming.table import Part, conformed
@@ -110,9 +111,9 @@ def score_parts(parts: Sequence[Part], plan: Plan, before: Scored | None = None)
     Raises UnmirageError where rows cannot be read.
     """
     out = Scored() if before is None else before
-    scorer = Scorer(plan, out)
+    scorer, names = Scorer(plan, out), Names()
     for part in parts:
-        batch = batch_of(part, plan)
+        batch = batch_of(part, plan, names)
         if not plan.checked:
             out.broken |= not keeps_rules(batch.frame)
             if out.broken:
@@ -152,28 +153,22 @@ def keys_of(batch: Batch) -> Hashes:
     return joined(batch.groups[rows], batch.answers.items[rows], batch.answers.epochs[rows])
 
 
-def batch_of(part: Part, plan: Plan) -> Batch:
-    """A part's rows with their place in the plan."""
+def batch_of(part: Part, plan: Plan, names: Names | None = None) -> Batch:
+    """A part's rows with their place in the plan.
+
+    Parameters: names: those of the rows before.
+    """
     frame = conformed(part.read(plan.columns), part.where)
     starts, heads = runs(frame, KEYS)
     places = heads.join(plan.groups, on=list(KEYS), how="left", maintain_order="left")
-    lengths = np.diff(np.append(starts, frame.height))
-    group, cell, model = (
-        np.repeat(places[name].fill_null(-1).to_numpy(), lengths) for name in ("group", "cell", "model_code")
-    )
-    return Batch(frame, part.first, group, cell, _answers(frame, model))
-
-
-def _answers(frame: pl.DataFrame, models: IntArray) -> Answers:
-    items = hash_names(frame["item_id"]) if "item_id" in frame.columns else np.zeros(0, dtype=np.uint64)
-    units, epochs = items, np.zeros(frame.height, dtype=np.int64)
-    if "cluster" in frame.columns and frame["cluster"].null_count() < frame.height:
-        named = frame["cluster"].is_not_null()
-        units = items.copy()
-        units[named.to_numpy()] = hash_names(frame["cluster"].filter(named))
+    lengths = np.diff(starts, append=frame.height)
+    of_runs = [places[name].fill_null(-1).to_numpy() for name in ("group", "cell", "model_code")]
+    group, cell, model = (np.repeat(values, lengths) for values in of_runs)
+    items, units = (names or Names()).hashes(frame, starts, of_runs[1])
+    epochs = np.zeros(frame.height, dtype=np.int64)
     if "epoch" in frame.columns:
         epochs = frame["epoch"].cast(pl.Int64).fill_null(-1).to_numpy()
-    return Answers(models, items, units, epochs)
+    return Batch(frame, part.first, group, cell, Answers(model, items, units, epochs))
 
 
 class Scorer:
@@ -182,17 +177,18 @@ class Scorer:
     def __init__(self, plan: Plan, out: Scored) -> None:
         self.plan, self.out = plan, out
         self._metrics: dict[tuple[str, int], dict[str, Metric]] = {}
+        self._seen = Lately[Hashes](np.array_equal)
         self._adder = Adder(self._totals, lambda cell: plan.cells[cell].models)
 
     def add(self, batch: Batch) -> None:
         """Add a batch."""
-        self.out.facts.merge(facts_of(batch, self.plan, self.out.facts))
+        self.out.facts.merge(facts_of(batch, self.plan, self.out.facts, self._seen))
         for part, scores in self.scores(batch):
             self._adder.add(part.cells, part.answers, scores)
 
     def add_averaged(self, batch: Batch) -> None:
         """The same for a batch that holds all rows of its items; repeats of an item are averaged first."""
-        self.out.facts.merge(facts_of(batch, self.plan, self.out.facts))
+        self.out.facts.merge(facts_of(batch, self.plan, self.out.facts, self._seen))
         for part, all_scores in self.scores(batch):
             for cell, at in by_cell(part.cells):
                 self._add_averaged(
