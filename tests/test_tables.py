@@ -7,6 +7,7 @@ import pytest
 
 from unmirage import tables
 from unmirage.errors import TableError
+from unmirage.rules import kept, response_rules
 
 BASE = {"family": "f", "model": "m", "task": "t", "item_id": "i", "epoch": 0}
 GOOD = {
@@ -42,6 +43,17 @@ def test_good_rows_of_each_kind_pass_unchanged(kind):
     again, notes = check(frame)
     assert again.equals(frame)
     assert notes == []
+
+
+@pytest.mark.parametrize("kind", tables.KINDS)
+def test_rules_that_are_not_asked_of_rows_are_none_that_they_break(kind):
+    full = {**GOOD[kind], "choice_lengths": None, "target_logprobs": None, "n_params": None}
+    frame = tables.conform(rows(kind, full, full), tables.RESPONSES, where="", required=())
+    frame = frame.with_columns(pl.lit(None, dtype=tables.RESPONSES["greedy"]).alias("greedy"))
+    asked = {rule for rule, _, _ in response_rules(frame)}
+    left = [test for rule, test, _ in response_rules() if rule not in asked]
+    assert left
+    assert all(kept(frame, left))
 
 
 BROKEN = [

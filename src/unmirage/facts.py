@@ -100,14 +100,12 @@ def facts_of(
     codes = pl.Series("cell", [one.code for one in found], dtype=pl.UInt32)
     of_task = pl.Series("of_task", [cells.task_of[one.code] for one in found], dtype=pl.UInt32)
     if len(found) == 1:
-        mine = pl.select(
-            cell=pl.repeat(codes[0], frame.height, dtype=pl.UInt32),
-            of_task=pl.repeat(of_task[0], frame.height, dtype=pl.UInt32),
-        )
+        mine = [pl.lit(codes[0]), pl.lit(of_task[0])]
     else:
-        mine = frame.select(CELL).join(
+        coded = frame.select(CELL).join(
             met.select(CELL).with_columns(codes, of_task), on=CELL, how="left", maintain_order="left"
         )
+        mine = [pl.lit(coded["cell"]), pl.lit(coded["of_task"])]
     target = pl.col("target")
     trimmed = target.str.strip_chars()
     texts = target.is_not_null()
@@ -123,7 +121,7 @@ def facts_of(
         sums=pl.coalesce("choice_logprobs", "target_logprobs").list.sum(),
         scored=pl.col("target_logprobs").is_not_null(),
         rest=_rest(frame) if rest else pl.lit(0, dtype=pl.UInt64),
-    ).with_columns(mine["cell"], mine["of_task"].alias("task"))
+    ).with_columns(cell=mine[0], task=mine[1])
     return found, facts.select(pl.col(name).cast(dtype) for name, dtype in PARTED.items())
 
 

@@ -84,19 +84,15 @@ class RowChecks:
 
     def _differing(self, facts: pl.DataFrame) -> None:
         """One item with several targets, right choices or numbers of choices."""
+        if _once(facts):
+            return
         seen = facts.group_by("task", "item", maintain_order=True).agg(
             pl.col("at").first(),
             choice=pl.col("kind").first() == "choice",
-            targets=pl.col("target").drop_nulls().n_unique(),
-            answers=pl.col("answer").drop_nulls().n_unique(),
-            choices=pl.col("choices").drop_nulls().n_unique(),
+            **{name: pl.col(name).min() != pl.col(name).max() for name in ("target", "answer", "choices")},
         )
         choice = pl.col("choice")
-        broken = (
-            ~choice & (pl.col("targets") > 1),
-            choice & (pl.col("answers") > 1),
-            choice & (pl.col("choices") > 1),
-        )
+        broken = (~choice & pl.col("target"), choice & pl.col("answer"), choice & pl.col("choices"))
         for code, test in zip(DIFFERING, broken, strict=True):
             rows = seen.filter(test).group_by("task", maintain_order=True)
             for task, place, item, n in rows.agg(
@@ -222,13 +218,16 @@ class ItemCounts:
 
     def add(self, facts: pl.DataFrame) -> None:
         """Take the facts of some items."""
-        asked = facts.group_by("task", "item", "cell").agg(epochs=pl.col("epoch").n_unique())
-        items = asked.group_by("task", "item").agg(models=pl.len(), epochs=pl.col("epochs").max())
+        if _once(facts):
+            items = facts.select("task", models=1, epochs=1)
+        else:
+            asked = facts.group_by("task", "item", "cell").agg(epochs=pl.col("epoch").n_unique())
+            items = asked.group_by("task", "item").agg(models=pl.len(), epochs=pl.col("epochs").max())
         for task, models, n in items.group_by("task", "models").len().iter_rows():
             self._shared[task, models] = self._shared.get((task, models), 0) + n
         for task, epochs in items.group_by("task").agg(pl.col("epochs").max()).iter_rows():
             self._epochs[task] = max(self._epochs.get(task, 0), epochs)
-        for task, cell in asked.select("task", "cell").unique().iter_rows():
+        for task, cell in facts.select("task", "cell").unique().iter_rows():
             self._models.setdefault(task, set()).add(cell)
 
     @property
@@ -239,3 +238,8 @@ class ItemCounts:
             counts = {models: n for (other, models), n in self._shared.items() if other == task}
             found[task] = sum(counts.values()), counts.get(len(cells), 0), self._epochs[task]
         return found
+
+
+def _once(facts: pl.DataFrame) -> bool:
+    """Whether no two rows are of one item, which is told far faster than its rows are grouped."""
+    return facts["item"].n_unique() == facts.height

@@ -172,7 +172,7 @@ class Columns:
             self.repeats |= {row: texts for row, texts in enumerate(repeats, start=before) if len(texts) > 1}
         self.takes_first &= outputs == [texts[:1] for texts in repeats]
         self.outputs += chain.from_iterable(outputs)
-        self.counts.extend(map(len, outputs))
+        self.counts.fromlist(list(map(len, outputs)))
 
     def _add_likelihoods(self, records: Sequence[Any]) -> None:
         requests = [request for one in records for request in islice(one.arguments.values(), 1)]
@@ -185,18 +185,19 @@ class Columns:
             self.target += [request.arg_1 for request in requests]
             contexts = [request.arg_0 for request in requests]
             self._add_texts(contexts, [request.arg_1 for request in requests], None)
-        self.loglikelihoods.extend([pair.value for pair in pairs])
+        self.loglikelihoods.fromlist([pair.value for pair in pairs])
         self._add_greedy([pair.greedy for pair in pairs])
-        self.counts.extend([1] * len(records))
+        self.counts.extend(array("q", [1]) * len(records))
 
     def _add_choices(self, records: Sequence[Any], recorded: dict[str, list[Any]]) -> None:
-        counts = [len(one.arguments) for one in records]
-        requests = [request for one in records for request in one.arguments.values()]
+        arguments = [one.arguments for one in records]
+        counts = list(map(len, arguments))
+        requests = list(chain.from_iterable(map(dict.values, arguments)))
         contexts = [request.arg_0 for request in requests]
         if min(counts) == 0:
             raise IndexError("no request in it")
         if not all(contexts):
-            asked = [[*one.arguments.values()] for one in records]
+            asked = [[*one.values()] for one in arguments]
             counts = list(map(conditional, asked))
             requests = [request for one, n in zip(asked, counts, strict=True) for request in one[:n]]
             contexts = [request.arg_0 for request in requests]
@@ -223,9 +224,9 @@ class Columns:
         self._cuts.extend(cuts)
         pairs = [pair for one in answered for pair in one]
         values = [pair.value for pair in pairs]
-        self.loglikelihoods.extend(values)
+        self.loglikelihoods.fromlist(values)
         self._add_greedy([pair.greedy for pair in pairs])
-        self.counts.extend(counts)
+        self.counts.fromlist(counts)
         self.gold.extend(records, counts, texts, cuts, values, recorded)
 
     def _add_greedy(self, flags: Sequence[bool | None]) -> None:
@@ -237,18 +238,18 @@ class Columns:
     def _cut(self, texts: Sequence[str]) -> array[int]:
         """How many characters of each text are the delimiter before a choice."""
         size = len(self.delimiter)
-        if all(map(str.startswith, texts, repeat(self.delimiter))):
+        if [text[:size] for text in texts].count(self.delimiter) == len(texts):
             return array("q", [size]) * len(texts)
         return array("q", [size if text.startswith(self.delimiter) else 0 for text in texts])
 
     def _add_texts(self, contexts: Sequence[str], texts: Sequence[str], counts: Sequence[int] | None) -> None:
         """Keep what tells that two requests hold the same text; `counts`: requests that share a context."""
-        shares = [1] * len(texts) if counts is None else counts
-        self._before.extend(map(len, contexts))
-        self._shares.extend(shares)
+        self._before.fromlist(list(map(len, contexts)))
+        self._shares.extend(array("q", [1]) * len(texts) if counts is None else array("q", counts))
         sums = list(map(crc32, _encoded(contexts)))
-        self._sums.extend(map(crc32, _encoded(texts), sums if counts is None else _spread(sums, counts)))
-        self._after.extend(map(len, texts))
+        starts = sums if counts is None else _spread(sums, counts)
+        self._sums.fromlist(list(map(crc32, _encoded(texts), starts)))
+        self._after.fromlist(list(map(len, texts)))
 
 
 _T = TypeVar("_T")

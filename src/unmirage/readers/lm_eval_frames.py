@@ -48,7 +48,7 @@ def frame_of(
         )
     base = pl.DataFrame(
         [
-            pl.Series("item_id", _item_ids(columns), dtype=pl.String),
+            _item_ids(columns),
             _filters(columns, filters),
             _recorded(columns),
         ]
@@ -68,17 +68,18 @@ def frame_of(
     return frame, notes + more
 
 
-def _item_ids(columns: Columns) -> list[str]:
+def _item_ids(columns: Columns) -> pl.Series:
     """The document's hash, 16 digits; a document that the task holds twice gets "#2" the second time."""
-    if len(set(columns.item)) == len(columns):
-        return columns.item
+    digests = pl.Series("item_id", columns.item, dtype=pl.String)
+    if digests.n_unique() == len(columns):
+        return digests
     documents: dict[str, dict[int | str, int]] = {}
     out = []
     for doc_id, digest in zip(columns.doc_id, columns.item, strict=True):
         seen = documents.setdefault(digest, {})
         place = seen.setdefault(doc_id, len(seen) + 1)
         out.append(digest if place == 1 else f"{digest}#{place}")
-    return out
+    return pl.Series("item_id", out, dtype=pl.String)
 
 
 def _filters(columns: Columns, filters: list[str]) -> pl.Series:

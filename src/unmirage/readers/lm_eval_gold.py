@@ -101,13 +101,16 @@ def _first_largest(values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64
     return first
 
 
-class _Targets(dict[tuple[Any, int], list[int]]):
-    """(target, number of choices) -> the indices that it names."""
+class _Targets(dict[Any, list[int]]):
+    """Target -> the indices that it names among n choices."""
 
-    def __missing__(self, key: tuple[Any, int]) -> list[int]:
-        found = _indices(*key)
-        if isinstance(key[0], str) and len(key[0]) <= SHORT:
-            self[key] = found
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __missing__(self, target: Any) -> list[int]:
+        found = _indices(target, self.n)
+        if isinstance(target, str) and len(target) <= SHORT:
+            self[target] = found
         return found
 
 
@@ -127,7 +130,7 @@ class GoldCandidates:
     logged: list[int] = field(default_factory=list)
     several: int = 0
     _rows: int = 0
-    _targets: _Targets = field(default_factory=_Targets)
+    _targets: dict[int, _Targets] = field(default_factory=dict)  # by number of choices
 
     def extend(
         self,
@@ -164,10 +167,15 @@ class GoldCandidates:
     def _put_targets(
         self, records: Sequence[Any], counts: Sequence[int], loglikelihoods: Sequence[float]
     ) -> None:
+        targets = [record.target for record in records]
+        tables = {n: self._targets.setdefault(n, _Targets(n)) for n in set(counts)}
         try:
-            named = [self._targets[record.target, n] for record, n in zip(records, counts, strict=True)]
+            if len(tables) == 1:
+                named = list(map(tables[counts[0]].__getitem__, targets))
+            else:
+                named = [tables[n][target] for target, n in zip(targets, counts, strict=True)]
         except TypeError:  # a list
-            named = [_indices(record.target, n) for record, n in zip(records, counts, strict=True)]
+            named = list(map(_indices, targets, counts))
         if set(map(len, named)) == {1} and len(self.indices.get(AS_INDEX, ())) == self._rows:
             self.indices.setdefault(AS_INDEX, []).extend([one[0] for one in named])
             return
