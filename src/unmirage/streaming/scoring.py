@@ -141,7 +141,7 @@ def with_columns(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 def keeps_rules(frame: pl.DataFrame) -> bool:
     """Whether no row breaks a rule of `tables.check_responses`, as far as the columns go that were read."""
     rows = with_columns(frame, tuple(tables.RESPONSES))
-    return all(kept(rows, [broken for _, broken, _ in response_rules()]))
+    return all(kept(rows, [broken for _, broken, _ in response_rules(rows)]))
 
 
 def keys_of(batch: Batch) -> Hashes:
