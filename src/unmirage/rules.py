@@ -54,8 +54,9 @@ def response_rules(frame: pl.DataFrame | None = None) -> list[tuple[str, pl.Expr
             if kind == "likelihood":
                 absent &= pl.col("greedy").is_null()
             refuse(f"a row of kind {kind} needs {name}", (pl.col("kind") == kind) & absent)
-    doubtful = [n for n in ("target_logprobs", "choice_logprobs") if frame is None or not _sound(frame[n])]
-    for name in filter(has, doubtful):
+    lists = filter(has, ("target_logprobs", "choice_logprobs"))
+    doubtful = [name for name in lists if frame is None or not _sound(frame[name])]
+    for name in doubtful:
         refuse(f"{name} holds NaN", any_of(name, element.is_nan()), nan)
         refuse(f"{name} holds a missing value", any_of(name, element.is_null()))
         refuse(f"{name} holds a value above 0", any_of(name, element > 1e-6), logs)

@@ -192,7 +192,8 @@ def needs_lengths(frame: pl.DataFrame) -> str | None:
     uneven = int((lengths.list.len() != frame["choice_logprobs"].list.len()).sum())
     least = lengths.explode().min()
     zero = int((lengths.list.min() < 1).sum()) if isinstance(least, int) and least < 1 else 0
-    units = sorted(frame["length_unit"].unique().to_list())
+    unit = frame["length_unit"]
+    units = [] if (unit == unit.first()).all() else sorted(unit.unique().to_list())
     mixed = f"needs one length_unit a task; has {', '.join(units)}" if len(units) > 1 else None
     return (
         needs_answer(frame)

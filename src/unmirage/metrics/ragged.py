@@ -21,7 +21,7 @@ class Ragged:
 
     Attributes
     ----------
-    values: (total,) all entries, row after row.
+    values: (total,) all entries, row after row, floats or whole numbers.
     starts: (rows,) where each row begins in `values`.
     counts: (rows,) entries a row.
     """
@@ -36,8 +36,10 @@ class Ragged:
         counts = series.list.len().cast(pl.Int64).to_numpy()
         # Exploding an empty list gives a null, so empty lists are left out first.
         some = series if counts.all() else series.filter(pl.Series(counts > 0))
-        flat = some.explode().cast(pl.Float64).to_numpy()
-        return cls(flat, np.cumsum(counts) - counts, counts)
+        flat = some.explode()
+        if flat.dtype.is_float():
+            flat = flat.cast(pl.Float64)
+        return cls(flat.to_numpy(), np.cumsum(counts) - counts, counts)
 
     def by_length(self) -> Iterator[Rows]:
         """The rows (n,) of each length above 0, n at most 8,192."""

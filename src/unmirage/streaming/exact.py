@@ -84,6 +84,8 @@ def parts(values: Floats, exponent: Exponents) -> Iterator[tuple[int, Floats]]:
             np.add(rest, 1.5 * 2.0**52 * quantum(level), out=part)
             part -= 1.5 * 2.0**52 * quantum(level)
             used[place] = True
+            if place + 1 == len(levels):
+                break
             rest -= part
             if not rest.any():
                 out[place + 1 :, start : start + _CHUNK] = 0
