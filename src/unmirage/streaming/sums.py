@@ -66,7 +66,7 @@ class Sums:
         last = exact.lowest(self.exponent)
         for level, sums in sorted(self.parts.items()):
             _cut(sums.transpose(0, 2, 1), last > level)
-            if not sums.any():
+            if not any(one.any() for one in sums):  # the first model says so, in most
                 del self.parts[level]
         last = exact.lowest(2 * self.exponent[:, 0])
         for level, squares in sorted(self.squares.items()):
