@@ -385,11 +385,20 @@ def test_reading_shows_its_progress_in_bytes(monkeypatch):
 
     from unmirage import cli_console
 
-    screen = Console(file=io.StringIO(), force_terminal=True, width=100)
-    monkeypatch.setattr(cli_console, "console", lambda stderr=False: screen)
-    with cli_console.progress_line(quiet=False) as progress:
-        progress("reading", 1_500_000, 3_000_000)
-        progress("judging", 2, 3)
-    shown = screen.file.getvalue()
-    assert "1.5 MB/3.0 MB" in shown
-    assert "2/3" in shown
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def shown(stderr, quiet=False):
+        screen = Console(file=io.StringIO(), force_terminal=True, width=100)
+        monkeypatch.setattr(cli_console, "console", lambda stderr=False: screen)
+        monkeypatch.setattr("sys.stderr", stderr)
+        with cli_console.progress_line(quiet) as progress:
+            progress("reading", 1_500_000, 3_000_000)
+            progress("judging", 2, 3)
+        return screen.file.getvalue() + stderr.getvalue()
+
+    seen = shown(Terminal())
+    assert "1.5 MB/3.0 MB" in seen
+    assert "2/3" in seen
+    assert shown(io.StringIO()) == shown(Terminal(), quiet=True) == ""

@@ -47,6 +47,9 @@ def said() -> Iterator[None]:
 def progress_line(quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
     """A progress line on stderr while work goes on, with rate and time left where the total is known;
     nothing where stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda step, done, total: None
+        return
     from rich.filesize import decimal
     from rich.progress import (
         MofNCompleteColumn,
@@ -84,9 +87,8 @@ def progress_line(quiet: bool) -> Iterator[Callable[[str, int, int | None], None
         *(SpinnerColumn(), TextColumn("{task.description}"), Done(), Rate()),
         *(TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()),
     )
-    hidden = quiet or not screen.is_terminal
     steps: dict[str, Any] = {}
-    with Progress(*columns, console=screen, transient=True, disable=hidden) as bar:
+    with Progress(*columns, console=screen, transient=True) as bar:
 
         def progress(step: str, done: int, total: int | None) -> None:
             if step not in steps:

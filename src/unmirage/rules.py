@@ -21,7 +21,8 @@ def response_rules(frame: pl.DataFrame | None = None) -> list[tuple[str, pl.Expr
     """(rule, expression that is true where it is broken, what to do), in the order they are checked.
 
     Parameters: `frame` leaves out the rules that none of its rows can break: those of kinds that do not
-    occur, and those on values where all are null.
+    occur, those on values where all are null, and those on entries of lists where the bounds of all entries
+    say so.
     """
     kinds = set(NEEDS)
     given: set[str] | None = None
@@ -53,14 +54,17 @@ def response_rules(frame: pl.DataFrame | None = None) -> list[tuple[str, pl.Expr
             if kind == "likelihood":
                 absent &= pl.col("greedy").is_null()
             refuse(f"a row of kind {kind} needs {name}", (pl.col("kind") == kind) & absent)
-    for name in filter(has, ("target_logprobs", "choice_logprobs")):
+    lists = filter(has, ("target_logprobs", "choice_logprobs"))
+    doubtful = [name for name in lists if frame is None or not _sound(frame[name])]
+    for name in doubtful:
         refuse(f"{name} holds NaN", any_of(name, element.is_nan()), nan)
         refuse(f"{name} holds a missing value", any_of(name, element.is_null()))
         refuse(f"{name} holds a value above 0", any_of(name, element > 1e-6), logs)
     choices, answer = pl.col("choice_logprobs"), pl.col("answer")
     if has("choice_logprobs"):
-        impossible = choices.list.eval(element == -float("inf")).list.all() & (choices.list.len() > 0)
-        refuse("every choice has log-probability -inf, so none can be preferred", impossible, nan)
+        if "choice_logprobs" in doubtful:
+            impossible = choices.list.eval(element == -float("inf")).list.all() & (choices.list.len() > 0)
+            refuse("every choice has log-probability -inf, so none can be preferred", impossible, nan)
         refuse("a choice row needs two choices at least", choices.list.len() < 2)
     if has("answer"):
         refuse(
@@ -71,7 +75,9 @@ def response_rules(frame: pl.DataFrame | None = None) -> list[tuple[str, pl.Expr
     if has("choice_lengths"):
         lengths = pl.col("choice_lengths").list.len()
         refuse("choice_lengths and choice_logprobs differ in number", lengths != choices.list.len())
-        refuse("choice_lengths holds a length below 1", any_of("choice_lengths", element < 1))
+        least = 0 if frame is None else frame["choice_lengths"].explode().min()
+        if isinstance(least, int) and least < 1:
+            refuse("choice_lengths holds a length below 1", any_of("choice_lengths", element < 1))
     if has("n_samples"):
         refuse("n_samples is below 1", pl.col("n_samples") < 1)
     if has("n_correct"):
@@ -88,6 +94,15 @@ def response_rules(frame: pl.DataFrame | None = None) -> list[tuple[str, pl.Expr
     for name in filter(has, AXES):
         refuse(f"{name} is infinite", pl.col(name).is_infinite())
     return rules
+
+
+def _sound(lists: pl.Series) -> bool:
+    """Whether all entries of all lists are there, finite and at most 0; no list is empty."""
+    entries = lists.explode()
+    if entries.null_count() > lists.null_count() or entries.is_nan().any():
+        return False
+    least, largest = entries.min(), entries.max()
+    return least is None or (isinstance(largest, float) and largest <= 1e-6 and least != -float("inf"))
 
 
 def result_rules() -> list[tuple[str, pl.Expr]]:

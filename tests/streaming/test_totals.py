@@ -12,6 +12,8 @@ from scipy.stats import sem
 
 from unmirage.statistics import clustered_stderr
 from unmirage.streaming import totals as module
+from unmirage.streaming.adding import Adder
+from unmirage.streaming.grouping import Answers
 from unmirage.streaming.hashing import hash_names
 from unmirage.streaming.totals import Totals
 
@@ -22,8 +24,14 @@ def hashed(prefix, codes):
     return hash_names(pl.Series([f"{prefix}{code}" for code in codes], dtype=pl.String))
 
 
+def add(totals, models, codes, items, units, epochs, scores):
+    """Add rows of one task to its totals."""
+    adder = Adder(lambda _: totals, lambda _: models)
+    adder.add(np.zeros(len(codes), dtype=int), Answers(codes, items, units, epochs), scores)
+
+
 class Rows:
-    """Rows of a task; `cut` gives some of them as arguments of `Totals.add`."""
+    """Rows of a task; `cut` gives some of them as arguments of `add`."""
 
     def __init__(self, seed, n, items=50, clusters=None, epochs=1):
         rng = np.random.default_rng(seed)
@@ -53,10 +61,10 @@ class Rows:
         """Totals of all rows, or of each of the pieces merged in turn."""
         whole = Totals()
         if not pieces:
-            whole.add(*self.cut(np.arange(len(self.codes))))
+            add(whole, *self.cut(np.arange(len(self.codes))))
         for at in pieces:
             part = Totals()
-            part.add(*self.cut(at))
+            add(part, *self.cut(at))
             whole.merge(part)
         return whole
 
@@ -97,7 +105,7 @@ def any_split(seed, n, pieces, epochs):
     # Of the parts some may be merged first, and some added to what is there.
     tree = rows.totals(*split[::2])
     for at in split[1::2]:
-        tree.add(*rows.cut(at))
+        add(tree, *rows.cut(at))
     assert bytes_of(tree) == bytes_of(again)
 
 
@@ -151,8 +159,8 @@ def test_rows_without_a_score_and_infinite_ones_are_counted_and_left_out():
     totals = Totals()
     items = hashed("q", range(4))
     scores = {"x": np.array([1.0, np.nan, -np.inf, 2.0**1000]), "y": np.ones((4, 2))}
-    totals.add(("m",), np.zeros(4, dtype=int), items, items, np.zeros(4, dtype=int), scores)
-    totals.add(("m",), np.zeros(4, dtype=int), items, items, np.ones(4, dtype=int), {"y": np.ones((4, 3))})
+    add(totals, ("m",), np.zeros(4, dtype=int), items, items, np.zeros(4, dtype=int), scores)
+    add(totals, ("m",), np.zeros(4, dtype=int), items, items, np.ones(4, dtype=int), {"y": np.ones((4, 3))})
     one = totals.scores["x"]
     assert (one.have[0], one.infinite[0], one.low[0, 0], one.high[0, 0]) == (3, 2, 1, 1)
     assert totals.sums("x").tolist() == [[1.0]]
@@ -165,7 +173,7 @@ def test_fingerprints_tell_whether_the_items_are_the_same():
     def asked(items, model, epoch=0):
         n, totals = len(items), Totals()
         names = hashed("q", items)
-        totals.add((model,), np.zeros(n, dtype=int), names, names, np.full(n, epoch), {"x": np.ones(n)})
+        add(totals, (model,), np.zeros(n, dtype=int), names, names, np.full(n, epoch), {"x": np.ones(n)})
         return totals
 
     totals = asked([1, 2, 3], "a")
@@ -188,7 +196,7 @@ def test_more_units_than_are_kept_apart_are_folded_at_any_time():
     def part(at):
         totals = Totals()
         zeros = np.zeros(len(at), dtype=int)
-        totals.add(("m",), zeros, names[at], names[at], zeros, {"x": values[at]})
+        add(totals, ("m",), zeros, names[at], names[at], zeros, {"x": values[at]})
         return totals
 
     whole = part(np.arange(n))

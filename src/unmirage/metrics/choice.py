@@ -16,7 +16,6 @@ from unmirage.metrics.choices import (
     needs_lengths,
     needs_two,
     top_shares,
-    total,
 )
 from unmirage.metrics.shared import Shared
 
@@ -30,14 +29,7 @@ def _margin(choices: Choices) -> FloatArray:
     return choices.right - choices.log_mean_exp_of_others
 
 
-def _entropy(choices: Choices) -> FloatArray:
-    # p log p tends to 0 with p, while 0 * -inf would be NaN.
-    logs = choices.log_softmax
-    terms = np.exp(logs) * np.where(np.isfinite(logs), logs, 0.0)
-    return 0.0 - total(terms)
-
-
-_grade = Shared(Choices.parts, lambda choices: choices.right_of(top_shares(choices.logs)))
+_grade = Shared(Choices.parts, lambda choices: choices.share_of_right)
 _acc_norm = Shared(Choices.parts, lambda choices: choices.right_of(top_shares(choices.by_length)))
 _choice_prob = Shared(Choices.parts, lambda choices: choices.right_prob)
 _choice_logprob = Shared(Choices.parts, lambda choices: choices.right_of(choices.log_softmax))
@@ -315,7 +307,7 @@ METRICS = (
             unit="nats",
             inputs=("choice_logprobs",),
         ),
-        Shared(Choices.parts, _entropy),
+        Shared(Choices.parts, lambda choices: choices.entropy),
         check=needs_choices,
     ),
 )

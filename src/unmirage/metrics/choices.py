@@ -63,8 +63,12 @@ class Choices:
         return np.asarray(self.logs / self._table.lengths.columns(self._rows), dtype=np.float64)
 
     @cached_property
+    def _largest(self) -> FloatArray:
+        return np.asarray(self.logs.max(axis=0))
+
+    @cached_property
     def _shifted(self) -> FloatArray:
-        return np.asarray(self.logs - self.logs.max(axis=0))
+        return np.asarray(self.logs - self._largest)
 
     @cached_property
     def _weights(self) -> FloatArray:
@@ -95,6 +99,20 @@ class Choices:
         wrong_by = self.softmax.copy()
         wrong_by.reshape(-1)[self._right] -= 1.0
         return total(wrong_by**2)
+
+    @property
+    def share_of_right(self) -> FloatArray:
+        """(n,) `top_shares` of the log-probabilities at the right choice."""
+        return np.asarray((self.right == self._largest) / _count(self.logs == self._largest))
+
+    @property
+    def entropy(self) -> FloatArray:
+        """(n,) entropy of the probabilities, nats."""
+        # p log p tends to 0 with p, while 0 * -inf would be NaN.
+        logs = self.log_softmax
+        terms = np.exp(logs)
+        terms *= logs if logs.min() > -np.inf else np.where(np.isfinite(logs), logs, 0.0)
+        return 0.0 - total(terms)
 
     @property
     def average_rank(self) -> FloatArray:
@@ -174,7 +192,8 @@ def needs_lengths(frame: pl.DataFrame) -> str | None:
     uneven = int((lengths.list.len() != frame["choice_logprobs"].list.len()).sum())
     least = lengths.explode().min()
     zero = int((lengths.list.min() < 1).sum()) if isinstance(least, int) and least < 1 else 0
-    units = sorted(frame["length_unit"].unique().to_list())
+    unit = frame["length_unit"]
+    units = [] if (unit == unit.first()).all() else sorted(unit.unique().to_list())
     mixed = f"needs one length_unit a task; has {', '.join(units)}" if len(units) > 1 else None
     return (
         needs_answer(frame)

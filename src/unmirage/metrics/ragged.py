@@ -12,7 +12,7 @@ from unmirage.metrics.cards import FloatArray, IntArray
 from unmirage.metrics.shared import Rows
 
 # Rows at once: few enough for the processor's cache.
-_ROWS = 16_384
+_ROWS = 8_192
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Ragged:
 
     Attributes
     ----------
-    values: (total,) all entries, row after row.
+    values: (total,) all entries, row after row, floats or whole numbers.
     starts: (rows,) where each row begins in `values`.
     counts: (rows,) entries a row.
     """
@@ -36,11 +36,13 @@ class Ragged:
         counts = series.list.len().cast(pl.Int64).to_numpy()
         # Exploding an empty list gives a null, so empty lists are left out first.
         some = series if counts.all() else series.filter(pl.Series(counts > 0))
-        flat = some.explode().cast(pl.Float64).to_numpy()
-        return cls(flat, np.cumsum(counts) - counts, counts)
+        flat = some.explode()
+        if flat.dtype.is_float():
+            flat = flat.cast(pl.Float64)
+        return cls(flat.to_numpy(), np.cumsum(counts) - counts, counts)
 
     def by_length(self) -> Iterator[Rows]:
-        """The rows (n,) of each length above 0, n at most 16,384."""
+        """The rows (n,) of each length above 0, n at most 8,192."""
         if not len(self.counts):
             return
         shortest, longest = int(self.counts.min()), int(self.counts.max())

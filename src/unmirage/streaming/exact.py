@@ -14,7 +14,6 @@ Numbers below 2^-983 count as 0; those from `LIMIT` on cannot be cut.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +84,8 @@ def parts(values: Floats, exponent: Exponents) -> Iterator[tuple[int, Floats]]:
             np.add(rest, 1.5 * 2.0**52 * quantum(level), out=part)
             part -= 1.5 * 2.0**52 * quantum(level)
             used[place] = True
+            if place + 1 == len(levels):
+                break
             rest -= part
             if not rest.any():
                 out[place + 1 :, start : start + _CHUNK] = 0
@@ -111,13 +112,15 @@ def variances(sums: Mapping[int, Ints], squares: Mapping[int, Ints], n: Ints) ->
     Nothing is lost but the rounding of each square: of the variance at most 2^-52 (largest/scatter)².
     """
     first, second = min(sums, default=0), min(squares, default=0)
-    unit = Fraction(quantum(first)) ** 2
+    # All in whole multiples of 2^-unit.
+    scale, squared_scale = 2 * (OFFSET - BITS * first), OFFSET - BITS * second
+    unit = max(scale, squared_scale, 0)
     out = np.full(n.shape, np.nan)
     plain, squared = whole(sums, first, n.size), whole(squares, second, n.size)
     for i, (count, one, two) in enumerate(zip(n.tolist(), plain, squared, strict=True)):
         if count > 1:
-            apart = count * two * Fraction(quantum(second)) - one * one * unit
-            out[i] = float(max(apart, Fraction(0)) / (count * (count - 1)))
+            apart = (count * two << unit - squared_scale) - (one * one << unit - scale)
+            out[i] = max(apart, 0) / (count * (count - 1) << unit)
     return out
 
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from unmirage.consistency import TELLING
 from unmirage.metrics.cards import IntArray
+from unmirage.streaming.grouping import Lately, changes, stretches
 from unmirage.streaming.hashing import Hashes, hash_names, joined
 from unmirage.streaming.totals import MOST
 
@@ -74,11 +75,13 @@ class Facts:
         self.order = {c: one for c, one in self.order.items() if c not in cells} | other.order
 
 
-def facts_of(batch: Batch, plan: Plan, known: Facts) -> Facts:
-    """The facts of a batch.
+def facts_of(batch: Batch, plan: Plan, known: Facts, seen: Lately[Hashes]) -> Facts:
+    """The facts of a batch, as far as `known`, the facts of the rows before, does not hold them.
 
     Those that are asked of rows which no reader has checked are left out for others, and the order of items
-    where `known`, the facts of rows before, says that there are too many.
+    where there are too many.
+
+    Parameters: seen: the items of the rows before.
     """
     facts = Facts()
     starts, groups, order = _sorted(batch.groups)
@@ -93,8 +96,8 @@ def facts_of(batch: Batch, plan: Plan, known: Facts) -> Facts:
         prints = asked_of(batch)
         for group, print_ in zip(groups, np.add.reduceat(_by(prints, order), starts), strict=True):
             facts.asked[group] = int(print_)
-        _told(facts, batch)
-    _order(facts, batch, known)
+        _told(facts, batch, known)
+    _order(facts, batch, known, seen)
     return facts
 
 
@@ -169,7 +172,7 @@ def asked_of(batch: Batch) -> Hashes:
     return joined(batch.answers.items, asked)
 
 
-def _told(facts: Facts, batch: Batch) -> None:
+def _told(facts: Facts, batch: Batch, known: Facts) -> None:
     """Fingerprints of the log-probabilities, by which one model under two names is seen."""
     frame = batch.frame
     lists = [name for name in ("choice_logprobs", "target_logprobs") if name in frame.columns]
@@ -186,16 +189,30 @@ def _told(facts: Facts, batch: Batch) -> None:
     ordered = sums if order is None else sums[order]
     for group, start, size, print_ in zip(groups, starts, sizes, totals, strict=True):
         facts.told[group] = [int(size), int(print_)]
-        facts.values[group] = set(np.unique(ordered[start : start + size])[:TELLING].tolist())
+        if len(known.values.get(group, ())) < TELLING:
+            facts.values[group] = _some(ordered[start : start + size])
 
 
-def _order(facts: Facts, batch: Batch, known: Facts) -> None:
+def _some(values: npt.NDArray[np.float64]) -> set[float]:
+    """Some of the values, `TELLING` different ones if there are so many."""
+    first = set(values[: 2 * TELLING].tolist())
+    found = first if len(first) >= TELLING else set(np.unique(values)[:TELLING].tolist())
+    return set(sorted(found)[:TELLING])
+
+
+def _order(facts: Facts, batch: Batch, known: Facts, seen: Lately[Hashes]) -> None:
     """The first row of each item of a cell."""
-    starts, cells, order = _sorted(batch.cells)
-    ends = np.append(starts[1:], len(batch.cells))
-    for cell, start, end in zip(cells, starts, ends, strict=True):
-        if cell < 0 or known.order.get(cell, ()) is None:
-            continue
+    models = batch.answers.models
+    starts, order = stretches(batch.cells * (int(models.max()) + 2) + models)
+    if order is not None:
+        order = np.argsort(batch.cells, kind="stable")
+        starts = changes(batch.cells[order])
+    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(models)], strict=True):
         rows = np.arange(start, end) if order is None else order[start:end]
-        items, firsts = np.unique(batch.answers.items[rows], return_index=True)
-        facts.order[cell] = None if len(items) > MOST else (items, rows[firsts] + batch.first)
+        cell, met = int(batch.cells[rows[0]]), batch.answers.items[rows]
+        if cell < 0 or known.order.get(cell, ()) is None or seen.again(cell, met) is not None:
+            continue
+        seen.keep(cell, met)
+        items, firsts = np.unique(met, return_index=True)
+        found = None if len(items) > MOST else (items, rows[firsts] + batch.first)
+        facts.order[cell] = first_rows(facts.order[cell], found) if cell in facts.order else found

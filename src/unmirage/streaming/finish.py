@@ -77,7 +77,12 @@ class Task:
 
     def sums(self, name: str) -> Floats:
         """(M, U, d) sums of a metric's components over the items of each unit, means over epochs."""
-        return self.totals.unit_sums(name)[self.index][:, self.used] / self.epochs[:, None, None]
+        sums = self.totals.unit_sums(name)
+        if self.index != list(range(len(sums))) or len(self.used) < sums.shape[1]:
+            sums = sums[self.index][:, self.used]
+        # One unit after another in memory: so they are added, whatever the numbers of models and units are.
+        sums = np.ascontiguousarray(sums.transpose(1, 0, 2)).transpose(1, 0, 2)
+        return sums if (self.epochs == 1).all() else sums / self.epochs[:, None, None]
 
 
 def finish(

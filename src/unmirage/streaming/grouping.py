@@ -1,6 +1,10 @@
-"""Rows of a batch by unit and by model: the codes and sums that totals are made of."""
+"""Rows of a batch by unit and in runs: the places and sums that totals are made of."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +17,88 @@ Bools = npt.NDArray[np.bool_]
 # The first bits of a hash find its place in a batch; the last ones are the bucket of a folded unit.
 _BITS = 16
 _FEW = 2048
+# Rows of a run on average, below which rows are put in order.
+_SHORT = 64
+# Of so many rows of a task at most it is kept what they held.
+_KEPT = 2**14
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which model answered which item, when: (n,) arrays.
+
+    Attributes
+    ----------
+    models: places in a cell's models, -1 where there is no curve.
+    items, units: hashes of the items' names, and of what is resampled.
+    epochs: whole numbers.
+    """
+
+    models: Ints
+    items: Hashes
+    units: Hashes
+    epochs: Ints
+
+    def take(self, rows: Ints | slice) -> Answers:
+        """Some of the rows."""
+        return Answers(self.models[rows], self.items[rows], self.units[rows], self.epochs[rows])
+
+
+class _Cut(Protocol):
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, cut: slice, /) -> Any: ...
+
+
+T = TypeVar("T", bound=_Cut)
+
+
+class Lately(Generic[T]):
+    """What rows of each task held before: models that follow each other often have the same items.
+
+    Parameters: same: whether two pieces of equal length hold the same.
+    """
+
+    def __init__(self, same: Callable[[T, T], bool]) -> None:
+        self._same = same
+        self._last: dict[int, T] = {}
+
+    def again(self, cell: int, rows: T) -> slice | None:
+        """Which of the rows that are kept hold the same as these (n,), n at least 1; None if none do."""
+        last, n = self._last.get(cell), len(rows)
+        if last is None or n > len(last):
+            return None
+        for start in {0, len(last) - n}:
+            if self._same(last[start : start + n], rows):
+                return slice(start, start + n)
+        return None
+
+    def keep(self, cell: int, rows: T) -> bool:
+        """Keep these rows, unless they are too many, or few beside those that are kept."""
+        wanted = len(self._last.get(cell, ())) // 2 <= len(rows) <= _KEPT
+        if wanted:
+            self._last[cell] = rows
+        return wanted
+
+
+def stretches(codes: Ints) -> tuple[Ints, Ints | None]:
+    """Where stretches of equal codes (n,) begin, and an order (n,) of the rows in which they are long; None
+    where they lie so."""
+    starts = changes(codes)
+    if long(starts, len(codes)):
+        return starts, None
+    order = np.argsort(codes, kind="stable")
+    return changes(codes[order]), order
+
+
+def long(starts: Ints, rows: int) -> bool:
+    """Whether runs of rows are long enough on average to be taken one by one."""
+    return len(starts) * _SHORT <= rows
+
+
+def changes(codes: Ints) -> Ints:
+    """Where stretches of equal codes (n,) begin, n at least 1."""
+    return np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
 
 
 def distinct(hashes: Hashes, most: int) -> Hashes | None:
@@ -54,30 +140,23 @@ def scatter(into: Ints, at: Ints, values: Floats, quantum: float) -> None:
     flat += (sums * (1 / quantum)).astype(np.int64)
 
 
-def count(into: Ints, at: Ints) -> None:
-    """Add 1 at flat places (n,) of a table."""
-    flat = into.reshape(-1)
-    if flat.size > 4 * len(at):
-        np.add.at(flat, at, np.int64(1))
-    else:
-        flat += np.bincount(at, minlength=flat.size)
-
-
 class Runs:
-    """Rows in order of their model: each model's rows are one run.
+    """Rows in runs of one model of one task each.
 
     Attributes
     ----------
-    codes: (n,) the model of each row, ascending. models: (R,) those that have rows.
-    starts, sizes: (R,) of their runs.
+    starts, sizes: (R,) of the runs, none of them empty. numbers: (R,) by which they are known.
     """
 
-    def __init__(self, codes: Ints) -> None:
-        """Parameters: codes (n,), ascending, n at least 1."""
-        self.codes = codes
-        self.starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
-        self.models = codes[self.starts]
-        self.sizes = np.diff(self.starts, append=len(codes))
+    def __init__(self, starts: Ints, rows: int, numbers: Ints | None = None) -> None:
+        self.starts, self.sizes = starts, np.diff(starts, append=rows)
+        self.numbers = np.arange(len(starts)) if numbers is None else numbers
+
+    def among(self, kept: Ints) -> Runs:
+        """The runs of some of the rows (k,), which are ascending."""
+        starts = np.searchsorted(kept, self.starts)
+        some = np.flatnonzero(np.diff(starts, append=len(kept)))
+        return Runs(starts[some], len(kept), self.numbers[some])
 
     def sums(self, values: Floats, quantum: float = 1.0) -> Ints:
         """(R,) sums of multiples of a quantum (n,), in quanta."""

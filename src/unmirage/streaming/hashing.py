@@ -71,12 +71,10 @@ def _hashed(names: pl.Series) -> Hashes:
 
 def spread(hashes: Hashes) -> Hashes:
     """(n,) a bijection of 64-bit words after which every bit depends on all: of equal use as another hash."""
-    h = hashes ^ (hashes >> np.uint64(30))
-    h *= B
-    h ^= h >> np.uint64(27)
-    h *= C
-    h ^= h >> np.uint64(31)
-    return h
+    out = hashes.copy()
+    for start in range(0, len(out), _CHUNK):
+        _spread(out[start : start + _CHUNK])
+    return out
 
 
 def joined(*parts: npt.ArrayLike) -> Hashes:
@@ -87,7 +85,20 @@ def joined(*parts: npt.ArrayLike) -> Hashes:
     parts: (n,) or single whole numbers; negative ones count modulo 2^64.
     """
     arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(part)) for part in parts))
-    h = np.zeros(arrays[0].shape, dtype=np.uint64)
-    for one in arrays:
-        h = spread((h ^ one.astype(np.uint64)) * A + G)
-    return h
+    out = np.zeros(arrays[0].shape, dtype=np.uint64)
+    for start in range(0, len(out), _CHUNK):
+        h = out[start : start + _CHUNK]
+        for one in arrays:
+            h ^= one[start : start + _CHUNK].astype(np.uint64)
+            h *= A
+            h += G
+            _spread(h)
+    return out
+
+
+def _spread(h: Hashes) -> None:
+    h ^= h >> np.uint64(30)
+    h *= B
+    h ^= h >> np.uint64(27)
+    h *= C
+    h ^= h >> np.uint64(31)

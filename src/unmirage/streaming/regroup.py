@@ -52,7 +52,7 @@ def regroup(table: Table, plan: Plan, groups: Collection[int]) -> tuple[Scored, 
     mine = plan.groups.filter(pl.col("group").is_in(list(groups)))
     cells = mine.filter(pl.col("cell") >= 0)["cell"].unique()
     out, shared = Scored(), {int(cell): Shared() for cell in cells}
-    scorer = Scorer(plan)
+    scorer = Scorer(plan, out)
     with tempfile.TemporaryDirectory(prefix="unmirage-items-") as folder:
         for names in _spilled(table, plan, mine["group"].to_numpy(), Path(folder)):
             frame = pl.concat([pl.read_ipc(name) for name in names])
@@ -60,7 +60,7 @@ def regroup(table: Table, plan: Plan, groups: Collection[int]) -> tuple[Scored, 
             if not plan.checked:
                 _check(batch, plan)
             for rows in _common(batch, plan, shared):
-                scorer.add_averaged(out, rows)
+                scorer.add_averaged(rows)
     return out, shared
 
 

@@ -16,9 +16,12 @@ from unmirage.metrics.cards import FloatArray, IntArray, Metric
 from unmirage.metrics.inputs import Inputs, missing
 from unmirage.metrics.shared import item_scores
 from unmirage.rules import kept, response_rules
+from unmirage.streaming.adding import Adder
 from unmirage.streaming.comparing import Compared
 from unmirage.streaming.facts import Facts, facts_of
-from unmirage.streaming.hashing import Hashes, hash_names, joined
+from unmirage.streaming.grouping import Answers, Lately
+from unmirage.streaming.hashing import Hashes, joined
+from unmirage.streaming.naming import Names
 from unmirage.streaming.plan import Plan
 from unmirage.streaming.survey import KEYS, runs
 from unmirage.streaming.table import Part, conformed
@@ -78,27 +81,6 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Which model answered which item, when: (n,) arrays.
-
-    Attributes
-    ----------
-    models: places in a cell's models, -1 where there is no curve.
-    items, units: hashes of the items' names, and of what is resampled.
-    epochs: whole numbers.
-    """
-
-    models: IntArray
-    items: Hashes
-    units: Hashes
-    epochs: IntArray
-
-    def take(self, rows: npt.NDArray[np.int64] | slice) -> Answers:
-        """Some of the rows."""
-        return Answers(self.models[rows], self.items[rows], self.units[rows], self.epochs[rows])
-
-
-@dataclass(frozen=True)
 class Batch:
     """Rows that were read, and what they are in a plan.
 
@@ -129,15 +111,15 @@ def score_parts(parts: Sequence[Part], plan: Plan, before: Scored | None = None)
     Raises UnmirageError where rows cannot be read.
     """
     out = Scored() if before is None else before
-    scorer = Scorer(plan)
+    scorer, names = Scorer(plan, out), Names()
     for part in parts:
-        batch = batch_of(part, plan)
+        batch = batch_of(part, plan, names)
         if not plan.checked:
             out.broken |= not keeps_rules(batch.frame)
             if out.broken:
                 return out
             out.keys.append(keys_of(batch))
-        scorer.add(out, batch)
+        scorer.add(batch)
         say(part.rows)
     return out
 
@@ -159,7 +141,7 @@ def with_columns(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 def keeps_rules(frame: pl.DataFrame) -> bool:
     """Whether no row breaks a rule of `tables.check_responses`, as far as the columns go that were read."""
     rows = with_columns(frame, tuple(tables.RESPONSES))
-    return all(kept(rows, [broken for _, broken, _ in response_rules()]))
+    return all(kept(rows, [broken for _, broken, _ in response_rules(rows)]))
 
 
 def keys_of(batch: Batch) -> Hashes:
@@ -171,75 +153,73 @@ def keys_of(batch: Batch) -> Hashes:
     return joined(batch.groups[rows], batch.answers.items[rows], batch.answers.epochs[rows])
 
 
-def batch_of(part: Part, plan: Plan) -> Batch:
-    """A part's rows with their place in the plan."""
+def batch_of(part: Part, plan: Plan, names: Names | None = None) -> Batch:
+    """A part's rows with their place in the plan.
+
+    Parameters: names: those of the rows before.
+    """
     frame = conformed(part.read(plan.columns), part.where)
     starts, heads = runs(frame, KEYS)
     places = heads.join(plan.groups, on=list(KEYS), how="left", maintain_order="left")
-    lengths = np.diff(np.append(starts, frame.height))
-    group, cell, model = (
-        np.repeat(places[name].fill_null(-1).to_numpy(), lengths) for name in ("group", "cell", "model_code")
-    )
-    return Batch(frame, part.first, group, cell, _answers(frame, model))
-
-
-def _answers(frame: pl.DataFrame, models: IntArray) -> Answers:
-    items = hash_names(frame["item_id"]) if "item_id" in frame.columns else np.zeros(0, dtype=np.uint64)
-    units, epochs = items, np.zeros(frame.height, dtype=np.int64)
-    if "cluster" in frame.columns and frame["cluster"].null_count() < frame.height:
-        named = frame["cluster"].is_not_null()
-        units = items.copy()
-        units[named.to_numpy()] = hash_names(frame["cluster"].filter(named))
+    lengths = np.diff(starts, append=frame.height)
+    of_runs = [places[name].fill_null(-1).to_numpy() for name in ("group", "cell", "model_code")]
+    group, cell, model = (np.repeat(values, lengths) for values in of_runs)
+    items, units = (names or Names()).hashes(frame, starts, of_runs[1])
+    epochs = np.zeros(frame.height, dtype=np.int64)
     if "epoch" in frame.columns:
         epochs = frame["epoch"].cast(pl.Int64).fill_null(-1).to_numpy()
-    return Answers(models, items, units, epochs)
+    return Batch(frame, part.first, group, cell, Answers(model, items, units, epochs))
 
 
 class Scorer:
-    """Scores batches by a plan."""
+    """Scores batches by a plan, and adds them to what others came to."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, out: Scored) -> None:
+        self.plan, self.out = plan, out
         self._metrics: dict[tuple[str, int], dict[str, Metric]] = {}
+        self._seen = Lately[Hashes](np.array_equal)
+        self._adder = Adder(self._totals, lambda cell: plan.cells[cell].models)
 
-    def add(self, out: Scored, batch: Batch) -> None:
-        """Score a batch and add it to what others came to."""
-        out.facts.merge(facts_of(batch, self.plan, out.facts))
-        for cell, them, scores in self.scores(out, batch):
-            models = self.plan.cells[cell].models
-            totals = out.totals.setdefault(cell, self.empty(cell))
-            totals.add(models, them.models, them.items, them.units, them.epochs, scores)
+    def add(self, batch: Batch) -> None:
+        """Add a batch."""
+        self.out.facts.merge(facts_of(batch, self.plan, self.out.facts, self._seen))
+        for part, scores in self.scores(batch):
+            self._adder.add(part.cells, part.answers, scores)
 
-    def add_averaged(self, out: Scored, batch: Batch) -> None:
+    def add_averaged(self, batch: Batch) -> None:
         """The same for a batch that holds all rows of its items; repeats of an item are averaged first."""
-        out.facts.merge(facts_of(batch, self.plan, out.facts))
-        for cell, them, scores in self.scores(out, batch):
-            models = self.plan.cells[cell].models
-            for code, rows in zip(*np.unique(them.models, return_counts=True), strict=True):
-                key = (cell, models[code])
-                out.repeats[key] = out.repeats.get(key, 0) + int(rows)
-            first, starts, order = together(them)
-            sizes = np.diff(np.append(starts, len(order))).astype(np.float64)[:, None]
-            means = {name: np.add.reduceat(values[order], starts) / sizes for name, values in scores.items()}
-            if ATTEMPTS in means:
-                tried = means[ATTEMPTS][:, :1] * sizes
-                means[ATTEMPTS] = np.hstack([tried, 1.0 / tried])
-            _, of_item, at = np.unique(them.items, return_index=True, return_inverse=True)
-            units = them.units[of_item][at]
-            once = np.zeros(len(first), dtype=np.int64)
-            totals = out.totals.setdefault(cell, Totals())
-            totals.add(models, them.models[first], them.items[first], units[first], once, means)
+        self.out.facts.merge(facts_of(batch, self.plan, self.out.facts, self._seen))
+        for part, all_scores in self.scores(batch):
+            for cell, at in by_cell(part.cells):
+                self._add_averaged(
+                    cell, part.answers.take(at), {name: one[at] for name, one in all_scores.items()}
+                )
 
-    def scores(self, out: Scored, batch: Batch) -> Iterator[tuple[int, Answers, dict[str, FloatArray]]]:
-        """(cell, its rows, metric -> their (n, d) components), of all rows that have a curve."""
+    def _add_averaged(self, cell: int, them: Answers, scores: dict[str, FloatArray]) -> None:
+        models, repeats = self.plan.cells[cell].models, self.out.repeats
+        for code, rows in zip(*np.unique(them.models, return_counts=True), strict=True):
+            key = (cell, models[code])
+            repeats[key] = repeats.get(key, 0) + int(rows)
+        first, starts, order = together(them)
+        sizes = np.diff(np.append(starts, len(order))).astype(np.float64)[:, None]
+        means = {name: np.add.reduceat(values[order], starts) / sizes for name, values in scores.items()}
+        if ATTEMPTS in means:
+            tried = means[ATTEMPTS][:, :1] * sizes
+            means[ATTEMPTS] = np.hstack([tried, 1.0 / tried])
+        _, of_item, at = np.unique(them.items, return_index=True, return_inverse=True)
+        units = them.units[of_item][at]
+        zeros = np.zeros(len(first), dtype=np.int64)
+        once = Answers(them.models[first], them.items[first], units[first], zeros)
+        self._adder.add(zeros + cell, once, means)
+
+    def scores(self, batch: Batch) -> Iterator[tuple[Batch, dict[str, FloatArray]]]:
+        """(rows, metric -> their (n, d) components), part by part, of all rows that have a curve."""
         for kind, rows in by_kind(batch):
             apart = [rows.take(_numbers(at)) for _, at in by_cell(rows.cells)] if kind == "score" else [rows]
             for part in apart:
-                scores = self._scores(out, kind, part)
-                for cell, at in by_cell(part.cells):
-                    yield cell, part.answers.take(at), {name: one[at] for name, one in scores.items()}
+                yield part, self._scores(kind, part)
 
-    def _scores(self, out: Scored, kind: str, batch: Batch) -> dict[str, FloatArray]:
+    def _scores(self, kind: str, batch: Batch) -> dict[str, FloatArray]:
         frame = batch.frame
         if self.plan.tokens and kind != "score":
             frame = tokenised(frame, self.plan)
@@ -254,27 +234,32 @@ class Scorer:
             if name in scores:
                 continue
             found, without = scored(one, frame, batch.groups)
-            out.lacking |= {(group, name) for group in without}
+            self.out.lacking |= {(group, name) for group in without}
             if found is not None:
                 scores[name] = found
         if self.plan.compared:
-            out.compared.add(frame, batch.cells, scores)
+            self.out.compared.add(frame, batch.cells, scores)
         if kind == "count":
             attempts = frame["n_samples"].cast(pl.Float64).to_numpy()
             scores[ATTEMPTS] = np.column_stack([attempts, 1.0 / attempts])
         return scores
 
-    def empty(self, cell: int) -> Totals:
-        """Totals of no rows; with room for all models where all rows are added to the same ones."""
+    def _totals(self, cell: int) -> Totals:
+        """The totals of a cell; at first of no rows, with room for all models where all rows are added to
+        the same ones."""
+        if cell in self.out.totals:
+            return self.out.totals[cell]
         squared = cell in self.plan.large
-        if not self.plan.at_once:
-            return Totals(squared=squared)
-        models = tuple(sorted(self.plan.cells[cell].models))
-        none = np.zeros((len(models), 0), dtype=np.int64)
-        alone = np.ones(len(models), dtype=np.bool_)
-        return Totals(
-            models, rows=none, answers=none, prints=none.astype(np.uint64), alone=alone, squared=squared
-        )
+        totals = Totals(squared=squared)
+        if self.plan.at_once:
+            models = tuple(sorted(self.plan.cells[cell].models))
+            none = np.zeros((len(models), 0), dtype=np.int64)
+            alone = np.ones(len(models), dtype=np.bool_)
+            totals = Totals(
+                models, rows=none, answers=none, prints=none.astype(np.uint64), alone=alone, squared=squared
+            )
+        self.out.totals[cell] = totals
+        return totals
 
     def metrics(self, kind: str, cell: int) -> dict[str, Metric]:
         """The metrics of a kind; of rows of kind score, those that the task of the cell recorded."""

@@ -55,20 +55,18 @@ class Sums:
         """d, the number of components."""
         return int(self.low.shape[1])
 
-    def widen(self, models: Ints, component: int, low: Floats, high: Floats) -> Exponents:
-        """Take note of bounds (R,) of some models; the exponents of what lies between."""
-        self.low[models, component] = np.minimum(self.low[models, component], low)
-        self.high[models, component] = np.maximum(self.high[models, component], high)
-        exponent = exact.exponents(np.maximum(np.abs(low), np.abs(high)))
-        self.exponent[models, component] = np.maximum(self.exponent[models, component], exponent)
-        return exponent
+    def widen(self, model: int, component: int, low: float, high: float, exponent: int) -> None:
+        """Take note of the bounds of some scores of a model, and of the exponent of what lies between."""
+        at = model, component
+        self.low[at], self.high[at] = min(self.low[at], low), max(self.high[at], high)
+        self.exponent[at] = max(self.exponent[at], exponent)
 
     def trim(self) -> None:
         """Leave out what lies below the lowest level of its model, and levels that hold nothing."""
         last = exact.lowest(self.exponent)
         for level, sums in sorted(self.parts.items()):
             _cut(sums.transpose(0, 2, 1), last > level)
-            if not sums.any():
+            if not any(one.any() for one in sums):  # the first model says so, in most
                 del self.parts[level]
         last = exact.lowest(2 * self.exponent[:, 0])
         for level, squares in sorted(self.squares.items()):

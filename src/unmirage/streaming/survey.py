@@ -64,7 +64,8 @@ def runs(frame: pl.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, pl.Data
     changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names)
     flags = frame.select(changed).to_series().to_numpy().copy()
     flags[:1] = True
-    return np.flatnonzero(flags), frame.select(names).filter(pl.Series(flags))
+    starts = np.flatnonzero(flags)
+    return starts, frame.select(names)[starts]
 
 
 def _surveyed(part: Part, axes: Sequence[str]) -> pl.DataFrame:

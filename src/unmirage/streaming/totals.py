@@ -1,15 +1,15 @@
 """Totals of one task of one family: what its curves need of the rows, in memory that no number of rows grows.
 
-Rows are added batch by batch, and totals merged; the numbers are the same, to the last bit, for any order and
-any split (:mod:`exact` says how sums are kept). A unit is what is resampled: a cluster of items, or an item
-that has none. Units are known by the hash of their name, so that all models of a task stay paired. Up to
-`MOST` of them are kept apart; more are folded into as many buckets, by the last bits of the hash. Folding is
-addition, so it does not matter when it happens.
+Rows are added batch by batch (:mod:`adding`), and totals merged; the numbers are the same, to the last bit,
+for any order and any split (:mod:`exact` says how sums are kept). A unit is what is resampled: a cluster of
+items, or an item that has none. Units are known by the hash of their name, so that all models of a task stay
+paired. Up to `MOST` of them are kept apart; more are folded into as many buckets, by the last bits of the
+hash. Folding is addition, so it does not matter when it happens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,14 +19,12 @@ import numpy.typing as npt
 
 from unmirage.streaming import exact
 from unmirage.streaming.exact import ZERO, Floats, Ints
-from unmirage.streaming.grouping import Runs, count, distinct, places, scatter
-from unmirage.streaming.hashing import Hashes, spread
+from unmirage.streaming.grouping import distinct
+from unmirage.streaming.hashing import Hashes
 from unmirage.streaming.sums import Bools, Sums
 
 MOST = 4096
 _LAST = np.uint64(MOST - 1)
-# Metrics of more components have most of them 0 in a row.
-_FEW = 2
 
 
 @dataclass
@@ -57,29 +55,16 @@ class Totals:
     squared: bool = True
     scores: dict[str, Sums] = field(default_factory=dict)
 
-    def add(
-        self,
-        models: Sequence[str],
-        codes: Ints,
-        items: Hashes,
-        units: Hashes,
-        epochs: Ints,
-        scores: Mapping[str, Floats],
-    ) -> None:
-        """Add rows of the task.
+    def meet(self, model: str, units: Hashes | None) -> None:
+        """Make room for rows of a model and of these units (None: of units that are known)."""
+        if units is not None and not self.folded:
+            self._meet([model], distinct(units, MOST))
+        elif model not in self.models:
+            self._meet([model], self.units)
 
-        Parameters
-        ----------
-        models: the names that `codes` (n,) point to; a name may have no row.
-        items, units: (n,) hashes of the item's name and of the unit's (see :mod:`hashing`).
-        epochs: (n,) whole numbers.
-        scores: metric -> (n,) or (n, d); NaN in a row that has no score. A metric that is not named here is
-            missing in these rows; a component that is not there is 0.
-        """
-        for start in range(0, len(codes), exact.ROWS):
-            cut = slice(start, start + exact.ROWS)
-            part = {name: values[cut] for name, values in scores.items()}
-            self._add(models, codes[cut], items[cut], units[cut], epochs[cut], part)
+    def buckets(self, units: Hashes) -> Ints:
+        """(n,) the places of units where they are folded."""
+        return (units & _LAST).astype(np.int64)
 
     def merge(self, other: Totals) -> None:
         """Add totals of the same task; they stay as they are."""
@@ -89,14 +74,14 @@ class Totals:
         who = _index(self.models, other.models)
         at = None if self.folded else np.searchsorted(self.units, other.units)
         _put(self.rows, who, at, other.rows)
-        self._meet_epochs(other.epochs)
+        self.meet_epochs(other.epochs)
         when = np.searchsorted(self.epochs, other.epochs)
         _put(self.answers, who, when, other.answers)
         _put(self.prints, who, when, other.prints)
         self.alone[who] &= other.alone
         self.squared &= other.squared
         for name, theirs in other.scores.items():
-            mine, to = self._metric(name, theirs.components), slice(theirs.components)
+            mine, to = self.metric(name, theirs.components), slice(theirs.components)
             mine.have[who] += theirs.have
             mine.infinite[who] += theirs.infinite
             mine.binary[who] &= theirs.binary
@@ -104,16 +89,16 @@ class Totals:
             mine.high[who, to] = np.maximum(mine.high[who, to], theirs.high)
             mine.exponent[who, to] = np.maximum(mine.exponent[who, to], theirs.exponent)
             for level, sums in theirs.parts.items():
-                _put(self._plane(mine, level)[:, :, to], who, at, sums)
+                _put(self.plane(mine, level)[:, :, to], who, at, sums)
             for level, squares in theirs.squares.items():
-                self._squares(mine, level)[who] += squares
+                self.square(mine, level)[who] += squares
             mine.trim()
 
     def fold(self) -> Totals:
         """The same totals with their units in buckets; a copy, where they are not."""
         if self.folded:
             return self
-        buckets = (self.units & _LAST).astype(np.int64)
+        buckets = self.buckets(self.units)
         order = np.argsort(buckets, kind="stable")
         starts = np.flatnonzero(np.diff(buckets[order], prepend=-1))
 
@@ -156,118 +141,13 @@ class Totals:
         for one in self.scores.values():
             one.trim()
 
-    def _add(
-        self,
-        names: Sequence[str],
-        codes: Ints,
-        items: Hashes,
-        units: Hashes,
-        epochs: Ints,
-        scores: Mapping[str, Floats],
-    ) -> None:
-        some = np.flatnonzero(np.bincount(codes, minlength=len(names))).tolist()
-        met = tuple(names[code] for code in some)
-        self._meet(met, None if self.folded else distinct(units, MOST))
-        place = np.zeros(len(names), dtype=np.int64)
-        place[some] = _index(self.models, met)
-        index = place[codes]
-        order = None
-        if (index[1:] < index[:-1]).any():
-            order = np.argsort(index, kind="stable")
-            index, items, units, epochs = index[order], items[order], units[order], epochs[order]
-        runs = Runs(index)
-        at = (units & _LAST).astype(np.int64) if self.folded else places(units, self.units)
-        at += index * len(self.units)
-        count(self.rows, at)
-        self._count(runs, items, epochs)
-        self.alone[runs.models] &= np.logical_and.reduceat(items == units, runs.starts)
-        for name, values in scores.items():
-            table = values.reshape(len(values), -1)
-            self._sum(name, table if order is None else table[order], runs, at)
-
-    def _count(self, runs: Runs, items: Hashes, epochs: Ints) -> None:
-        """The rows of each epoch, and the fingerprints of their items."""
-        some = epochs[:1] if (epochs == epochs[0]).all() else np.unique(epochs)
-        self._meet_epochs(some)
-        prints = spread(items)
-        for epoch in some:
-            there = int(np.searchsorted(self.epochs, epoch))
-            mine = epochs == epoch
-            self.answers[runs.models, there] += runs.sums(mine.astype(np.float64))
-            self.prints[runs.models, there] += np.add.reduceat(
-                np.where(mine, prints, np.uint64(0)), runs.starts
-            )
-
-    def _sum(self, name: str, table: Floats, runs: Runs, at: Ints) -> None:
-        """The sums of one metric."""
-        size = table.shape[1]
-        mine = self._metric(name, size)
-        mine.have[runs.models] += runs.sizes
-        if not (table.min() > -exact.LIMIT and table.max() < exact.LIMIT):
-            kept = self._usable(mine, table, runs)
-            if not kept.size:
-                return
-            table, runs, at = table[kept], Runs(runs.codes[kept]), at[kept]
-        if size > _FEW:
-            self._sum_filled(mine, table, runs, at)
-            return
-        for c in range(size):
-            column = np.ascontiguousarray(table[:, c])
-            low, high = runs.bounds(column)
-            exponent = mine.widen(runs.models, c, low, high)
-            places = at * mine.components + c
-            if size == 1:
-                binary = runs.binary(column, low, high)
-                mine.binary[runs.models] &= binary
-                if binary.all():
-                    scatter(self._plane(mine, 0), places, column, exact.quantum(0))
-                    if self.squared:
-                        self._squares(mine, 0)[runs.models] += runs.sums(column, exact.quantum(0))
-                    continue
-                if self.squared and exponent.max() <= exact.SQUARED:
-                    for level, part in exact.parts(column * column, 2 * exponent):
-                        self._squares(mine, level)[runs.models] += runs.sums(part, exact.quantum(level))
-            for level, part in exact.parts(column, exponent):
-                scatter(self._plane(mine, level), places, part, exact.quantum(level))
-
-    def _sum_filled(self, mine: Sums, table: Floats, runs: Runs, at: Ints) -> None:
-        """The same where most components of a row are 0, as those of a histogram are."""
-        filled = np.flatnonzero((table != 0).reshape(-1))
-        row, component = np.divmod(filled, table.shape[1])
-        values = table.reshape(-1)[filled]
-        cell = runs.codes[row] * mine.components + component
-        shape = (len(self.models), mine.components)
-        low, high = np.full(shape, np.inf).reshape(-1), np.full(shape, -np.inf).reshape(-1)
-        np.minimum.at(low, cell, values)
-        np.maximum.at(high, cell, values)
-        rows = np.zeros(len(self.models), dtype=np.int64)
-        rows[runs.models] = runs.sizes
-        empty = np.bincount(cell, minlength=low.size) < np.repeat(rows, mine.components)
-        low[empty], high[empty] = np.minimum(low[empty], 0.0), np.maximum(high[empty], 0.0)
-        some = np.flatnonzero(rows)
-        lows, highs = low.reshape(shape), high.reshape(shape)
-        exponent = np.concatenate(
-            [mine.widen(some, c, lows[some, c], highs[some, c]) for c in range(table.shape[1])]
-        )
-        for level, part in exact.parts(values, exponent):
-            places = at[row] * mine.components + component
-            scatter(self._plane(mine, level), places, part, exact.quantum(level))
-
-    def _usable(self, mine: Sums, table: Floats, runs: Runs) -> Ints:
-        """Count rows without a score, and infinite ones; which rows are neither."""
-        missing: Bools = np.asarray(np.isnan(table).any(axis=1))
-        infinite: Bools = np.asarray((np.abs(table) >= exact.LIMIT).any(axis=1) & ~missing)
-        mine.have[runs.models] -= np.add.reduceat(missing, runs.starts, dtype=np.int64)
-        mine.infinite[runs.models] += np.add.reduceat(infinite, runs.starts, dtype=np.int64)
-        return np.flatnonzero(~(missing | infinite))
-
     def _floats(self, name: str, of: Callable[[Ints], Ints]) -> Floats:
         one = self.scores[name]
         one.trim()
         shape = (*of(self.rows).shape, one.components)
         return exact.total({level: of(sums) for level, sums in one.parts.items()}, shape)
 
-    def _metric(self, name: str, components: int) -> Sums:
+    def metric(self, name: str, components: int) -> Sums:
         """The sums of a metric, with room for the components."""
         mine = self.scores.setdefault(name, Sums.empty(len(self.models), components))
         if mine.components < components:
@@ -278,12 +158,14 @@ class Totals:
             mine.parts = {level: np.pad(sums, wider) for level, sums in mine.parts.items()}
         return mine
 
-    def _plane(self, mine: Sums, level: int) -> Ints:
+    def plane(self, mine: Sums, level: int) -> Ints:
+        """(M, U, d) the sums of its parts of a level."""
         if level not in mine.parts:
             mine.parts[level] = np.zeros((*self.rows.shape, mine.components), dtype=np.int64)
         return mine.parts[level]
 
-    def _squares(self, mine: Sums, level: int) -> Ints:
+    def square(self, mine: Sums, level: int) -> Ints:
+        """(M,) the sums of its squares of a level."""
         return mine.squares.setdefault(level, np.zeros(len(self.models), dtype=np.int64))
 
     def _meet(self, names: Iterable[str], units: Hashes | None) -> None:
@@ -316,7 +198,7 @@ class Totals:
             one.parts = {key: widened(sums) for key, sums in one.parts.items()}
             one.squares = {level: moved(squares) for level, squares in one.squares.items()}
 
-    def _meet_epochs(self, epochs: Ints) -> None:
+    def meet_epochs(self, epochs: Ints) -> None:
         """Make room for epochs."""
         known = np.union1d(self.epochs, epochs).astype(np.int64)
         if len(known) == len(self.epochs):
