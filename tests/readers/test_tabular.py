@@ -249,6 +249,24 @@ def test_values_of_the_wrong_type(change, what):
         read(frame)
 
 
+@pytest.mark.parametrize("name", ["*", "^.*$", "^$"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_name_that_stands_for_several_columns_is_refused(tmp_path, name, ending):
+    frame = pl.DataFrame({"model": ["a"], "item_id": ["1"], "correct": [1], name: [2.0]})
+    path = tmp_path / f"t.{ending}"
+    {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[ending](path)
+    with pytest.raises(TableError, match="stands for several") as problem:
+        unmirage.read(path)
+    assert problem.value.where == str(path)
+    assert f'"{name}"' in str(problem.value)
+
+
+def test_a_mapped_name_that_stands_for_several_columns_is_refused():
+    frame = pl.DataFrame({"model": ["a"], "item_id": ["1"], "correct": [1], "x": [2.0]})
+    with pytest.raises(TableError, match="stands for several"):
+        unmirage.read(frame, map=["x=*"])
+
+
 @pytest.mark.parametrize("text", ["-1,-2", "[-1,-2", "[-1] [-2]", "{}", "word", "[1, x]", "['a']"])
 def test_text_that_is_no_list_names_file_and_column(tmp_path, text):
     path = tmp_path / "x.csv"

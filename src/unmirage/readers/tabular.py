@@ -91,6 +91,12 @@ def read_file(on_rows: Callable[[int], None], path: Path, options: Options) -> L
 def from_frame(frame: pl.DataFrame, options: Options, *, where: str, stem: str) -> Loaded:
     """A frame in memory, by the same rules as a file; `stem` names what has no name (task or family)."""
     mapping = maps.Mapping(dict(options.columns), dict(options.constants))
+    if strange := [name for name in (*frame.columns, *mapping.columns, *mapping.constants) if pattern(name)]:
+        raise TableError(
+            f'"{strange[0]}" is no name for a column: it stands for several',
+            where=where,
+            hint='Rename it: a name is not "*", nor from "^" to "$".',
+        )
     frame = maps.apply(frame, mapping, where=where)
     try:
         frame, notes = interpret(frame, options, where=where, stem=stem)
@@ -105,6 +111,11 @@ def from_frame(frame: pl.DataFrame, options: Options, *, where: str, stem: str) 
         return Loaded(results=[checked], warnings=notes + more)
     checked, more = tables.check_responses(frame, where=where)
     return Loaded(responses=[checked], warnings=notes + more)
+
+
+def pattern(name: str) -> bool:
+    """Whether polars reads a name of a column as a pattern of names."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def _column_names(path: Path) -> list[str]:

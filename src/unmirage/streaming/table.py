@@ -19,6 +19,7 @@ from unmirage.export import write_frames
 from unmirage.readers import Loaded, files_of
 from unmirage.readers.base import Unreadable, _parquet
 from unmirage.readers.tabular import NAME as TABLE
+from unmirage.readers.tabular import pattern
 from unmirage.readers.tabular_meaning import ALIASES, LOSSES, SHOTS
 from unmirage.result import Progress, silent
 from unmirage.steps import Reading, Sources, load
@@ -187,7 +188,7 @@ def _is_plain(path: Path) -> bool:
         return False  # reading says what is wrong with it
     if not {"family", "model", "task", "item_id", "kind"} <= set(names):
         return False
-    if {"metric", "value"} & set(names) or any(name.startswith("score.") for name in names):
+    if {"metric", "value"} & set(names) or any(name.startswith("score.") or pattern(name) for name in names):
         return False
     renamed = any(ours not in names and set(theirs) & set(names) for ours, theirs in ALIASES.items())
     return not renamed and not set(names) & set(_MEANING) - {"loss"}
