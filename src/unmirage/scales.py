@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from unmirage import tables
@@ -341,7 +342,7 @@ def common_items(responses: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
         )
         answered = np.zeros((len(items), len(models)), dtype=np.bool_)
         answered[item, model] = True
-        common = answered.all(axis=1)
+        common: npt.NDArray[np.bool_] = np.asarray(answered.all(axis=1))
         found.append(
             rows.select(names).head(1).join(pl.DataFrame({"item_id": items.filter(common)}), how="cross")
         )
