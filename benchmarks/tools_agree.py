@@ -36,6 +36,7 @@ TOOLS = ("lm-eval", "inspect", "helm")
 MODELS = 8
 MOST = 6  # tokens of an output
 CLOSE = 1e-4  # nats
+TEMPLATE = "chat_template='{{ messages[0].content }}'"  # a question is asked as it stands
 KEY = ["model", "item_id"]
 OURS = {"written": ("exact_match", "token_edit_distance"), "chosen": ("acc_norm", "brier_sum", "choice_prob")}
 RECORDED = ("exact_match", "exact_match_normalised", "acc_norm")  # the tools' own, under our names
@@ -81,7 +82,7 @@ def written():
     rows = [json.loads(line) for line in open("items.jsonl")]
     samples = [Sample(id=row["id"], input=row["question"], target=row["answer"]) for row in rows]
     # The end of a line is these models' end of text; their tokenizer has no letters, which stop_seqs need.
-    config = GenerateConfig(max_tokens=MOST, temperature=0.0001)
+    config = GenerateConfig(max_tokens=MOST)
     return Task(dataset=MemoryDataset(samples), solver=generate(), scorer=exact(), config=config)
 """
 HELM = """
@@ -157,9 +158,9 @@ def ask(folder: Path, models: dict[str, Path], python: argparse.Namespace) -> No
         told = "run --model hf --include_path tasks --tasks written,chosen --device cpu --batch_size 32"
         told += f" --log_samples --output_path lm-eval --model_args pretrained={place},dtype=float32"
         run(folder, name, python.lm_eval, "lm_eval", *told.split(), "logits_cache=False")
-        told = f"eval asked_by_inspect.py --display plain --log-dir inspect --model hf/{name} -M device=cpu"
-        shown = ("-M", f"model_path={place}", "-M", "chat_template='{{ messages[0].content }}'")
-        run(folder, name, python.inspect, "inspect_ai", *told.split(), *shown)
+        told = f"eval asked_by_inspect.py --display plain --log-dir inspect --model hf/{name}"
+        told += f" -M model_path={place} -M device=cpu -M do_sample=false -M"
+        run(folder, name, python.inspect, "inspect_ai", *told.split(), TEMPLATE)
     asked = [f"{task}:model=huggingface/{name}" for task in ("written", "chosen") for name in models]
     told = "--plugins asked_by_helm --suite helm --num-threads 1 --disable-cache --max-eval-instances 100000"
     local = ["--enable-local-huggingface-models", *(str(folder / name) for name in models)]
