@@ -1,6 +1,5 @@
 """The command line: what it prints, what it writes, and one clear message with exit code 2 for bad input."""
 
-import io
 import json
 import os
 import subprocess
@@ -378,27 +377,3 @@ def test_an_interrupt_is_said(tmp_path, monkeypatch, capsys):
     assert main(["audit", str(table(tmp_path / "logs.csv")), "--out", str(tmp_path / "out")]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert not Path(tmp_path / "out").exists()
-
-
-def test_reading_shows_its_progress_in_bytes(monkeypatch):
-    from rich.console import Console
-
-    from unmirage import cli_console
-
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    def shown(stderr, quiet=False):
-        screen = Console(file=io.StringIO(), force_terminal=True, width=100)
-        monkeypatch.setattr(cli_console, "console", lambda stderr=False: screen)
-        monkeypatch.setattr("sys.stderr", stderr)
-        with cli_console.progress_line(quiet) as progress:
-            progress("reading", 1_500_000, 3_000_000)
-            progress("judging", 2, 3)
-        return screen.file.getvalue() + stderr.getvalue()
-
-    seen = shown(Terminal())
-    assert "1.5 MB/3.0 MB" in seen
-    assert "2/3" in seen
-    assert shown(io.StringIO()) == shown(Terminal(), quiet=True) == ""

@@ -321,10 +321,7 @@ def unused_columns(names: Sequence[str], *, where: str) -> dict[str, object]:
 
 
 def _refuse_duplicates(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    if frame["item_id"].n_unique() == frame.height:
-        return frame, []
-    twice = frame.select(KEY).is_duplicated()
-    if not twice.any():
+    if frame["item_id"].n_unique() == frame.height or not (twice := frame.select(KEY).is_duplicated()).any():
         return frame, []
     # Hashing the rest of the row compares list columns too, which `unique` cannot do.
     rest = frame.drop(KEY, _ROW).hash_rows(seed=0).alias("__hash")
