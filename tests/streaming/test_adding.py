@@ -88,3 +88,16 @@ def test_each_task_has_the_sums_of_its_own_rows():
             assert totals.scores["wild"].low[m, 0] == scores["wild"][mine].min()
             assert totals.scores["right"].binary[m]
             assert not totals.scores["wild"].binary[m]
+
+
+def test_huge_scores_of_one_model_leave_the_errors_of_the_others():
+    cells, answers, scores = rows_of(200, tasks=1)
+    wild = scores["wild"]
+    huge = np.where(answers.models == 1, 1e200 * np.abs(wild), wild)
+    at = [np.arange(len(cells))]
+    (alone,) = added(at, (cells, answers, {"wild": wild})).values()
+    (beside,) = added(at, (cells, answers, {"wild": huge})).values()
+    usual, found = alone.plain_errors("wild"), beside.plain_errors("wild")
+    assert np.isnan(found[1])
+    assert found[[0, 2]].tolist() == usual[[0, 2]].tolist()
+    assert usual[0] == pytest.approx(wild[answers.models == 0].std(ddof=1) / np.sqrt(200), rel=1e-12)
