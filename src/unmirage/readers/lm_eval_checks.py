@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from unmirage import tables
@@ -65,11 +66,18 @@ def scored_of(columns: Columns, folder: Path | None) -> Scored | None:
         found = impossible(
             requests["loglik"].to_numpy(),
             columns.greedy == 1,
-            np.array([len(target.encode(errors="replace")) for target in columns.target], dtype=np.int64),
+            _bytes(columns),
         )
         broken = frozenset(np.flatnonzero(found).tolist())
     documents = pl.DataFrame({"doc_id": list(map(str, columns.doc_id))}, schema={"doc_id": pl.String})
     return Scored(kept(requests, folder), kept(documents, folder), broken)
+
+
+def _bytes(columns: Columns) -> npt.NDArray[np.int64]:
+    """The bytes in UTF-8 of each text that is scored, one a record."""
+    if all(map(str.isascii, columns.target)):
+        return columns.scored
+    return np.array([len(target.encode(errors="replace")) for target in columns.target], dtype=np.int64)
 
 
 @dataclass
