@@ -15,6 +15,7 @@ from unmirage.metrics.inputs import Inputs, allowed, missing
 from unmirage.metrics.recorded import recorded_metrics
 from unmirage.metrics.registry import REGISTRY, resolve
 from unmirage.metrics.shared import item_scores
+from unmirage.parting import parts
 from unmirage.tables import SCORES
 
 # Rows of a kind are scored by these groups when no metric is asked for by name. What the first group cannot
@@ -87,21 +88,21 @@ def score(
         A metric was asked for by name and its package is not installed.
     """
     asked = None if metrics is None else list(dict.fromkeys(metrics))
-    frames = responses.partition_by("family", "task", maintain_order=True)
+    frames = list(parts(responses, ["family", "task"]).values())
     # The largest first, so that none is left for the end; the results are put in the tasks' order.
     order = sorted(range(len(frames)), key=lambda place: -frames[place].height)
     made = dict((engine or Local()).map(_part, {place: (frames[place], asked) for place in order}))
-    parts = [made[place] for place in range(len(frames))]
-    unknown = {name: problem for part in parts for name, problem in part.unknown.items()}
-    canonical = {name: ours for part in parts for name, ours in part.canonical.items()}
-    computed = {name for part in parts for name in part.computed}
-    skipped = [row for part in parts for row in part.skipped]
+    scored = [made[place] for place in range(len(frames))]
+    unknown = {name: problem for part in scored for name, problem in part.unknown.items()}
+    canonical = {name: ours for part in scored for name, ours in part.canonical.items()}
+    computed = {name for part in scored for name in part.computed}
+    skipped = [row for part in scored for row in part.skipped]
     for name in asked or ():
         if canonical.get(name) not in computed:
             raise unknown.get(name) or _nowhere(canonical.get(name, name), skipped)
-    scores = [frame for part in parts for frame in part.scores]
+    scores = [frame for part in scored for frame in part.scores]
     listed = pl.DataFrame(skipped, schema=_SKIPPED, orient="row")
-    lacking = pl.DataFrame([row for part in parts for row in part.partial], schema=_PARTIAL, orient="row")
+    lacking = pl.DataFrame([row for part in scored for row in part.partial], schema=_PARTIAL, orient="row")
     return ScoreResult(
         pl.concat(scores) if scores else pl.DataFrame(schema=SCORES),
         listed.unique(maintain_order=True),

@@ -276,15 +276,19 @@ def _shapes(
     near = [np.empty((len(made), w.size)) for _ in bases]
     found = [0] * len(bases)
     directions: list[Floats] = []
-    for i, (base, _, curve) in enumerate(made):
-        q = bases[base]
-        raw = curve * w
-        rest = raw - q @ (q.T @ raw)
-        rest -= q @ (q.T @ rest)
-        length = float(np.linalg.norm(rest))
-        if length <= 1e-8 * float(np.linalg.norm(raw - raw.mean())):
-            continue
-        direction = rest / length
+    raws = np.array([curve for _, _, curve in made]) * w
+    rests = np.empty_like(raws)
+    of_base = np.array([base for base, _, _ in made])
+    for base, q in enumerate(bases):
+        rest = raws[of_base == base]
+        for _ in range(2):
+            rest = rest - (rest @ q) @ q.T
+        rests[of_base == base] = rest
+    norms = np.linalg.norm(rests, axis=1)
+    apart = norms > 1e-8 * np.linalg.norm(raws - raws.mean(axis=1, keepdims=True), axis=1)
+    for i in np.flatnonzero(apart).tolist():
+        base, length = made[i][0], float(norms[i])
+        direction = rests[i] / length
         # Members of one dimension have one base, so their directions alone tell how far apart they are.
         known = near[base][: found[base]]
         if len(known) and not steps and float(np.max(np.square(known @ direction))) > 1 - _ANGLE**2:
