@@ -1,14 +1,16 @@
 """Reading samples files of lm-evaluation-harness: time and memory, against json.loads of every line.
 
-    python benchmarks/reading.py [RECORDS]
+    python benchmarks/reading.py [RECORDS]          (where pyarrow can be imported)
 
 For each kind of task and length of prompt it writes RECORDS (default 10,000; of short prompts four times as
 many) records of real shape to a temporary folder, and reads them, each way in a process of its own with one
 thread: `unmirage.read`; the same with the file's SHA-256, as an audit takes it; `json.loads` of every line
-with nothing kept; `json.loads` of every line with the columns that people need, as a polars frame; and the
-least that msgspec allows (every line decoded to its `doc_id` alone: the rest is looked through and not
-kept). Printed are the least CPU seconds of six runs, imports not counted, their ratio to those of
-`unmirage.read`, and the peaks of memory over an empty process, of ours and of the frame.
+with nothing kept; `json.loads` of every line with the columns that people need, as a polars frame; Arrow's
+reader in C++, told the columns that ours decodes and their types, which checks nothing; and the least that
+msgspec allows (every line decoded to its `doc_id` alone: the rest is looked through and not kept).
+
+Printed are the least CPU seconds of six runs, imports not counted, their ratio to those of `unmirage.read`,
+and the peaks of memory over an empty process, of ours and of the frame.
 """
 
 from __future__ import annotations
@@ -82,6 +84,23 @@ else:
     columns["logprobs"] = [[float(pair[0]) for pair in r["filtered_resps"]] for r in records]
     columns["score"] = [r["acc"] for r in records]
 frame = polars.DataFrame(columns)
+""",
+    "pyarrow.json, same columns": """
+import pyarrow
+from pyarrow import json as arrow_json
+text, texts = pyarrow.string(), pyarrow.list_(pyarrow.string())
+asked = pyarrow.struct({"arg_0": text} if kind == "generation" else {"arg_0": text, "arg_1": text})
+schema = pyarrow.schema({
+    "doc_id": pyarrow.int64(), "doc_hash": text, "prompt_hash": text, "target": text, "filter": text,
+    "arguments": pyarrow.struct({f"gen_args_{i}": asked for i in range(4 if kind == "choice" else 1)}),
+    "filtered_resps": texts if kind == "generation" else pyarrow.list_(texts),
+    "exact_match" if kind == "generation" else "acc": pyarrow.float64(),
+})
+table = arrow_json.read_json(
+    path,
+    read_options=arrow_json.ReadOptions(use_threads=False, block_size=1 << 22),
+    parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+)
 """,
     "msgspec, nothing kept": """
 decoder = msgspec.json.Decoder(msgspec.defstruct("Record", [("doc_id", int)], gc=False))
