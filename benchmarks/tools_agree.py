@@ -238,6 +238,8 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=120)
     options = parser.parse_args()
     found = sorted((options.folder / "models").glob("arithmetic-d*-seed1"), key=width)
+    if len(found) < MODELS:
+        parser.error(f"{options.folder} holds {len(found)} models of seed 1, and {MODELS} are needed")
     found = [found[k] for k in np.linspace(0, len(found) - 1, MODELS).round().astype(int)]
     models = {path.name: sorted(path.glob("step-*"))[-1] for path in found}
     warnings.simplefilter("ignore", unmirage.UnmirageWarning)
