@@ -45,30 +45,29 @@ HEADER = (
     f"{'ours, by':>11}{'log-p., by':>12}"
 )
 
-GENERATED = """
-task: written
+ASKED = """
 dataset_path: json
 dataset_kwargs: {data_files: {test: ITEMS}}
 test_split: test
-output_type: generate_until
 doc_to_text: "{{question}}"
-doc_to_target: "{{answer}}"
 target_delimiter: ""
+"""
+OF_TASK = {
+    "written": """
+task: written
+output_type: generate_until
+doc_to_target: "{{answer}}"
 generation_kwargs: {until: ["\\n"], do_sample: false, max_gen_toks: MOST}
 metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
-"""
-CHOSEN = """
+""",
+    "chosen": """
 task: chosen
-dataset_path: json
-dataset_kwargs: {data_files: {test: ITEMS}}
-test_split: test
 output_type: multiple_choice
-doc_to_text: "{{question}}"
 doc_to_choice: "{{choices}}"
 doc_to_target: label
-target_delimiter: ""
 metric_list: [{metric: acc_norm, aggregation: mean, higher_is_better: true}]
-"""
+""",
+}
 INSPECT = """
 import json
 from inspect_ai import Task, task
@@ -147,8 +146,8 @@ def items(n: int) -> list[dict[str, object]]:
 def ask(folder: Path, models: dict[str, Path], python: argparse.Namespace) -> None:
     """Runs the tools in `folder`, which has items.jsonl; their logs come to lm-eval, inspect and helm."""
     (folder / "tasks").mkdir()
-    for name, task in (("written", GENERATED), ("chosen", CHOSEN)):
-        filled = task.replace("ITEMS", str(folder / "items.jsonl")).replace("MOST", str(MOST))
+    for name, task in OF_TASK.items():
+        filled = (ASKED + task).replace("ITEMS", str(folder / "items.jsonl")).replace("MOST", str(MOST))
         (folder / "tasks" / f"{name}.yaml").write_text(filled)
     (folder / "asked_by_inspect.py").write_text(INSPECT.replace("MOST", str(MOST)))
     (folder / "asked_by_helm.py").write_text(HELM.replace("MOST", str(MOST)))

@@ -22,6 +22,17 @@ def overlapping(logs, wrong):
     return [whole, end]
 
 
+@pytest.mark.parametrize(("text", "impossible"), [("a" * 4, True), ("é" * 4, False)])
+def test_a_greedy_text_is_held_against_its_bytes(logs, load_all, tmp_path, text, impossible):
+    # A greedy text below 1/256 a byte is seldom: four bytes are -22 nats, and eight are -44.
+    task = logs.likelihood(0, 10)
+    for record in task.filters["none"]:
+        record.requests, record.filtered = [["q", text]], [[-40.0, True]]
+    logs.run(tmp_path, "0.4.10", ARGS, [task])
+    notes = [note for note in load_all(tmp_path).warnings if note["code"] == "impossible-logprob"]
+    assert [note["count"] for note in notes] == ([10] if impossible else [])
+
+
 @pytest.mark.parametrize("wrong", [(), (2, 5), (2, 5, 7)])
 def test_one_text_with_two_log_probabilities(logs, load_all, tmp_path, wrong):
     logs.run(tmp_path, "0.4.10", ARGS, overlapping(logs, wrong))

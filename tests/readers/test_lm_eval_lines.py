@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import random
@@ -163,3 +164,30 @@ def test_lists_and_evidence_against_loops(seed):
     kept = np.concatenate([p for p, n in zip(parts, holes, strict=True) if n])
     wanted = pl.Series("x", [p.tolist() if n else None for p, n in zip(parts, holes, strict=True)])
     assert lists("x", holes, pl.Series(kept)).equals(wanted, check_names=True, check_dtypes=True)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_collector_of_cycles_is_as_it_was(tmp_path, collects):
+    whole, broken = write(tmp_path / "whole.jsonl", "loglikelihood"), tmp_path / "broken.jsonl"
+    broken.write_text("{}\n")
+    before = gc.isenabled()
+    seen = []
+    try:
+        (gc.enable if collects else gc.disable)()
+        read_columns(whole, None, lambda n: seen.append(gc.isenabled()), hashed=False)
+        assert set(seen) == {False}
+        assert gc.isenabled() is collects
+        with pytest.raises(SourceError):
+            read_columns(broken, None, lambda n: None, hashed=False)
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_a_likelihood_without_a_request(tmp_path):
+    records = [record(random.Random(0), "loglikelihood", i) for i in range(3)]
+    records[1]["arguments"] = {}
+    path = tmp_path / "samples.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    with pytest.raises(SourceError, match=r"line 2 .*no request in it"):
+        read_columns(path, {"output_type": "loglikelihood"}, lambda n: None, hashed=False)
